@@ -1,0 +1,198 @@
+"""Messages between machines, as frozen types: node streams and the analyst's calls. Bulk travels in parts of
+at most ``PART_BYTES``, before the message that vouches for it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from engine.trusted.records import Participant, SignedHead, SignedRecord, SnapshotRef
+
+MESSAGE_VERSION = 1
+PART_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    version: int
+    node: str
+    epoch: int
+    snapshots: tuple[SnapshotRef, ...]
+    head: SignedHead
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    version: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskReady:
+    request_digest: bytes
+    participants: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    manifest: bytes  # the exact bytes; round = SHA-256 of them
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRound:
+    round: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VectorPart:
+    """At most 1 MiB of a vector, in order."""
+
+    round: bytes
+    part: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ShareSet:
+    round: bytes
+    shares: tuple[SignedRecord, ...]  # kind SHARE, one a committee member, analyst first
+    parts: int
+    phase: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskAnswer:
+    round: bytes
+    shares: tuple[SignedRecord, ...]  # one a survivor, addressed to this helper
+    proofs: tuple[ConsistencyProof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyProof:
+    node: str
+    old_size: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPart:
+    round: bytes
+    part: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSet:
+    round: bytes
+    answer: SignedRecord  # kind HELPER_ANSWER; the sealed masks went before, in parts
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRefusal:
+    round: bytes
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Sealed node to node, or node to helper; the coordinator only carries it."""
+
+    round: bytes
+    sender: str
+    receiver: str
+    sequence: int
+    last: bool
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeFederation:
+    """No fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class FederationDescription:
+    manifest: SignedRecord
+    agreements: tuple[SignedRecord, ...]
+    connected: tuple[Participant, ...]  # nodes and their current snapshots
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    request: SignedRecord
+    plan: bytes
+    statement: bytes  # the analyst's own words; never executed, never sent to nodes
+
+
+@dataclass(frozen=True, slots=True)
+class RequestName:
+    request_digest: bytes
+
+
+class RequestState(enum.Enum):
+    DRAFTED = 1
+    SUBMITTED = 2
+    WAITING = 3
+    APPROVED = 4
+    RUNNING = 5
+    RELEASED = 6
+    REFUSED = 7
+    EXPIRED = 8
+    REVOKED = 9
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStatus:
+    request_digest: bytes
+    state: RequestState
+    code: str  # of a refusal
+    waiting_for: tuple[str, ...]
+    attempt: int
+    participants: tuple[str, ...]
+    replied: tuple[str, ...]
+    changed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequests:
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestList:
+    requests: tuple[RequestStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultHead:
+    manifest: bytes  # round manifest, exact bytes
+    survivors: tuple[str, ...]
+    shares: tuple[SignedRecord, ...]  # to the analyst, in the order of survivors
+    answers: tuple[SignedRecord, ...]  # of the helpers
+    summed: bool  # true: one vector, the sum
+
+
+class BodyKind(enum.Enum):
+    MASKED_VECTOR = 1
+    SEALED_MASKS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ResultBody:
+    body_kind: BodyKind
+    sender: str  # node, helper, or empty for the sum
+    part: int
+    body: bytes
+    last: bool
+
+
+FromNode = Hello | SignedRecord | VectorPart | ShareSet | AnswerPart | AnswerSet | RoundRefusal | Relay | Pulse
+ToNode = Welcome | AskReady | OpenRound | CloseRound | AskAnswer | Relay | Pulse
+ResultPart = ResultHead | ResultBody

@@ -1,0 +1,182 @@
+from protos.splittally.v1 import governance_pb2 as _governance_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class FromNode(_message.Message):
+    __slots__ = ("hello", "ready", "vector_part", "share_set", "answer_part", "answer_set", "round_refusal", "relay", "pulse")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    READY_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_PART_FIELD_NUMBER: _ClassVar[int]
+    SHARE_SET_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_PART_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_SET_FIELD_NUMBER: _ClassVar[int]
+    ROUND_REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    RELAY_FIELD_NUMBER: _ClassVar[int]
+    PULSE_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    ready: _governance_pb2.SignedRecord
+    vector_part: VectorPart
+    share_set: ShareSet
+    answer_part: AnswerPart
+    answer_set: AnswerSet
+    round_refusal: RoundRefusal
+    relay: Relay
+    pulse: Pulse
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ready: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., vector_part: _Optional[_Union[VectorPart, _Mapping]] = ..., share_set: _Optional[_Union[ShareSet, _Mapping]] = ..., answer_part: _Optional[_Union[AnswerPart, _Mapping]] = ..., answer_set: _Optional[_Union[AnswerSet, _Mapping]] = ..., round_refusal: _Optional[_Union[RoundRefusal, _Mapping]] = ..., relay: _Optional[_Union[Relay, _Mapping]] = ..., pulse: _Optional[_Union[Pulse, _Mapping]] = ...) -> None: ...
+
+class ToNode(_message.Message):
+    __slots__ = ("welcome", "ask_ready", "open_round", "close_round", "ask_answer", "relay", "pulse")
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    ASK_READY_FIELD_NUMBER: _ClassVar[int]
+    OPEN_ROUND_FIELD_NUMBER: _ClassVar[int]
+    CLOSE_ROUND_FIELD_NUMBER: _ClassVar[int]
+    ASK_ANSWER_FIELD_NUMBER: _ClassVar[int]
+    RELAY_FIELD_NUMBER: _ClassVar[int]
+    PULSE_FIELD_NUMBER: _ClassVar[int]
+    welcome: Welcome
+    ask_ready: AskReady
+    open_round: OpenRound
+    close_round: CloseRound
+    ask_answer: AskAnswer
+    relay: Relay
+    pulse: Pulse
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask_ready: _Optional[_Union[AskReady, _Mapping]] = ..., open_round: _Optional[_Union[OpenRound, _Mapping]] = ..., close_round: _Optional[_Union[CloseRound, _Mapping]] = ..., ask_answer: _Optional[_Union[AskAnswer, _Mapping]] = ..., relay: _Optional[_Union[Relay, _Mapping]] = ..., pulse: _Optional[_Union[Pulse, _Mapping]] = ...) -> None: ...
+
+class Hello(_message.Message):
+    __slots__ = ("version", "node", "epoch", "snapshots", "head")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    node: str
+    epoch: int
+    snapshots: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SnapshotRef]
+    head: _governance_pb2.SignedHead
+    def __init__(self, version: _Optional[int] = ..., node: _Optional[str] = ..., epoch: _Optional[int] = ..., snapshots: _Optional[_Iterable[_Union[_governance_pb2.SnapshotRef, _Mapping]]] = ..., head: _Optional[_Union[_governance_pb2.SignedHead, _Mapping]] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("version", "epoch")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    epoch: int
+    def __init__(self, version: _Optional[int] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class Pulse(_message.Message):
+    __slots__ = ("at_ms",)
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    at_ms: int
+    def __init__(self, at_ms: _Optional[int] = ...) -> None: ...
+
+class AskReady(_message.Message):
+    __slots__ = ("request_digest", "participants")
+    REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    request_digest: bytes
+    participants: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, request_digest: _Optional[bytes] = ..., participants: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class OpenRound(_message.Message):
+    __slots__ = ("manifest",)
+    MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    manifest: bytes
+    def __init__(self, manifest: _Optional[bytes] = ...) -> None: ...
+
+class CloseRound(_message.Message):
+    __slots__ = ("round",)
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    round: bytes
+    def __init__(self, round: _Optional[bytes] = ...) -> None: ...
+
+class VectorPart(_message.Message):
+    __slots__ = ("round", "part", "body")
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    round: bytes
+    part: int
+    body: bytes
+    def __init__(self, round: _Optional[bytes] = ..., part: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
+
+class ShareSet(_message.Message):
+    __slots__ = ("round", "shares", "parts", "phase")
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    round: bytes
+    shares: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SignedRecord]
+    parts: int
+    phase: int
+    def __init__(self, round: _Optional[bytes] = ..., shares: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., parts: _Optional[int] = ..., phase: _Optional[int] = ...) -> None: ...
+
+class AskAnswer(_message.Message):
+    __slots__ = ("round", "shares", "proofs")
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    PROOFS_FIELD_NUMBER: _ClassVar[int]
+    round: bytes
+    shares: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SignedRecord]
+    proofs: _containers.RepeatedCompositeFieldContainer[ConsistencyProof]
+    def __init__(self, round: _Optional[bytes] = ..., shares: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., proofs: _Optional[_Iterable[_Union[ConsistencyProof, _Mapping]]] = ...) -> None: ...
+
+class ConsistencyProof(_message.Message):
+    __slots__ = ("node", "old_size", "path")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    OLD_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    old_size: int
+    path: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, node: _Optional[str] = ..., old_size: _Optional[int] = ..., path: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class AnswerPart(_message.Message):
+    __slots__ = ("round", "part", "body")
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    round: bytes
+    part: int
+    body: bytes
+    def __init__(self, round: _Optional[bytes] = ..., part: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
+
+class AnswerSet(_message.Message):
+    __slots__ = ("round", "answer", "parts")
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    round: bytes
+    answer: _governance_pb2.SignedRecord
+    parts: int
+    def __init__(self, round: _Optional[bytes] = ..., answer: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., parts: _Optional[int] = ...) -> None: ...
+
+class RoundRefusal(_message.Message):
+    __slots__ = ("round", "code")
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    round: bytes
+    code: str
+    def __init__(self, round: _Optional[bytes] = ..., code: _Optional[str] = ...) -> None: ...
+
+class Relay(_message.Message):
+    __slots__ = ("round", "sender", "receiver", "sequence", "last", "sealed")
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    round: bytes
+    sender: str
+    receiver: str
+    sequence: int
+    last: bool
+    sealed: bytes
+    def __init__(self, round: _Optional[bytes] = ..., sender: _Optional[str] = ..., receiver: _Optional[str] = ..., sequence: _Optional[int] = ..., last: _Optional[bool] = ..., sealed: _Optional[bytes] = ...) -> None: ...
