@@ -1,0 +1,40 @@
+# Every target sets itself up: the first run makes .venv, later runs reuse it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check fuzz benchmark protos clean
+
+demo: $(VENV)/.demo ## run the main job on real input
+	$(BIN)/splittally demo
+
+test: $(VENV)/.dev ## run every test
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.dev ## style, types, import contracts, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m protos.build --check
+
+benchmark: $(VENV)/.dev ## figures, as ratios in one run
+	$(BIN)/python -m benchmarks
+
+protos: $(VENV)/.dev ## regenerate the protobuf code
+	$(BIN)/python -m protos.build
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[dev]'
+	touch $@
