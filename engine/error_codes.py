@@ -16,6 +16,15 @@ class ErrorCode(NamedTuple):
 CODES: dict[str, ErrorCode] = {
     # -- FILE_: files people write and options they give
     "FILE_MISSING": ErrorCode("There is no file {path}.", "Check the path."),
+    "FILE_HOME_MISSING": ErrorCode(
+        "There is no {path}, so {home} is not a complete home.", "Make homes with `splittally federation init`."
+    ),
+    "FILE_HOME_BROKEN": ErrorCode("The file {path} cannot be read.", "Restore it, or make the home anew."),
+    "FILE_HOME_KEY_OPEN": ErrorCode(
+        "The key file {path} can be read by other users.",
+        "Run `chmod 600` on it; if others may have read it, replace the key.",
+    ),
+    "FILE_HOME_EXISTS": ErrorCode("The directory {path} already holds a home.", "Choose another directory."),
     # -- SQL_: the statement, refused before anything is spent
     "SQL_SYNTAX": ErrorCode("The statement cannot be read: {detail}.", "Check it near the place shown."),
     # -- POLICY_: what the federation's rules or a node's own policy forbid
@@ -25,9 +34,61 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_WIRE_INVALID": ErrorCode(
         "A message has unknown, repeated or malformed fields.", "Update the software of both sides."
     ),
+    "POLICY_SIGNATURE_INVALID": ErrorCode(
+        "A signature on a record is not valid.", "Have the record signed again by the member it names."
+    ),
+    "POLICY_RECORD_INVALID": ErrorCode(
+        "A signed record is not of the kind, version or shape expected here.",
+        "Update the software of both sides and sign again.",
+    ),
+    "POLICY_UNKNOWN_MEMBER": ErrorCode(
+        "The federation manifest has no member {name} with that role.",
+        "Check the name, or ask a policy officer for a new manifest.",
+    ),
+    "POLICY_MANIFEST_INVALID": ErrorCode(
+        "The federation manifest contradicts itself.", "Have the federation's roots issue a corrected one."
+    ),
+    "POLICY_MANIFEST_UNSIGNED": ErrorCode(
+        "The federation manifest lacks signatures of root keys pinned here.", "Collect the missing root signatures."
+    ),
+    "POLICY_MANIFEST_STALE": ErrorCode(
+        "The federation manifest is out of date and its grace is over.",
+        "Install the current manifest of the federation.",
+    ),
+    "POLICY_MANIFEST_OLD": ErrorCode(
+        "A newer federation manifest is already installed.", "Install the current manifest of the federation."
+    ),
+    "POLICY_AGREEMENT_INVALID": ErrorCode(
+        "The agreement does not fit this federation.", "Have it drawn up again for this federation's datasets."
+    ),
+    "POLICY_AGREEMENT_UNSIGNED": ErrorCode(
+        "The agreement lacks the signature of {name}.", "Collect the missing signature."
+    ),
+    "POLICY_AGREEMENT_EXPIRED": ErrorCode("The agreement has ended.", "Ask for a new edition of the agreement."),
+    "POLICY_AGREEMENT_NOT_YET": ErrorCode("The agreement is not yet in force.", "Ask again once it has begun."),
+    "POLICY_SEAL_INVALID": ErrorCode(
+        "A sealed message was not meant for this key and purpose, or was altered.",
+        "Start a new round; if it happens again, check the members' keys.",
+    ),
+    "POLICY_PROOF_INVALID": ErrorCode(
+        "A journal proof does not lead to the signed head.",
+        "Keep the proof as evidence and tell the federation's auditors.",
+    ),
+    "POLICY_HEAD_FORKED": ErrorCode(
+        "The journal of {name} contradicts a head it signed before.",
+        "Keep both heads as evidence and tell the federation's auditors.",
+    ),
+    "POLICY_ATTEMPTS_EXHAUSTED": ErrorCode(
+        "The request has used all the attempts it was signed for.", "Sign a new request."
+    ),
+    "POLICY_ROUND_ANSWERED": ErrorCode("This helper has already answered the round.", "Open a new round."),
     # -- BUDGET_: privacy budget
     "BUDGET_EXHAUSTED": ErrorCode(
         "A privacy budget does not allow this statement.", "Ask with a smaller epsilon, or see `splittally budget`."
+    ),
+    "BUDGET_NO_CAP": ErrorCode(
+        "The federation's rules set no budget for the identifier {name}.",
+        "Ask a policy officer to set its caps in the manifest.",
     ),
     # -- APPROVAL_: people who have to agree
     "APPROVAL_WAITING": ErrorCode("The request waits for approval.", "Ask again later with the same statement."),
@@ -35,11 +96,31 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_TOO_FEW_NODES": ErrorCode(
         "Fewer nodes than the request accepts are able to answer.", "Try again later; nothing was released."
     ),
+    "ROUND_ALREADY_CHARGED": ErrorCode(
+        "The round was charged before; it has one outcome only.", "Ask for the stored outcome, or open a new round."
+    ),
     # -- NODE_: a node, helper or coordinator that cannot serve now
     "NODE_UNREACHABLE": ErrorCode("The coordinator cannot be reached.", "Check the address and try again."),
+    "NODE_ROUND_LOST": ErrorCode(
+        "The node stopped between the charge and its reply; the round is lost and its charge stands.",
+        "Open a new round.",
+    ),
+    "NODE_CLOCK_BACK": ErrorCode(
+        "The node's clock stands before the time of its last record.", "Set the clock right and try again."
+    ),
+    "NODE_LEDGER_FAILED": ErrorCode(
+        "The node could not write its ledger.", "Its operator has to look at the disk; nothing was released."
+    ),
+    "NODE_JOURNAL_DAMAGED": ErrorCode(
+        "The node's journal does not match its own hashes.",
+        "Its operator has to restore the newest copy; the node stays closed.",
+    ),
     # -- BUG_: ours
     "BUG_UNEXPECTED": ErrorCode("Something went wrong inside Splittally.", "Please report it with the code."),
     "BUG_UNKNOWN_CODE": ErrorCode(
         "Another machine answered with a code this version does not know.", "Update the software of both sides."
+    ),
+    "BUG_SECOND_REPLY": ErrorCode(
+        "A second, different reply was made for one round.", "Please report it with the code."
     ),
 }
