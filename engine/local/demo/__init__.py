@@ -1,0 +1,1 @@
+"""The demonstration: five departments, a coordinator, and questions over simulated residents."""
