@@ -1,0 +1,30 @@
+"""Time as an argument: the one place that reads the machine's clocks."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now_ms(self) -> int:
+        """Wall clock, milliseconds since 1970-01-01 UTC."""
+
+    def monotonic_ms(self) -> float:
+        """Milliseconds from an unknown start; never goes back."""
+
+    def sleep_ms(self, ms: float) -> None:
+        """Waits; a negative duration does not wait."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> float:
+        return time.monotonic_ns() / 1e6
+
+    def sleep_ms(self, ms: float) -> None:
+        time.sleep(max(ms, 0.0) / 1e3)

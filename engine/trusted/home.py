@@ -1,0 +1,219 @@
+"""The files of one role's home: who it is, its keys, and the federation's signed records.
+
+Claim: secret keys are read only from files that nobody else can read, and a file is either the old or the new one,
+       never half of it; the manifest handed out was signed by the root keys pinned here.
+Because: keys are created with mode 0600 and refused when group or others have any right; writing goes to a temporary
+         file, is fsynced and renamed; ``manifest`` verifies on every call.
+Checked by: tests/trusted_crypto/test_home.py::test_a_key_that_others_may_read_is_refused
+            tests/trusted_crypto/test_home.py::test_writing_is_atomic
+            tests/trusted_crypto/test_home.py::test_the_manifest_is_verified_against_the_pinned_roots
+
+    member.json     name, role, federation, coordinator, listen
+    keys/           sign.key seal.key (32 raw bytes)   tls.key tls.crt ca.crt (PEM)
+    root.keys       pinned root keys, name -> hex
+    federation.manifest   agreements/*.agreement   node.binding   (bytes as in wire.py)
+    state.db        snapshots/   journal/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import BadFile, Refused
+from engine.trusted import wire
+from engine.trusted.catalogue import NodeBinding
+from engine.trusted.records import FederationManifest, Role, RootKey, SignedRecord
+from engine.trusted.seal import SealingKey
+from engine.trusted.sign import Roster, SigningKey, open_manifest
+
+ROLES = ("root", *(role.name.lower() for role in Role))
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM: this member's key and certificate, and the federation's authority."""
+
+    key: bytes = field(repr=False)
+    certificate: bytes
+    authority: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """``coordinator``: host:port that this member dials; ``listen``: host:port that it serves, or empty."""
+
+    path: Path
+    name: str
+    role: str  # one of ROLES
+    federation: str
+    coordinator: str = ""
+    listen: str = ""
+
+    @classmethod
+    def create(cls, path: Path | str, name: str, role: str, federation: str, **addresses: str) -> Home:
+        """A new home with its folders; ``addresses``: coordinator, listen. FILE_HOME_EXISTS if there is one."""
+        home = cls(Path(path), name, role, federation, **addresses)
+        if role not in ROLES:
+            raise ValueError(f"no role {role}")
+        if (home.path / "member.json").exists():
+            raise BadFile("FILE_HOME_EXISTS", path=str(home.path))
+        for folder in ("keys", "agreements", "snapshots", "journal"):
+            (home.path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        member = {k: v for k, v in asdict(home).items() if k != "path"}
+        home.write("member.json", json.dumps(member, indent=2).encode() + b"\n")
+        return home
+
+    @classmethod
+    def load(cls, path: Path | str) -> Home:
+        """Raises BadFile FILE_HOME_MISSING or FILE_HOME_BROKEN."""
+        home = cls(Path(path), "", "", "")
+        member = home._json("member.json")
+        known = {"name", "role", "federation", "coordinator", "listen"}
+        if set(member) != known or member["role"] not in ROLES or not all(isinstance(v, str) for v in member.values()):
+            raise home._broken("member.json")
+        return cls(home.path, **member)
+
+    @property
+    def state_path(self) -> Path:
+        return self.path / "state.db"
+
+    def write(self, name: str, body: bytes, *, secret: bool = False) -> None:
+        """Writes one file as a whole or not at all, durably; ``secret``: for the owner's eyes only."""
+        target = self.path / name
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
+        temporary.unlink(missing_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if secret else 0o644)
+        with os.fdopen(handle, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def store_keys(self, signing: SigningKey | None = None, sealing: SealingKey | None = None) -> None:
+        for name, key in (("sign", signing), ("seal", sealing)):
+            if key is not None:
+                self.write(f"keys/{name}.key", key.raw, secret=True)
+
+    def store_tls(self, tls: Tls) -> None:
+        self.write("keys/tls.key", tls.key, secret=True)
+        self.write("keys/tls.crt", tls.certificate)
+        self.write("keys/ca.crt", tls.authority)
+
+    def store_roots(self, roots: Iterable[RootKey]) -> None:
+        pinned = {root.name: root.signing_key.hex() for root in roots}
+        self.write("root.keys", json.dumps(pinned, indent=2).encode() + b"\n")
+
+    def store_manifest(self, record: SignedRecord) -> FederationManifest:
+        """Verifies and installs a manifest; an epoch below the installed one is Refused POLICY_MANIFEST_OLD."""
+        manifest = self._open_manifest(record)
+        if (self.path / "federation.manifest").exists() and manifest.epoch < self.manifest().epoch:
+            raise Refused("POLICY_MANIFEST_OLD")
+        self.write("federation.manifest", wire.encode(record))
+        return manifest
+
+    def store_agreement(self, record: SignedRecord) -> None:
+        """Keeps a signed agreement under its digest; whoever uses it verifies it."""
+        self.write(f"agreements/{wire.digest(record.payload).hex()}.agreement", wire.encode(record))
+
+    def store_binding(self, binding: NodeBinding) -> None:
+        self.write("node.binding", wire.encode(binding))
+
+    def signing_key(self) -> SigningKey:
+        return SigningKey.from_raw(self.name, self._raw_key("keys/sign.key"))
+
+    def sealing_key(self) -> SealingKey:
+        return SealingKey.from_raw(self._raw_key("keys/seal.key"))
+
+    def tls(self) -> Tls:
+        return Tls(self._secret("keys/tls.key"), self._read("keys/tls.crt"), self._read("keys/ca.crt"))
+
+    def roots(self) -> tuple[RootKey, ...]:
+        """The pinned root keys."""
+        try:
+            return tuple(RootKey(str(name), bytes.fromhex(key)) for name, key in self._json("root.keys").items())
+        except (ValueError, TypeError):
+            raise self._broken("root.keys") from None
+
+    def manifest_record(self) -> SignedRecord:
+        return self._record("federation.manifest")
+
+    def manifest(self) -> FederationManifest:
+        """The installed manifest, verified against the pinned roots; its currency is the caller's to check."""
+        return self._open_manifest(self.manifest_record())
+
+    def roster(self) -> Roster:
+        return Roster(self.manifest())
+
+    def agreements(self) -> tuple[SignedRecord, ...]:
+        """The stored agreements, as signed; not yet verified."""
+        files = sorted((self.path / "agreements").glob("*.agreement"))
+        return tuple(self._record(f"agreements/{file.name}") for file in files)
+
+    def binding(self) -> NodeBinding:
+        binding: NodeBinding = self._decode("node.binding", NodeBinding)
+        return binding
+
+    def _open_manifest(self, record: SignedRecord) -> FederationManifest:
+        manifest = open_manifest(record, self.roots())
+        if manifest.federation != self.federation:
+            raise Refused("POLICY_MANIFEST_INVALID")
+        Roster(manifest)
+        return manifest
+
+    def _record(self, name: str) -> SignedRecord:
+        record: SignedRecord = self._decode(name, SignedRecord)
+        return record
+
+    def _decode(self, name: str, kind: type) -> Any:
+        try:
+            return wire.decode(kind, self._read(name))
+        except Refused:
+            raise self._broken(name) from None
+
+    def _json(self, name: str) -> dict[str, Any]:
+        try:
+            found = json.loads(self._read(name))
+        except ValueError:
+            raise self._broken(name) from None
+        if not isinstance(found, dict):
+            raise self._broken(name)
+        return found
+
+    def _raw_key(self, name: str) -> bytes:
+        raw = self._secret(name)
+        if len(raw) != 32:
+            raise self._broken(name)
+        return raw
+
+    def _secret(self, name: str) -> bytes:
+        """The bytes of a file that its owner alone may touch; the rights are those of the file that is read."""
+        body, mode = self._read_with_mode(name)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise BadFile("FILE_HOME_KEY_OPEN", path=str(self.path / name))
+        return body
+
+    def _read(self, name: str) -> bytes:
+        return self._read_with_mode(name)[0]
+
+    def _read_with_mode(self, name: str) -> tuple[bytes, int]:
+        try:
+            with (self.path / name).open("rb") as file:
+                return file.read(), os.fstat(file.fileno()).st_mode
+        except FileNotFoundError:
+            raise BadFile("FILE_HOME_MISSING", path=str(self.path / name), home=str(self.path)) from None
+        except OSError as error:
+            raise BadFile("FILE_HOME_BROKEN", path=str(self.path / name), internal=repr(error)) from None
+
+    def _broken(self, name: str) -> BadFile:
+        return BadFile("FILE_HOME_BROKEN", path=str(self.path / name))

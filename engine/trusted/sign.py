@@ -1,0 +1,296 @@
+"""Ed25519 signatures over the exact bytes of a record, and who may sign what.
+
+Claim: an ``open_*`` function returns a record only if the members that its kind asks for signed exactly these bytes
+       as that kind of record; nothing else makes a record trusted.
+Because: the signed message is "splittally.v1." + kind + NUL + payload, so a signature on one kind is none on another;
+         keys and roles come only from the manifest, the manifest only from pinned root keys; the canonical decoding
+         (wire.py) makes the bytes and the record one thing.
+Checked by: tests/trusted_crypto/test_sign.py::test_a_signature_on_one_kind_is_none_on_another
+            tests/trusted_crypto/test_sign.py::test_any_changed_byte_is_refused
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from engine.errors import Refused
+from engine.trusted import wire
+from engine.trusted.random import Randomness
+from engine.trusted.records import (
+    RECORD_VERSION,
+    Agreement,
+    Approval,
+    FederationManifest,
+    HelperAnswer,
+    JournalHead,
+    Member,
+    Ready,
+    RecordKind,
+    Request,
+    Role,
+    RootKey,
+    Share,
+    Signature,
+    SignedHead,
+    SignedRecord,
+)
+
+KEY_BYTES = 32
+NONCE_BYTES = 16
+_SEALED_TO = (Role.NODE, Role.HELPER, Role.ANALYST)
+_Record = TypeVar("_Record")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A member's or root's Ed25519 key. Its text form shows the name only."""
+
+    name: str
+    _key: Ed25519PrivateKey = field(repr=False, compare=False)
+
+    @classmethod
+    def from_raw(cls, name: str, raw: bytes) -> SigningKey:
+        """The key of 32 raw bytes."""
+        return cls(name, Ed25519PrivateKey.from_private_bytes(raw))
+
+    @classmethod
+    def generate(cls, name: str, randomness: Randomness) -> SigningKey:
+        return cls.from_raw(name, randomness.bytes(KEY_BYTES))
+
+    @property
+    def public(self) -> bytes:
+        return self._key.public_key().public_bytes_raw()
+
+    @property
+    def raw(self) -> bytes:
+        """The secret itself, for the key file only."""
+        return self._key.private_bytes_raw()
+
+    def sign(self, kind: RecordKind, payload: bytes) -> Signature:
+        return Signature(self.name, self._key.sign(_message(kind, payload)))
+
+
+def _message(kind: RecordKind, payload: bytes) -> bytes:
+    return b"splittally.v1." + kind.name.lower().encode() + b"\0" + payload
+
+
+def signed(kind: RecordKind, payload: bytes, *keys: SigningKey) -> SignedRecord:
+    """``payload`` with one signature of each key."""
+    return SignedRecord(kind, payload, tuple(key.sign(kind, payload) for key in keys))
+
+
+def sign_head(head: JournalHead, key: SigningKey) -> SignedHead:
+    """A journal head with its member's signature."""
+    return SignedHead(head, key.sign(RecordKind.JOURNAL_HEAD, wire.encode(head)).signature)
+
+
+def verify_signature(kind: RecordKind, payload: bytes, signature: Signature, public_key: bytes) -> None:
+    """Raises Refused POLICY_SIGNATURE_INVALID unless ``public_key`` signed ``payload`` as ``kind``."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature.signature, _message(kind, payload))
+    except (InvalidSignature, ValueError):
+        raise Refused("POLICY_SIGNATURE_INVALID", name=signature.signer) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The members of one manifest, by name.
+
+    Claim: names and signing keys are unique, keys have the right length, every guardian answers for a node of the
+           manifest and every host of a dataset is one.
+    Because: construction refuses anything else (POLICY_MANIFEST_INVALID).
+    Checked by: tests/trusted_crypto/test_sign.py::test_a_roster_refuses_a_manifest_that_contradicts_itself
+    """
+
+    manifest: FederationManifest
+    _members: dict[str, Member] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        members = self.manifest.members
+        object.__setattr__(self, "_members", {m.name: m for m in members})
+        nodes = {m.name for m in members if Role.NODE in m.roles}
+        hosts = {host for dataset in self.manifest.catalogue.datasets for host in dataset.hosts}
+        sound = (
+            len(self._members) == len(members) == len({m.signing_key for m in members})
+            and all(_well_formed(m, nodes) for m in members)
+            and hosts <= nodes
+        )
+        if not sound:
+            raise Refused("POLICY_MANIFEST_INVALID")
+
+    def member(self, name: str) -> Member:
+        """Raises Refused POLICY_UNKNOWN_MEMBER."""
+        if name not in self._members:
+            raise Refused("POLICY_UNKNOWN_MEMBER", name=name)
+        return self._members[name]
+
+    def with_role(self, role: Role) -> tuple[Member, ...]:
+        return tuple(m for m in self.manifest.members if role in m.roles)
+
+    def require(self, name: str, role: Role) -> Member:
+        """The member of that name if it has the role; else Refused POLICY_UNKNOWN_MEMBER."""
+        member = self.member(name)
+        if role not in member.roles:
+            raise Refused("POLICY_UNKNOWN_MEMBER", name=name)
+        return member
+
+
+def _well_formed(member: Member, nodes: set[str]) -> bool:
+    sealed_to = any(role in member.roles for role in _SEALED_TO)
+    return (
+        bool(member.name and member.roles)
+        and len(member.signing_key) == KEY_BYTES
+        and len(member.sealing_key) in ((KEY_BYTES,) if sealed_to else (0, KEY_BYTES))
+        and (member.department in nodes or Role.GUARDIAN not in member.roles)
+    )
+
+
+def open_manifest(record: SignedRecord, pinned: tuple[RootKey, ...]) -> FederationManifest:
+    """The federation manifest that enough of the ``pinned`` root keys signed.
+
+    Claim: at least max(root_threshold, a majority of the pinned keys) distinct pinned keys signed these bytes.
+    Because: signers are counted by pinned key, each once; a majority floor means that no two disjoint groups of roots
+             can sign rival manifests, and that a manifest cannot lower its own bar below that.
+    Checked by: tests/trusted_crypto/test_sign.py::test_a_manifest_needs_k_distinct_pinned_roots
+    """
+    manifest = _decoded(record, RecordKind.FEDERATION_MANIFEST, FederationManifest)
+    needed = max(manifest.root_threshold, len(pinned) // 2 + 1)
+    if len(_signers(record, {root.name: root.signing_key for root in pinned})) < needed:
+        raise Refused("POLICY_MANIFEST_UNSIGNED")
+    if manifest.catalogue.federation != manifest.federation:
+        raise Refused("POLICY_MANIFEST_INVALID")
+    return manifest
+
+
+def require_current(manifest: FederationManifest, now_ms: int) -> None:
+    """Raises Refused POLICY_MANIFEST_STALE once ``until_ms`` and the grace have passed."""
+    if now_ms > manifest.until_ms + 1000 * manifest.grace_seconds:
+        raise Refused("POLICY_MANIFEST_STALE")
+
+
+def open_agreement(record: SignedRecord, roster: Roster) -> Agreement:
+    """The agreement, signed by a policy officer and a guardian of each node that hosts a dataset in scope.
+
+    Claim: nobody's rows are under an agreement that a guardian of that node did not sign.
+    Because: the hosts come from the signed catalogue; a guardian counts only for the node it answers for.
+    Checked by: tests/trusted_crypto/test_sign.py::test_an_agreement_needs_an_officer_and_each_hosts_guardian
+    """
+    agreement = _decoded(record, RecordKind.AGREEMENT, Agreement)
+    datasets = [roster.manifest.catalogue.dataset(scope.dataset) for scope in agreement.scope]
+    hosts = {host for dataset in datasets if dataset for host in dataset.hosts}
+    known = {m.name: m.signing_key for m in roster.manifest.members}
+    signers = [roster.member(name) for name in _signers(record, known)]
+    if agreement.federation != roster.manifest.federation or None in datasets or not datasets:
+        raise Refused("POLICY_AGREEMENT_INVALID")
+    if not any(Role.POLICY_OFFICER in s.roles for s in signers):
+        raise Refused("POLICY_AGREEMENT_UNSIGNED", name="a policy officer")
+    guarded = {s.department for s in signers if Role.GUARDIAN in s.roles}
+    for host in sorted(hosts - guarded):
+        raise Refused("POLICY_AGREEMENT_UNSIGNED", name=f"a guardian of {host}")
+    return agreement
+
+
+def require_in_force(agreement: Agreement, now_ms: int) -> None:
+    """Raises Refused POLICY_AGREEMENT_NOT_YET or POLICY_AGREEMENT_EXPIRED outside [from_ms, until_ms)."""
+    if now_ms < agreement.from_ms:
+        raise Refused("POLICY_AGREEMENT_NOT_YET")
+    if now_ms >= agreement.until_ms:
+        raise Refused("POLICY_AGREEMENT_EXPIRED")
+
+
+def open_request(record: SignedRecord, roster: Roster) -> Request:
+    """The request, signed by the analyst it names. Its expiry is the caller's to check."""
+    request = _decoded(record, RecordKind.REQUEST, Request)
+    _require_signed_by(record, roster.require(request.analyst, Role.ANALYST))
+    sound = (
+        request.federation == roster.manifest.federation
+        and len(request.nonce) == NONCE_BYTES
+        and len(request.sealing_key) == KEY_BYTES
+        and request.created_ms < request.expires_ms
+        and min(request.max_attempts, request.runs) >= 1
+    )
+    if not sound:
+        raise Refused("POLICY_RECORD_INVALID")
+    return request
+
+
+def open_approval(record: SignedRecord, roster: Roster) -> Approval:
+    """A guardian's decision, signed by the guardian it names, for the node that guardian answers for."""
+    approval = _decoded(record, RecordKind.APPROVAL, Approval)
+    guardian = roster.require(approval.guardian, Role.GUARDIAN)
+    _require_signed_by(record, guardian)
+    if guardian.department != approval.node:
+        raise Refused("POLICY_UNKNOWN_MEMBER", name=approval.guardian)
+    return approval
+
+
+def open_ready(record: SignedRecord, roster: Roster) -> Ready:
+    """A helper's readiness, signed by the helper it names, with its own head."""
+    ready = _decoded(record, RecordKind.READY, Ready)
+    _require_signed_by(record, roster.require(ready.helper, Role.HELPER))
+    if ready.head.member != ready.helper:
+        raise Refused("POLICY_RECORD_INVALID")
+    return ready
+
+
+def open_share(record: SignedRecord, roster: Roster) -> Share:
+    """A node's share for one committee member, signed by the node it names, with that node's signed head."""
+    share = _decoded(record, RecordKind.SHARE, Share)
+    _require_signed_by(record, roster.require(share.node, Role.NODE))
+    if open_head(share.head, roster).member != share.node:
+        raise Refused("POLICY_RECORD_INVALID")
+    return share
+
+
+def open_answer(record: SignedRecord, roster: Roster) -> HelperAnswer:
+    """A helper's answer, signed by the helper it names, with that helper's signed head."""
+    answer = _decoded(record, RecordKind.HELPER_ANSWER, HelperAnswer)
+    _require_signed_by(record, roster.require(answer.helper, Role.HELPER))
+    if open_head(answer.head, roster).member != answer.helper:
+        raise Refused("POLICY_RECORD_INVALID")
+    return answer
+
+
+def open_head(signed_head: SignedHead, roster: Roster) -> JournalHead:
+    """A journal head, signed by the member it names.
+
+    Claim: re-encoding the head gives the bytes that were signed.
+    Because: a head is only ever read by wire.decode, which accepts nothing but the canonical bytes.
+    Checked by: tests/trusted_crypto/test_sign.py::test_a_head_is_signed_by_the_member_it_names
+    """
+    head = signed_head.head
+    member = roster.member(head.member)
+    signature = Signature(head.member, signed_head.signature)
+    verify_signature(RecordKind.JOURNAL_HEAD, wire.encode(head), signature, member.signing_key)
+    return head
+
+
+def _decoded(record: SignedRecord, kind: RecordKind, form: type[_Record]) -> _Record:
+    """The payload as ``form``, once kind and version are right; nothing is trusted yet."""
+    if record.kind is not kind:
+        raise Refused("POLICY_RECORD_INVALID")
+    decoded: _Record = wire.decode(form, record.payload)
+    if getattr(decoded, "version", RECORD_VERSION) != RECORD_VERSION:
+        raise Refused("POLICY_RECORD_INVALID")
+    return decoded
+
+
+def _signers(record: SignedRecord, keys: dict[str, bytes]) -> tuple[str, ...]:
+    """Names of those of ``keys`` that signed, each once, one for each distinct key; a wrong signature is refused."""
+    found: dict[bytes, str] = {}
+    for signature in record.signatures:
+        key = keys.get(signature.signer)
+        if key is not None:
+            verify_signature(record.kind, record.payload, signature, key)
+            found[key] = signature.signer
+    return tuple(found.values())
+
+
+def _require_signed_by(record: SignedRecord, member: Member) -> None:
+    if tuple(s.signer for s in record.signatures) != (member.name,):
+        raise Refused("POLICY_SIGNATURE_INVALID", name=member.name)
+    verify_signature(record.kind, record.payload, record.signatures[0], member.signing_key)
