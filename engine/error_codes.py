@@ -82,6 +82,47 @@ CODES: dict[str, ErrorCode] = {
         "The request has used all the attempts it was signed for.", "Sign a new request."
     ),
     "POLICY_ROUND_ANSWERED": ErrorCode("This helper has already answered the round.", "Open a new round."),
+    "POLICY_EPOCH_DIFFERS": ErrorCode(
+        "The round was opened under another edition of the federation manifest.",
+        "Install the current manifest on both sides and ask again.",
+    ),
+    "POLICY_OTHER_FEDERATION": ErrorCode(
+        "The request or agreement belongs to another federation.", "Ask under an agreement of this federation."
+    ),
+    "POLICY_REQUEST_EXPIRED": ErrorCode("The request is past its date.", "Sign a new request."),
+    "POLICY_SEALING_KEY": ErrorCode(
+        "The key answers would be sealed to is not the one the federation knows for {name}.",
+        "Submit from the home whose keys stand in the federation manifest.",
+    ),
+    "POLICY_PLAN_DIFFERS": ErrorCode("The plan is not the one the analyst signed for.", "Submit the statement again."),
+    "POLICY_AGREEMENT_UNKNOWN": ErrorCode(
+        "A member of the round does not hold the agreement named in the request.",
+        "Have the signed agreement installed at every hosting node and helper.",
+    ),
+    "POLICY_ANALYST_NOT_NAMED": ErrorCode(
+        "The agreement does not name the analyst {name}.", "Ask for a new edition of the agreement."
+    ),
+    "POLICY_DATASET_OUT_OF_SCOPE": ErrorCode(
+        "The agreement does not cover the dataset {name}.", "Leave it out, or ask for a new edition of the agreement."
+    ),
+    "POLICY_COLUMN_OUT_OF_SCOPE": ErrorCode(
+        "The agreement does not cover the column {name}.", "Leave it out, or ask for a new edition of the agreement."
+    ),
+    "POLICY_OPERATION_OUT_OF_SCOPE": ErrorCode(
+        "The agreement does not allow the operation {name}.",
+        "Ask without it, or ask for a new edition of the agreement.",
+    ),
+    "POLICY_LOSS_NOT_POSITIVE": ErrorCode("The request offers no privacy loss.", "Ask with a larger epsilon."),
+    "POLICY_PRICE_ABOVE_AGREEMENT": ErrorCode(
+        "The statement costs more than the agreement allows for one plan.", "Ask with a smaller epsilon."
+    ),
+    "POLICY_F_DIFFERS": ErrorCode(
+        "The request assumes another number of corrupt nodes than the federation's rules.",
+        "Update the federation manifest on the analyst's machine and ask again.",
+    ),
+    "POLICY_N_MIN": ErrorCode(
+        "The request would accept fewer nodes than the federation's rules allow.", "Ask with a larger n_min."
+    ),
     # -- BUDGET_: privacy budget
     "BUDGET_EXHAUSTED": ErrorCode(
         "A privacy budget does not allow this statement.", "Ask with a smaller epsilon, or see `splittally budget`."
@@ -92,6 +133,14 @@ CODES: dict[str, ErrorCode] = {
     ),
     # -- APPROVAL_: people who have to agree
     "APPROVAL_WAITING": ErrorCode("The request waits for approval.", "Ask again later with the same statement."),
+    "APPROVAL_OTHER_REQUEST": ErrorCode(
+        "The approval of {name} is for another request.", "Ask the guardian to decide on this one."
+    ),
+    "APPROVAL_EXPIRED": ErrorCode("The approval of {name} is past its date.", "Ask the guardian to decide again."),
+    "APPROVAL_REFUSED": ErrorCode("The guardian {name} refused the request.", "Read the reason given, or ask them."),
+    "APPROVAL_NOT_GUARDIAN": ErrorCode(
+        "The approval of {name} is not signed by a guardian of that department.", "Ask the department's guardian."
+    ),
     # -- ROUND_: a round that did not end in an answer
     "ROUND_TOO_FEW_NODES": ErrorCode(
         "Fewer nodes than the request accepts are able to answer.", "Try again later; nothing was released."
@@ -99,6 +148,44 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_ALREADY_CHARGED": ErrorCode(
         "The round was charged before; it has one outcome only.", "Ask for the stored outcome, or open a new round."
     ),
+    "ROUND_PHASE": ErrorCode(
+        "The round names a phase this version does not know.", "Update the software of all sides."
+    ),
+    "ROUND_ATTEMPT": ErrorCode("The round is beyond the attempts signed for.", "Sign a new request."),
+    "ROUND_RUN": ErrorCode("The round is beyond the runs signed for.", "Sign a new request."),
+    "ROUND_LATE": ErrorCode("The round's deadline passed before the answer was ready.", "Try again later."),
+    "ROUND_DEADLINE_FAR": ErrorCode(
+        "The round's deadline is further away than a node accepts.",
+        "Set the coordinator's deadline to an hour or less.",
+    ),
+    "ROUND_CALIBRATION": ErrorCode(
+        "The round's units or noise are not those the members compute.", "Update the software of all sides."
+    ),
+    "ROUND_NODE_REPEATED": ErrorCode("The round names a node twice.", "Open a new round."),
+    "ROUND_NOT_A_HOST": ErrorCode("The round names a node that does not host the data.", "Open a new round."),
+    "ROUND_NOT_FOR_ME": ErrorCode("The round was sent to a member that has no part in it.", "Open a new round."),
+    "ROUND_SNAPSHOT": ErrorCode(
+        "The round names another snapshot than the node's current one.", "Try again; the node has announced its own."
+    ),
+    "ROUND_HELPER_REPEATED": ErrorCode("The round's committee names a member twice.", "Open a new round."),
+    "ROUND_COMMITTEE_SMALL": ErrorCode(
+        "The round's committee is smaller than the rules or the request allow.", "Start more helpers and try again."
+    ),
+    "ROUND_COMMITTEE_OF_ANALYST": ErrorCode(
+        "A helper of the round belongs to the analyst's own body.", "Start helpers of other bodies and try again."
+    ),
+    "ROUND_COMMITTEE_ONE_BODY": ErrorCode(
+        "All helpers of the round belong to one body.", "Start helpers of other bodies and try again."
+    ),
+    "ROUND_READY_MISSING": ErrorCode("A helper of the round did not say that it is ready.", "Try again."),
+    "ROUND_READY_OTHER_REQUEST": ErrorCode("The helper {name} was ready for another request.", "Try again."),
+    "ROUND_READY_STALE": ErrorCode(
+        "The helper {name} was ready too long ago, or its clock differs.", "Check the clocks and try again."
+    ),
+    "ROUND_NOT_OPEN": ErrorCode("The helper was not asked to take part in this round.", "Open a new round."),
+    "ROUND_SURVIVOR_REPEATED": ErrorCode("The survivors named for the round repeat a node.", "Open a new round."),
+    "ROUND_SURVIVOR_UNKNOWN": ErrorCode("The survivors name a node that is not in the round.", "Open a new round."),
+    "ROUND_SHARE_MISDIRECTED": ErrorCode("A share is for another round or member.", "Open a new round."),
     # -- NODE_: a node, helper or coordinator that cannot serve now
     "NODE_UNREACHABLE": ErrorCode("The coordinator cannot be reached.", "Check the address and try again."),
     "NODE_ROUND_LOST": ErrorCode(
@@ -114,6 +201,10 @@ CODES: dict[str, ErrorCode] = {
     "NODE_JOURNAL_DAMAGED": ErrorCode(
         "The node's journal does not match its own hashes.",
         "Its operator has to restore the newest copy; the node stays closed.",
+    ),
+    "NODE_CLOSING": ErrorCode("The node is being stopped and takes no new rounds.", "Try again later."),
+    "NODE_FAILED": ErrorCode(
+        "The node failed while it worked on the round.", "Its operator finds the code in the node's log; try again."
     ),
     # -- BUG_: ours
     "BUG_UNEXPECTED": ErrorCode("Something went wrong inside Splittally.", "Please report it with the code."),
