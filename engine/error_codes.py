@@ -86,9 +86,6 @@ CODES: dict[str, ErrorCode] = {
         "The round was opened under another edition of the federation manifest.",
         "Install the current manifest on both sides and ask again.",
     ),
-    "POLICY_OTHER_FEDERATION": ErrorCode(
-        "The request or agreement belongs to another federation.", "Ask under an agreement of this federation."
-    ),
     "POLICY_REQUEST_EXPIRED": ErrorCode("The request is past its date.", "Sign a new request."),
     "POLICY_SEALING_KEY": ErrorCode(
         "The key answers would be sealed to is not the one the federation knows for {name}.",
@@ -138,9 +135,6 @@ CODES: dict[str, ErrorCode] = {
     ),
     "APPROVAL_EXPIRED": ErrorCode("The approval of {name} is past its date.", "Ask the guardian to decide again."),
     "APPROVAL_REFUSED": ErrorCode("The guardian {name} refused the request.", "Read the reason given, or ask them."),
-    "APPROVAL_NOT_GUARDIAN": ErrorCode(
-        "The approval of {name} is not signed by a guardian of that department.", "Ask the department's guardian."
-    ),
     # -- ROUND_: a round that did not end in an answer
     "ROUND_TOO_FEW_NODES": ErrorCode(
         "Fewer nodes than the request accepts are able to answer.", "Try again later; nothing was released."
