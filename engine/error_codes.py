@@ -25,6 +25,13 @@ CODES: dict[str, ErrorCode] = {
         "Run `chmod 600` on it; if others may have read it, replace the key.",
     ),
     "FILE_HOME_EXISTS": ErrorCode("The directory {path} already holds a home.", "Choose another directory."),
+    "FILE_CATALOGUE_UNREADABLE": ErrorCode(
+        "The catalogue {file} cannot be read as YAML: {problem}.", "Check the indentation and quotes near that place."
+    ),
+    "FILE_CATALOGUE_UNKNOWN_KEY": ErrorCode("{file}: there is no key `{key}` in a catalogue.", "{meant}"),
+    "FILE_CATALOGUE_MISSING_KEY": ErrorCode("{file}: {where} has no `{key}`.", "{instead}"),
+    "FILE_CATALOGUE_REPEATED_KEY": ErrorCode("{file}: `{key}` stands there twice.", "Keep one of them."),
+    "FILE_CATALOGUE_WRONG_VALUE": ErrorCode("{file}: `{key}` {problem}.", "{instead}"),
     # -- SQL_: the statement, refused before anything is spent
     "SQL_SYNTAX": ErrorCode("The statement cannot be read: {detail}.", "Check it near the place shown."),
     # -- POLICY_: what the federation's rules or a node's own policy forbid
