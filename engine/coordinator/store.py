@@ -1,0 +1,206 @@
+"""What the coordinator remembers: requests, rounds and released results; one durable transaction a change.
+
+    requests   one row a request: what was submitted, and how far it got
+    rounds     one row an attempt: the exact manifest, and how it ended
+    bodies     masked vectors and sealed masks of released rounds
+
+States are those of ``RequestState``. A request found in the middle after a restart is not lost: see ``unfinished``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from engine.coordinator.combine import Body
+from engine.errors import Refused, Unavailable
+from engine.trusted import wire
+from engine.trusted.messages import BodyKind, RequestState, RequestStatus, ResultHead, Submission
+
+SCHEMA = 1
+ENDED = (RequestState.RELEASED, RequestState.REFUSED, RequestState.EXPIRED, RequestState.REVOKED)
+_TABLES = sa.MetaData()
+_requests = sa.Table(
+    "requests",
+    _TABLES,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("analyst", sa.String, nullable=False, index=True),
+    sa.Column("submission", sa.LargeBinary, nullable=False),
+    sa.Column("received_ms", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Integer, nullable=False, index=True),
+    sa.Column("code", sa.String, nullable=False, default=""),
+    sa.Column("attempt", sa.Integer, nullable=False, default=0),
+    sa.Column("changed_ms", sa.BigInteger, nullable=False),
+)
+_rounds = sa.Table(
+    "rounds",
+    _TABLES,
+    sa.Column("round", sa.LargeBinary, primary_key=True),
+    sa.Column("request", sa.LargeBinary, sa.ForeignKey("requests.digest"), nullable=False, index=True),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("manifest", sa.LargeBinary, nullable=False),
+    sa.Column("opened_ms", sa.BigInteger, nullable=False),
+    sa.Column("code", sa.String, nullable=False, default=""),
+    sa.Column("result", sa.LargeBinary, nullable=True),  # ResultHead of a release
+    sa.UniqueConstraint("request", "attempt"),
+)
+_bodies = sa.Table(
+    "bodies",
+    _TABLES,
+    sa.Column("round", sa.LargeBinary, sa.ForeignKey("rounds.round"), primary_key=True),
+    sa.Column("kind", sa.Integer, primary_key=True),
+    sa.Column("sender", sa.String, primary_key=True),
+    sa.Column("place", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A released round, as the analyst fetches it."""
+
+    head: ResultHead
+    bodies: tuple[Body, ...]
+
+
+class Store:
+    """The coordinator's state in one SQLite file (WAL, synchronous FULL). Safe for use from many threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        sa.event.listen(self._engine, "connect", _prepare_connection)
+        self._make_tables()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        """One durable transaction. A failure of the database is NODE_STORE_FAILED; its text stays here."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.IntegrityError:
+            raise
+        except sa.exc.SQLAlchemyError as error:
+            raise Unavailable("NODE_STORE_FAILED", internal=type(error).__name__) from None
+
+    def _make_tables(self) -> None:
+        with self._transaction() as connection:
+            found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if found not in (0, SCHEMA):
+                raise Unavailable("NODE_STORE_FAILED", internal=f"schema {found}")
+            _TABLES.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
+
+    # -- changes
+
+    def accept(self, digest: bytes, analyst: str, submission: Submission, now_ms: int) -> bool:
+        """Stores a new request as SUBMITTED; False when the same signed bytes were accepted before."""
+        row = {
+            "digest": digest,
+            "analyst": analyst,
+            "submission": wire.encode(submission),
+            "received_ms": now_ms,
+            "state": RequestState.SUBMITTED.value,
+            "changed_ms": now_ms,
+        }
+        try:
+            with self._transaction() as connection:
+                connection.execute(_requests.insert().values(row))
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
+    def open_round(self, request: bytes, round_: bytes, attempt: int, manifest: bytes, now_ms: int) -> None:
+        """The request is RUNNING, in a round that members may hear of from now on."""
+        row = {"round": round_, "request": request, "attempt": attempt, "manifest": manifest, "opened_ms": now_ms}
+        with self._transaction() as connection:
+            connection.execute(_rounds.insert().values(row))
+            _change(connection, request, RequestState.RUNNING, "", now_ms, attempt=attempt)
+
+    def lose_round(self, round_: bytes, code: str) -> None:
+        """The round ended without a result, and its request goes on."""
+        with self._transaction() as connection:
+            connection.execute(_rounds.update().where(_rounds.c.round == round_).values(code=code))
+
+    def release(self, request: bytes, round_: bytes, result: Result, now_ms: int) -> None:
+        """The request is RELEASED, with all that its analyst needs to open the result."""
+        rows = [
+            {"round": round_, "kind": kind.value, "sender": sender, "place": place, "body": body}
+            for place, (kind, sender, body) in enumerate(result.bodies)
+        ]
+        with self._transaction() as connection:
+            connection.execute(_bodies.insert(), rows)
+            head = wire.encode(result.head)
+            connection.execute(_rounds.update().where(_rounds.c.round == round_).values(result=head))
+            _change(connection, request, RequestState.RELEASED, "", now_ms)
+
+    def refuse(self, request: bytes, code: str, now_ms: int, state: RequestState = RequestState.REFUSED) -> None:
+        """The request is over, without a result."""
+        with self._transaction() as connection:
+            open_rounds = sa.and_(_rounds.c.request == request, _rounds.c.code == "", _rounds.c.result.is_(None))
+            connection.execute(_rounds.update().where(open_rounds).values(code=code))
+            _change(connection, request, state, code, now_ms)
+
+    # -- questions
+
+    def owner(self, request: bytes) -> str | None:
+        """The analyst of a request, None when there is no such request."""
+        with self._transaction() as connection:
+            return connection.execute(sa.select(_requests.c.analyst).where(_requests.c.digest == request)).scalar()
+
+    def status(self, request: bytes) -> RequestStatus:
+        with self._transaction() as connection:
+            row = connection.execute(sa.select(_requests).where(_requests.c.digest == request)).first()
+        if row is None:
+            raise Refused("POLICY_REQUEST_UNKNOWN")
+        return _status(row)
+
+    def statuses(self, analyst: str, most: int) -> tuple[RequestStatus, ...]:
+        """The newest ``most`` requests of one analyst."""
+        query = sa.select(_requests).where(_requests.c.analyst == analyst)
+        with self._transaction() as connection:
+            newest = query.order_by(_requests.c.received_ms.desc(), _requests.c.digest).limit(most)
+            return tuple(_status(row) for row in connection.execute(newest))
+
+    def unfinished(self) -> tuple[tuple[bytes, Submission, int], ...]:
+        """(digest, submission, attempts so far) of every request that has not ended, oldest first."""
+        open_states = [s.value for s in RequestState if s not in ENDED]
+        query = sa.select(_requests).where(_requests.c.state.in_(open_states)).order_by(_requests.c.received_ms)
+        with self._transaction() as connection:
+            rows = connection.execute(query).all()
+        return tuple((r.digest, wire.decode(Submission, r.submission), r.attempt) for r in rows)
+
+    def result(self, request: bytes) -> Result:
+        """The result of a released request; Unavailable ROUND_NOT_RELEASED before."""
+        released = sa.and_(_rounds.c.request == request, _rounds.c.result.is_not(None))
+        with self._transaction() as connection:
+            row = connection.execute(sa.select(_rounds).where(released)).first()
+            if row is None:
+                raise Unavailable("ROUND_NOT_RELEASED")
+            parts = sa.select(_bodies).where(_bodies.c.round == row.round).order_by(_bodies.c.place)
+            bodies = tuple((BodyKind(b.kind), b.sender, b.body) for b in connection.execute(parts))
+        return Result(wire.decode(ResultHead, row.result), bodies)
+
+
+def _prepare_connection(connection: sqlite3.Connection, _: object) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _change(
+    connection: sa.Connection, request: bytes, state: RequestState, code: str, now_ms: int, **more: Any
+) -> None:
+    values = {"state": state.value, "code": code, "changed_ms": now_ms, **more}
+    connection.execute(_requests.update().where(_requests.c.digest == request).values(values))
+
+
+def _status(row: Any) -> RequestStatus:
+    return RequestStatus(row.digest, RequestState(row.state), row.code, (), row.attempt, (), (), row.changed_ms)
