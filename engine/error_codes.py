@@ -215,4 +215,7 @@ CODES: dict[str, ErrorCode] = {
     "BUG_SECOND_REPLY": ErrorCode(
         "A second, different reply was made for one round.", "Please report it with the code."
     ),
+    "BUG_REPLY_WITHOUT_CHARGE": ErrorCode(
+        "A reply was made for a round that was never charged.", "Please report it with the code."
+    ),
 }

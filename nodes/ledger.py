@@ -1,0 +1,391 @@
+"""The ledger: what a member has spent, answered and decided, in one SQLite file, durable before anything is sent.
+
+Claim: no round reads data or is answered before its charge or its answer is on disk; nothing is charged above a cap;
+       a round is charged once, answered once and has one outcome, whatever crashes, races or comes again.
+Because: each change is one BEGIN IMMEDIATE transaction with synchronous = FULL that also appends its journal entry;
+         caps are compared as integers inside that transaction and once more by CHECK; rounds are primary keys.
+Checked by: tests/ledger/test_ledger.py::test_exactly_k_of_many_attempts_succeed
+            tests/ledger/test_crash.py::test_a_kill_at_any_statement_loses_no_charge_and_gives_no_free_reply
+            tests/ledger/test_model.py::test_the_ledger_does_what_a_small_model_does
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from engine.errors import Bug, Refused, Unavailable, error_for
+from engine.trusted import journal, wire
+from engine.trusted.clock import Clock
+from engine.trusted.messages import ConsistencyProof
+from engine.trusted.records import (
+    RECORD_VERSION,
+    AccountCap,
+    AccountScope,
+    Agreement,
+    JournalEntry,
+    JournalHead,
+    JournalKind,
+    Loss,
+    Request,
+    SignedHead,
+)
+from nodes import journal_store
+
+SCHEMA_VERSION = 1
+CLOCK_BACK_MS = 300_000  # a clock this far behind the last record is refused; less counts as standing still
+DAY_MS = 86_400_000
+BUSY_SECONDS = 10.0
+NO_LIMIT = Loss(2**63 - 1, 2**63 - 1)
+SCHEMA = """
+CREATE TABLE ledger (id INTEGER PRIMARY KEY CHECK (id = 1), member TEXT NOT NULL, latest_ms INTEGER NOT NULL,
+    answered BLOB NOT NULL) STRICT;
+CREATE TABLE accounts (scope INTEGER, name TEXT, period_days INTEGER, period INTEGER,
+    rho INTEGER NOT NULL, delta INTEGER NOT NULL, rho_cap INTEGER NOT NULL, delta_cap INTEGER NOT NULL,
+    PRIMARY KEY (scope, name, period_days, period),
+    CHECK (rho BETWEEN 0 AND rho_cap), CHECK (delta BETWEEN 0 AND delta_cap)) STRICT, WITHOUT ROWID;
+CREATE TABLE rounds (round BLOB PRIMARY KEY CHECK (length(round) = 32), request BLOB NOT NULL, run INTEGER NOT NULL,
+    position INTEGER NOT NULL UNIQUE, reply BLOB, code TEXT, CHECK (reply IS NULL OR code IS NULL)) STRICT;
+CREATE INDEX rounds_of_request ON rounds (request, run);
+CREATE TABLE answered (round BLOB PRIMARY KEY CHECK (length(round) = 32), request BLOB NOT NULL, run INTEGER NOT NULL,
+    position INTEGER NOT NULL UNIQUE) STRICT;
+CREATE INDEX answered_of_request ON answered (request, run);
+"""
+Account = tuple[AccountScope, str]
+_OWN_KINDS = (JournalKind.CHARGED, JournalKind.REPLIED, JournalKind.ANSWERED_AS_HELPER)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """One account in its current period (``period_days`` 0: its lifetime)."""
+
+    scope: AccountScope
+    name: str
+    period_days: int
+    spent: Loss
+    cap: Loss
+
+
+class Ledger:
+    """One member's ledger; usable from several threads and, safely, by several processes."""
+
+    def __init__(self, db: sqlite3.Connection, member: str, clock: Clock, caps: Sequence[AccountCap]) -> None:
+        self._db = db
+        self._lock = threading.RLock()
+        self._member = member
+        self._clock = clock
+        self._caps = tuple(caps)
+        self._under_way: set[bytes] = set()
+
+    @classmethod
+    def open(cls, path: Path | str, member: str, clock: Clock, caps: Sequence[AccountCap]) -> Ledger:
+        """The ledger of ``member`` at ``path``, made if absent.
+
+        Claim: a ledger opens only if it is this member's and its journal matches its own hashes.
+        Because: both are compared here: NODE_LEDGER_FAILED, NODE_JOURNAL_DAMAGED.
+        Checked by: tests/ledger/test_ledger.py::test_a_ledger_of_another_member_does_not_open
+        """
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+        except (OSError, sqlite3.Error) as error:
+            raise Unavailable("NODE_LEDGER_FAILED", internal=repr(error)) from None
+        found = cls(db, member, clock, caps)
+        try:
+            found._prepare()
+        except Unavailable:
+            db.close()
+            raise
+        return found
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def now_ms(self) -> int:
+        """The clock, never before the latest record. Unavailable NODE_CLOCK_BACK if it stands well before it."""
+        with self._transaction("BEGIN"):
+            return self._time()
+
+    def charge(
+        self,
+        round_: bytes,
+        request: Request,
+        agreement: Agreement,
+        accounts: Iterable[Account],
+        loss: Loss,
+        entry: JournalEntry,
+        *,
+        run: int = 1,
+    ) -> None:
+        """Charges one round to ``accounts``, the agreement's and the analyst's, and journals it: all or nothing.
+
+        ``entry`` gives digests and snapshots; kind, time, member, round, analyst and loss are filled in here.
+        Raises ROUND_ALREADY_CHARGED, POLICY_ATTEMPTS_EXHAUSTED, BUDGET_NO_CAP, BUDGET_EXHAUSTED (facts: scope, name),
+        NODE_CLOCK_BACK, NODE_LEDGER_FAILED.
+
+        Claim: on return charge and entry are on disk; on an error nothing has changed.
+        Because: one transaction; the checks are inside it; COMMIT returns after fsync.
+        Checked by: tests/ledger/test_ledger.py::test_a_refused_charge_changes_nothing
+        """
+        if loss.rho_billionths < 1 or loss.delta_quintillionths < 0:
+            raise ValueError("a charge is positive")
+        own = AccountCap(AccountScope.AGREEMENT_ACCOUNT, agreement.name, 0, None, agreement.budget)
+        parties = ((AccountScope.AGREEMENT_ACCOUNT, agreement.name), (AccountScope.ANALYST_ACCOUNT, request.analyst))
+        with self._transaction() as db:
+            now = self._time()
+            if db.execute("SELECT 1 FROM rounds WHERE round = ?", (round_,)).fetchone():
+                raise Unavailable("ROUND_ALREADY_CHARGED")
+            self._count_attempt("rounds", request, entry.request_digest, run)
+            if not _within(loss, agreement.per_plan):
+                raise Refused("BUDGET_EXHAUSTED", scope="plan", name=agreement.name)
+            for account in dict.fromkeys((*accounts, *parties)):
+                self._spend(account, (*self._caps, own), loss, now)
+            position = self._append(
+                replace(entry, kind=JournalKind.CHARGED, round=round_, analyst=request.analyst, loss=loss), now
+            )
+            db.execute(
+                "INSERT INTO rounds VALUES (?, ?, ?, ?, NULL, NULL)", (round_, entry.request_digest, run, position)
+            )
+            self._under_way.add(round_)
+
+    def reply(self, round_: bytes) -> bytes | None:
+        """The stored reply of a round, None for a round never charged here.
+
+        A stored refusal is raised again; a round that is being computed raises ROUND_ALREADY_CHARGED; one that was
+        charged before a crash and never answered raises NODE_ROUND_LOST.
+
+        Claim: a round is never computed twice.
+        Because: every round once charged has its bytes, its code or is lost, for ever.
+        Checked by: tests/ledger/test_ledger.py::test_a_round_charged_before_a_crash_is_lost
+        """
+        with self._transaction("BEGIN") as db:
+            row = db.execute("SELECT reply, code FROM rounds WHERE round = ?", (round_,)).fetchone()
+            if row is None:
+                return None
+            if row[1] is not None:
+                raise error_for(row[1])
+            if row[0] is None:
+                raise Unavailable("ROUND_ALREADY_CHARGED" if round_ in self._under_way else "NODE_ROUND_LOST")
+            return bytes(row[0])
+
+    def store_reply(self, round_: bytes, reply: bytes) -> None:
+        """Keeps the bytes to be sent, and journals it; the same bytes again are fine, others BUG_SECOND_REPLY."""
+        self._store_outcome(round_, reply, None)
+
+    def store_refusal(self, round_: bytes, code: str) -> None:
+        """Keeps the code that a charged round ended in, and journals it. The charge stands."""
+        self._store_outcome(round_, None, code)
+
+    def mark_answered(self, round_: bytes, request: Request, entry: JournalEntry, *, run: int = 1) -> None:
+        """Journals, durably, that this helper answers ``round_`` (``entry``: digests and survivors).
+
+        Raises POLICY_ROUND_ANSWERED, POLICY_ATTEMPTS_EXHAUSTED, NODE_CLOCK_BACK, NODE_LEDGER_FAILED.
+
+        Claim: a helper answers a round for one set of survivors at most; a crash after this burns the round.
+        Because: the row and the entry are on disk before the caller can answer, and the round is a primary key.
+        Checked by: tests/ledger/test_ledger.py::test_a_helper_answers_a_round_once
+        """
+        with self._transaction() as db:
+            now = self._time()
+            if db.execute("SELECT 1 FROM answered WHERE round = ?", (round_,)).fetchone():
+                raise Refused("POLICY_ROUND_ANSWERED")
+            self._count_attempt("answered", request, entry.request_digest, run)
+            position = self._append(replace(entry, kind=JournalKind.ANSWERED_AS_HELPER, round=round_), now)
+            db.execute("INSERT INTO answered VALUES (?, ?, ?, ?)", (round_, entry.request_digest, run, position))
+            chain = db.execute("SELECT answered FROM ledger").fetchone()[0]
+            db.execute("UPDATE ledger SET answered = ?", (sha256(chain + round_).digest(),))
+
+    def record(self, entry: JournalEntry) -> int:
+        """Appends any other entry (refusals, agreements, snapshots, pauses); returns its position."""
+        if entry.kind in _OWN_KINDS:
+            raise ValueError(f"{entry.kind.name} is written by the ledger itself")
+        with self._transaction():
+            return self._append(entry, self._time(strict=False))
+
+    def head(self) -> JournalHead:
+        """Size and root of the journal, and a digest of the lifetime totals and the answered rounds."""
+        with self._transaction("BEGIN") as db:
+            count = journal_store.size(db)
+            return JournalHead(self._member, count, journal_store.root(db, count), _totals_digest(db))
+
+    def entry(self, position: int) -> bytes:
+        """The exact bytes of one journal entry."""
+        with self._transaction("BEGIN") as db:
+            return journal_store.entry(db, position)
+
+    def position_of_charge(self, round_: bytes) -> int:
+        """Where the journal holds the charge of a round; KeyError if it was never charged."""
+        with self._transaction("BEGIN") as db:
+            row = db.execute("SELECT position FROM rounds WHERE round = ?", (round_,)).fetchone()
+            if row is None:
+                raise KeyError(round_.hex())
+            return int(row[0])
+
+    def inclusion(self, position: int, size: int) -> tuple[bytes, ...]:
+        """Proof that the entry at ``position`` is under the head of ``size`` entries."""
+        with self._transaction("BEGIN") as db:
+            return journal.inclusion_path(position, size, journal_store.hashes(db))
+
+    def consistency(self, old_size: int, size: int) -> ConsistencyProof:
+        """Proof that the head of ``size`` entries extends that of ``old_size``."""
+        with self._transaction("BEGIN") as db:
+            path = journal.consistency_path(old_size, size, journal_store.hashes(db))
+            return ConsistencyProof(self._member, old_size, path)
+
+    def hold_head(self, signed: SignedHead, proof: ConsistencyProof | None) -> None:
+        """Keeps another member's head: POLICY_HEAD_FORKED, POLICY_PROOF_INVALID (journal_store.hold)."""
+        with self._transaction() as db:
+            journal_store.hold(db, signed, proof)
+
+    def held_head(self, member: str) -> SignedHead | None:
+        """The newest head held of another member."""
+        with self._transaction("BEGIN") as db:
+            return journal_store.held(db, member)
+
+    def balances(self, accounts: Iterable[Account] = ()) -> tuple[Balance, ...]:
+        """Every account charged so far, and ``accounts``, in their current periods and over their lifetime."""
+        with self._transaction("BEGIN") as db:
+            now = self._time(strict=False)
+            charged = {(AccountScope(s), n) for s, n in db.execute("SELECT DISTINCT scope, name FROM accounts")}
+            found: list[Balance] = []
+            for account in sorted(charged | set(accounts), key=lambda a: (a[0].value, a[1])):
+                for (days, period), limit in _limits(account, self._caps, now).items():
+                    spent, cap = self._row(account, days, period) or (Loss(0, 0), limit)
+                    agreed = account[0] is AccountScope.AGREEMENT_ACCOUNT
+                    cap = _least(cap, limit) if agreed else limit
+                    found.append(Balance(account[0], account[1], days, spent, cap))
+            return tuple(found)
+
+    def _prepare(self) -> None:
+        with self._transaction() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                for statement in (SCHEMA + journal_store.SCHEMA).split(";\n"):
+                    db.execute(statement)
+                db.execute("INSERT INTO ledger VALUES (1, ?, 0, ?)", (self._member, bytes(32)))
+                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                self._append(_opened(self._member), self._time())
+            elif version != SCHEMA_VERSION or db.execute("SELECT member FROM ledger").fetchone()[0] != self._member:
+                raise Unavailable("NODE_LEDGER_FAILED", internal="another member's or version's ledger")
+            journal_store.check(db)
+
+    @contextmanager
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
+        """One transaction of this thread: committed on disk, or as if it had never been."""
+        with self._lock:
+            try:
+                self._db.execute(begin)
+                yield self._db
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise Unavailable("NODE_LEDGER_FAILED", internal=repr(error)) from None
+            finally:
+                if self._db.in_transaction:
+                    self._db.rollback()
+
+    def _time(self, *, strict: bool = True) -> int:
+        latest = int(self._db.execute("SELECT latest_ms FROM ledger").fetchone()[0])
+        now = self._clock.now_ms()
+        if strict and now < latest - CLOCK_BACK_MS:
+            raise Unavailable("NODE_CLOCK_BACK")
+        return max(now, latest)
+
+    def _append(self, entry: JournalEntry, now: int) -> int:
+        entry = replace(entry, version=RECORD_VERSION, member=self._member, at_ms=now)
+        self._db.execute("UPDATE ledger SET latest_ms = ?", (now,))
+        return journal_store.append(self._db, wire.encode(entry))
+
+    def _count_attempt(self, table: str, request: Request, request_digest: bytes, run: int) -> None:
+        """One attempt is one round here; a request may make ``max_attempts`` for each of its ``runs``."""
+        count = f"SELECT count(*) FROM {table} WHERE request = ? AND run = ?"  # noqa: S608
+        (made,) = self._db.execute(count, (request_digest, run)).fetchone()
+        if not 1 <= run <= request.runs or made >= request.max_attempts:
+            raise Refused("POLICY_ATTEMPTS_EXHAUSTED")
+
+    def _spend(self, account: Account, caps: Sequence[AccountCap], loss: Loss, now: int) -> None:
+        for (days, period), limit in _limits(account, caps, now).items():
+            spent, _ = self._row(account, days, period) or (Loss(0, 0), limit)
+            total = Loss(
+                spent.rho_billionths + loss.rho_billionths, spent.delta_quintillionths + loss.delta_quintillionths
+            )
+            if not _within(total, limit):
+                raise Refused("BUDGET_EXHAUSTED", scope=account[0].name.lower(), name=account[1])
+            self._db.execute(
+                "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (account[0].value, account[1], days, period, *_pair(total), *_pair(limit)),
+            )
+
+    def _row(self, account: Account, days: int, period: int) -> tuple[Loss, Loss] | None:
+        row = self._db.execute(
+            "SELECT rho, delta, rho_cap, delta_cap FROM accounts"
+            " WHERE scope = ? AND name = ? AND period_days = ? AND period = ?",
+            (account[0].value, account[1], days, period),
+        ).fetchone()
+        return (Loss(row[0], row[1]), Loss(row[2], row[3])) if row else None
+
+    def _store_outcome(self, round_: bytes, reply: bytes | None, code: str | None) -> None:
+        with self._transaction() as db:
+            row = db.execute("SELECT reply, code, position FROM rounds WHERE round = ?", (round_,)).fetchone()
+            if row is None:
+                raise Bug("BUG_REPLY_WITHOUT_CHARGE")
+            if (row[0], row[1]) == (reply, code):
+                return
+            if (row[0], row[1]) != (None, None):
+                raise Bug("BUG_SECOND_REPLY")
+            db.execute("UPDATE rounds SET reply = ?, code = ? WHERE round = ?", (reply, code, round_))
+            charged: JournalEntry = wire.decode(JournalEntry, journal_store.entry(db, row[2]))
+            kind = JournalKind.REPLIED if code is None else JournalKind.ROUND_REFUSED
+            self._append(replace(charged, kind=kind, loss=None, code=code or ""), self._time(strict=False))
+            self._under_way.discard(round_)
+
+
+def _limits(account: Account, caps: Sequence[AccountCap], now: int) -> dict[tuple[int, int], Loss]:
+    """(period days, period index) -> cap of an account; (0, 0) is its lifetime. Several caps: the least.
+
+    An identifier that no cap names is Refused BUDGET_NO_CAP; other accounts are then only counted.
+    """
+    named = [cap for cap in caps if cap.scope is account[0] and cap.name in ("", account[1])]
+    if not named and account[0] is AccountScope.IDENTIFIER:
+        raise Refused("BUDGET_NO_CAP", name=account[1])
+    limits = {(0, 0): NO_LIMIT}
+    for cap in named:
+        limits[0, 0] = _least(limits[0, 0], cap.lifetime)
+        if cap.period_days and cap.period is not None:
+            key = (cap.period_days, now // (cap.period_days * DAY_MS))
+            limits[key] = _least(limits.get(key, NO_LIMIT), cap.period)
+    return limits
+
+
+def _pair(loss: Loss) -> tuple[int, int]:
+    return loss.rho_billionths, loss.delta_quintillionths
+
+
+def _within(loss: Loss, cap: Loss) -> bool:
+    return loss.rho_billionths <= cap.rho_billionths and loss.delta_quintillionths <= cap.delta_quintillionths
+
+
+def _least(a: Loss, b: Loss) -> Loss:
+    return Loss(min(a.rho_billionths, b.rho_billionths), min(a.delta_quintillionths, b.delta_quintillionths))
+
+
+def _totals_digest(db: sqlite3.Connection) -> bytes:
+    """SHA-256 of the chain over answered rounds, then of one JSON line a lifetime account, in order."""
+    found = sha256(db.execute("SELECT answered FROM ledger").fetchone()[0])
+    totals = "SELECT scope, name, rho, delta FROM accounts WHERE period_days = 0 ORDER BY scope, name"
+    for row in db.execute(totals):
+        found.update(json.dumps(row).encode() + b"\n")
+    return found.digest()
+
+
+def _opened(member: str) -> JournalEntry:
+    return JournalEntry(RECORD_VERSION, JournalKind.OPENED, 0, member, b"", b"", b"", b"", "", None, (), "", "", ())
