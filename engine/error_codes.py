@@ -32,6 +32,27 @@ CODES: dict[str, ErrorCode] = {
     "FILE_CATALOGUE_MISSING_KEY": ErrorCode("{file}: {where} has no `{key}`.", "{instead}"),
     "FILE_CATALOGUE_REPEATED_KEY": ErrorCode("{file}: `{key}` stands there twice.", "Keep one of them."),
     "FILE_CATALOGUE_WRONG_VALUE": ErrorCode("{file}: `{key}` {problem}.", "{instead}"),
+    "FILE_MEMBER_NAME": ErrorCode(
+        "{name} cannot be the name of a member: it is taken or not well formed.",
+        "Use names of their own: lower-case letters, digits and hyphens, a letter first.",
+    ),
+    "FILE_FEDERATION_OPTION": ErrorCode(
+        "A federation cannot be founded like this: {problem}.", "Change the option; nothing was written."
+    ),
+    "FILE_DATA_NOT_A_HOST": ErrorCode(
+        "The catalogue names no node {node}.", "Give --data NAME=DIR for its hosts: {hosts}."
+    ),
+    "FILE_DATA_MISSING": ErrorCode(
+        "The catalogue names the node {node}, and no data is given for it.",
+        "Add --data {node}=DIR, or leave the node out of `hosts`.",
+    ),
+    "FILE_DATA_OPTION": ErrorCode("The option --data {text} is not NAME=DIR.", "Write --data {example}=DIR."),
+    "FILE_DATA_NO_FOLDER": ErrorCode("There is no folder {path} for the node {node}.", "Check the path."),
+    "FILE_DATA_NO_TABLE": ErrorCode(
+        "The folder {path} of the node {node} holds neither {dataset}.parquet nor {dataset}.csv.",
+        "Put the file there, or take the node out of the dataset's `hosts`.",
+    ),
+    "FILE_AGREEMENT": ErrorCode("{problem}", "{instead}"),
     # -- SQL_: the statement, refused before anything is spent
     "SQL_SYNTAX": ErrorCode("The statement cannot be read: {detail}.", "Check it near the place shown."),
     # -- POLICY_: what the federation's rules or a node's own policy forbid
@@ -127,6 +148,21 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_N_MIN": ErrorCode(
         "The request would accept fewer nodes than the federation's rules allow.", "Ask with a larger n_min."
     ),
+    "POLICY_REQUEST_UNKNOWN": ErrorCode(
+        "The coordinator has no such request of yours.", "See `splittally requests` for their names."
+    ),
+    "POLICY_CALLER": ErrorCode(
+        "The certificate presented does not name a member who may do this.",
+        "Use the home whose keys the federation manifest names.",
+    ),
+    "POLICY_CATALOGUE_DIFFERS": ErrorCode(
+        "The plan was made for another edition of the catalogue.",
+        "Install the current federation manifest and ask again.",
+    ),
+    "POLICY_AGREEMENT_CHOICE": ErrorCode(
+        "The agreement is not named, and those in force for {name} are: {agreements}.",
+        "Name one of them, or ask for a new agreement.",
+    ),
     # -- BUDGET_: privacy budget
     "BUDGET_EXHAUSTED": ErrorCode(
         "A privacy budget does not allow this statement.", "Ask with a smaller epsilon, or see `splittally budget`."
@@ -187,6 +223,39 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_SURVIVOR_REPEATED": ErrorCode("The survivors named for the round repeat a node.", "Open a new round."),
     "ROUND_SURVIVOR_UNKNOWN": ErrorCode("The survivors name a node that is not in the round.", "Open a new round."),
     "ROUND_SHARE_MISDIRECTED": ErrorCode("A share is for another round or member.", "Open a new round."),
+    "ROUND_TOO_FEW_HELPERS": ErrorCode(
+        "Too few helpers of different bodies are able to serve.",
+        "Start more helpers and try again; nothing was released.",
+    ),
+    "ROUND_HELPER_LOST": ErrorCode(
+        "A helper was lost after the round had opened, and no attempt is left.",
+        "Sign a new request; what the lost round cost stays charged.",
+    ),
+    "ROUND_DEADLINE": ErrorCode(
+        "Nodes did not answer before the round's deadline.", "Try again later; nothing was released."
+    ),
+    "ROUND_SHARE_INVALID": ErrorCode(
+        "A node sent a share that does not belong to the round.",
+        "Its operator has to look at it; nothing was released.",
+    ),
+    "ROUND_ANSWER_INVALID": ErrorCode(
+        "A helper sent an answer that does not belong to the round.",
+        "Its operator has to look at it; nothing was released.",
+    ),
+    "ROUND_COORDINATOR_RESTARTED": ErrorCode(
+        "The coordinator stopped during the round, and no attempt is left.",
+        "Sign a new request; what the lost round cost stays charged.",
+    ),
+    "ROUND_NOT_RELEASED": ErrorCode("The request has no result yet.", "Ask again later."),
+    "ROUND_RESULT_INVALID": ErrorCode(
+        "The result sent does not belong to the request: {detail}.",
+        "Keep it as evidence, and tell the federation's auditors.",
+    ),
+    "ROUND_CHECK_FAILED": ErrorCode(
+        "The check cell does not count the nodes that answered, so the result cannot be opened.",
+        "Ask again; if it happens again, tell the federation's auditors.",
+    ),
+    "ROUND_PENDING": ErrorCode("The request has not ended yet.", "Wait longer, or fetch it later by its number."),
     # -- NODE_: a node, helper or coordinator that cannot serve now
     "NODE_UNREACHABLE": ErrorCode("The coordinator cannot be reached.", "Check the address and try again."),
     "NODE_ROUND_LOST": ErrorCode(
@@ -206,6 +275,12 @@ CODES: dict[str, ErrorCode] = {
     "NODE_CLOSING": ErrorCode("The node is being stopped and takes no new rounds.", "Try again later."),
     "NODE_FAILED": ErrorCode(
         "The node failed while it worked on the round.", "Its operator finds the code in the node's log; try again."
+    ),
+    "NODE_STORE_FAILED": ErrorCode(
+        "The coordinator could not use its store.", "Its operator has to look at the disk; try again later."
+    ),
+    "NODE_COORDINATOR_STOPPING": ErrorCode(
+        "The coordinator is being stopped and takes no new requests.", "Try again later."
     ),
     # -- BUG_: ours
     "BUG_UNEXPECTED": ErrorCode("Something went wrong inside Splittally.", "Please report it with the code."),
