@@ -11,13 +11,12 @@ Checked by: tests/ledger/test_ledger.py::test_exactly_k_of_many_attempts_succeed
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -37,20 +36,15 @@ from engine.trusted.records import (
     Request,
     SignedHead,
 )
-from nodes import journal_store
+from nodes import account_store, journal_store
+from nodes.account_store import Account, Balance
 
 SCHEMA_VERSION = 1
 CLOCK_BACK_MS = 300_000  # a clock this far behind the last record is refused; less counts as standing still
-DAY_MS = 86_400_000
 BUSY_SECONDS = 10.0
-NO_LIMIT = Loss(2**63 - 1, 2**63 - 1)
 SCHEMA = """
 CREATE TABLE ledger (id INTEGER PRIMARY KEY CHECK (id = 1), member TEXT NOT NULL, latest_ms INTEGER NOT NULL,
     answered BLOB NOT NULL) STRICT;
-CREATE TABLE accounts (scope INTEGER, name TEXT, period_days INTEGER, period INTEGER,
-    rho INTEGER NOT NULL, delta INTEGER NOT NULL, rho_cap INTEGER NOT NULL, delta_cap INTEGER NOT NULL,
-    PRIMARY KEY (scope, name, period_days, period),
-    CHECK (rho BETWEEN 0 AND rho_cap), CHECK (delta BETWEEN 0 AND delta_cap)) STRICT, WITHOUT ROWID;
 CREATE TABLE rounds (round BLOB PRIMARY KEY CHECK (length(round) = 32), request BLOB NOT NULL, run INTEGER NOT NULL,
     position INTEGER NOT NULL UNIQUE, reply BLOB, code TEXT, CHECK (reply IS NULL OR code IS NULL)) STRICT;
 CREATE INDEX rounds_of_request ON rounds (request, run);
@@ -58,19 +52,7 @@ CREATE TABLE answered (round BLOB PRIMARY KEY CHECK (length(round) = 32), reques
     position INTEGER NOT NULL UNIQUE) STRICT;
 CREATE INDEX answered_of_request ON answered (request, run);
 """
-Account = tuple[AccountScope, str]
 _OWN_KINDS = (JournalKind.CHARGED, JournalKind.REPLIED, JournalKind.ANSWERED_AS_HELPER)
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """One account in its current period (``period_days`` 0: its lifetime)."""
-
-    scope: AccountScope
-    name: str
-    period_days: int
-    spent: Loss
-    cap: Loss
 
 
 class Ledger:
@@ -146,10 +128,9 @@ class Ledger:
             if db.execute("SELECT 1 FROM rounds WHERE round = ?", (round_,)).fetchone():
                 raise Unavailable("ROUND_ALREADY_CHARGED")
             self._count_attempt("rounds", request, entry.request_digest, run)
-            if not _within(loss, agreement.per_plan):
-                raise Refused("BUDGET_EXHAUSTED", scope="plan", name=agreement.name)
+            account_store.require_within(loss, agreement.per_plan, "plan", agreement.name)
             for account in dict.fromkeys((*accounts, *parties)):
-                self._spend(account, (*self._caps, own), loss, now)
+                account_store.spend(db, account, (*self._caps, own), loss, now)
             position = self._append(
                 replace(entry, kind=JournalKind.CHARGED, round=round_, analyst=request.analyst, loss=loss), now
             )
@@ -252,25 +233,16 @@ class Ledger:
         with self._transaction("BEGIN") as db:
             return journal_store.held(db, member)
 
-    def balances(self, accounts: Iterable[Account] = ()) -> tuple[Balance, ...]:
-        """Every account charged so far, and ``accounts``, in their current periods and over their lifetime."""
+    def balances(self, also: Iterable[Account] = ()) -> tuple[Balance, ...]:
+        """Every account charged so far, and ``also``, in their current periods and over their lifetime."""
         with self._transaction("BEGIN") as db:
-            now = self._time(strict=False)
-            charged = {(AccountScope(s), n) for s, n in db.execute("SELECT DISTINCT scope, name FROM accounts")}
-            found: list[Balance] = []
-            for account in sorted(charged | set(accounts), key=lambda a: (a[0].value, a[1])):
-                for (days, period), limit in _limits(account, self._caps, now).items():
-                    spent, cap = self._row(account, days, period) or (Loss(0, 0), limit)
-                    agreed = account[0] is AccountScope.AGREEMENT_ACCOUNT
-                    cap = _least(cap, limit) if agreed else limit
-                    found.append(Balance(account[0], account[1], days, spent, cap))
-            return tuple(found)
+            return account_store.balances(db, also, self._caps, self._time(strict=False))
 
     def _prepare(self) -> None:
         with self._transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
-                for statement in (SCHEMA + journal_store.SCHEMA).split(";\n"):
+                for statement in (SCHEMA + account_store.SCHEMA + journal_store.SCHEMA).split(";\n"):
                     db.execute(statement)
                 db.execute("INSERT INTO ledger VALUES (1, ?, 0, ?)", (self._member, bytes(32)))
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -312,27 +284,6 @@ class Ledger:
         if not 1 <= run <= request.runs or made >= request.max_attempts:
             raise Refused("POLICY_ATTEMPTS_EXHAUSTED")
 
-    def _spend(self, account: Account, caps: Sequence[AccountCap], loss: Loss, now: int) -> None:
-        for (days, period), limit in _limits(account, caps, now).items():
-            spent, _ = self._row(account, days, period) or (Loss(0, 0), limit)
-            total = Loss(
-                spent.rho_billionths + loss.rho_billionths, spent.delta_quintillionths + loss.delta_quintillionths
-            )
-            if not _within(total, limit):
-                raise Refused("BUDGET_EXHAUSTED", scope=account[0].name.lower(), name=account[1])
-            self._db.execute(
-                "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (account[0].value, account[1], days, period, *_pair(total), *_pair(limit)),
-            )
-
-    def _row(self, account: Account, days: int, period: int) -> tuple[Loss, Loss] | None:
-        row = self._db.execute(
-            "SELECT rho, delta, rho_cap, delta_cap FROM accounts"
-            " WHERE scope = ? AND name = ? AND period_days = ? AND period = ?",
-            (account[0].value, account[1], days, period),
-        ).fetchone()
-        return (Loss(row[0], row[1]), Loss(row[2], row[3])) if row else None
-
     def _store_outcome(self, round_: bytes, reply: bytes | None, code: str | None) -> None:
         with self._transaction() as db:
             row = db.execute("SELECT reply, code, position FROM rounds WHERE round = ?", (round_,)).fetchone()
@@ -349,43 +300,10 @@ class Ledger:
             self._under_way.discard(round_)
 
 
-def _limits(account: Account, caps: Sequence[AccountCap], now: int) -> dict[tuple[int, int], Loss]:
-    """(period days, period index) -> cap of an account; (0, 0) is its lifetime. Several caps: the least.
-
-    An identifier that no cap names is Refused BUDGET_NO_CAP; other accounts are then only counted.
-    """
-    named = [cap for cap in caps if cap.scope is account[0] and cap.name in ("", account[1])]
-    if not named and account[0] is AccountScope.IDENTIFIER:
-        raise Refused("BUDGET_NO_CAP", name=account[1])
-    limits = {(0, 0): NO_LIMIT}
-    for cap in named:
-        limits[0, 0] = _least(limits[0, 0], cap.lifetime)
-        if cap.period_days and cap.period is not None:
-            key = (cap.period_days, now // (cap.period_days * DAY_MS))
-            limits[key] = _least(limits.get(key, NO_LIMIT), cap.period)
-    return limits
-
-
-def _pair(loss: Loss) -> tuple[int, int]:
-    return loss.rho_billionths, loss.delta_quintillionths
-
-
-def _within(loss: Loss, cap: Loss) -> bool:
-    return loss.rho_billionths <= cap.rho_billionths and loss.delta_quintillionths <= cap.delta_quintillionths
-
-
-def _least(a: Loss, b: Loss) -> Loss:
-    return Loss(min(a.rho_billionths, b.rho_billionths), min(a.delta_quintillionths, b.delta_quintillionths))
+def _opened(member: str) -> JournalEntry:
+    return JournalEntry(RECORD_VERSION, JournalKind.OPENED, 0, member, b"", b"", b"", b"", "", None, (), "", "", ())
 
 
 def _totals_digest(db: sqlite3.Connection) -> bytes:
-    """SHA-256 of the chain over answered rounds, then of one JSON line a lifetime account, in order."""
-    found = sha256(db.execute("SELECT answered FROM ledger").fetchone()[0])
-    totals = "SELECT scope, name, rho, delta FROM accounts WHERE period_days = 0 ORDER BY scope, name"
-    for row in db.execute(totals):
-        found.update(json.dumps(row).encode() + b"\n")
-    return found.digest()
-
-
-def _opened(member: str) -> JournalEntry:
-    return JournalEntry(RECORD_VERSION, JournalKind.OPENED, 0, member, b"", b"", b"", b"", "", None, (), "", "", ())
+    """SHA-256 of the chain over answered rounds and the digest of the lifetime totals."""
+    return sha256(db.execute("SELECT answered FROM ledger").fetchone()[0] + account_store.totals_digest(db)).digest()

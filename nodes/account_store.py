@@ -1,0 +1,115 @@
+"""The ledger's accounts: what was spent, by whom and on what, against the caps in force.
+
+Claim: no account ever holds more than the least of its caps, in its current period and over its lifetime.
+Because: amounts are integers, compared inside the transaction that adds them and once more by CHECK; the period is
+         that of a clock which never goes back (ledger.py).
+Checked by: tests/ledger/test_account_store.py::test_caps_hold_per_period_and_over_the_lifetime
+            tests/ledger/test_account_store.py::test_the_file_itself_refuses_an_overdraft
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from engine.errors import Refused
+from engine.trusted.records import AccountCap, AccountScope, Loss
+
+DAY_MS = 86_400_000
+NO_LIMIT = Loss(2**63 - 1, 2**63 - 1)
+SCHEMA = """
+CREATE TABLE accounts (scope INTEGER, name TEXT, period_days INTEGER, period INTEGER,
+    rho INTEGER NOT NULL, delta INTEGER NOT NULL, rho_cap INTEGER NOT NULL, delta_cap INTEGER NOT NULL,
+    PRIMARY KEY (scope, name, period_days, period),
+    CHECK (rho BETWEEN 0 AND rho_cap), CHECK (delta BETWEEN 0 AND delta_cap)) STRICT, WITHOUT ROWID;
+"""
+Account = tuple[AccountScope, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """One account in its current period (``period_days`` 0: its lifetime)."""
+
+    scope: AccountScope
+    name: str
+    period_days: int
+    spent: Loss
+    cap: Loss
+
+
+def spend(db: sqlite3.Connection, account: Account, caps: Sequence[AccountCap], loss: Loss, now: int) -> None:
+    """Adds ``loss`` to an account inside the caller's transaction.
+
+    Raises Refused BUDGET_EXHAUSTED (facts: scope, name), and BUDGET_NO_CAP for an identifier that no cap names.
+    """
+    if account[0] is AccountScope.IDENTIFIER and not _caps_of(account, caps):
+        raise Refused("BUDGET_NO_CAP", name=account[1])
+    for (days, period), limit in _limits(account, caps, now).items():
+        spent, _ = _row(db, account, days, period) or (Loss(0, 0), limit)
+        total = Loss(spent.rho_billionths + loss.rho_billionths, spent.delta_quintillionths + loss.delta_quintillionths)
+        require_within(total, limit, account[0].name.lower(), account[1])
+        db.execute(
+            "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (account[0].value, account[1], days, period, *_pair(total), *_pair(limit)),
+        )
+
+
+def require_within(loss: Loss, cap: Loss, scope: str, name: str) -> None:
+    """Raises Refused BUDGET_EXHAUSTED if ``loss`` is above ``cap`` in rho or in delta."""
+    if loss.rho_billionths > cap.rho_billionths or loss.delta_quintillionths > cap.delta_quintillionths:
+        raise Refused("BUDGET_EXHAUSTED", scope=scope, name=name)
+
+
+def balances(
+    db: sqlite3.Connection, also: Iterable[Account], caps: Sequence[AccountCap], now: int
+) -> tuple[Balance, ...]:
+    """Every account charged so far, and ``also``, in the current period and over the lifetime."""
+    charged = {(AccountScope(scope), name) for scope, name in db.execute("SELECT scope, name FROM accounts")}
+    found: list[Balance] = []
+    for account in sorted(charged | set(also), key=lambda a: (a[0].value, a[1])):
+        for (days, period), limit in _limits(account, caps, now).items():
+            spent, cap = _row(db, account, days, period) or (Loss(0, 0), limit)
+            agreed = account[0] is AccountScope.AGREEMENT_ACCOUNT  # its own budget came with the charge
+            found.append(Balance(account[0], account[1], days, spent, _least(cap, limit) if agreed else limit))
+    return tuple(found)
+
+
+def totals_digest(db: sqlite3.Connection) -> bytes:
+    """SHA-256 of one JSON line a lifetime account: [scope, name, rho, delta], in order."""
+    totals = "SELECT scope, name, rho, delta FROM accounts WHERE period_days = 0 ORDER BY scope, name"
+    return sha256(b"".join(json.dumps(row).encode() + b"\n" for row in db.execute(totals))).digest()
+
+
+def _row(db: sqlite3.Connection, account: Account, days: int, period: int) -> tuple[Loss, Loss] | None:
+    row = db.execute(
+        "SELECT rho, delta, rho_cap, delta_cap FROM accounts"
+        " WHERE scope = ? AND name = ? AND period_days = ? AND period = ?",
+        (account[0].value, account[1], days, period),
+    ).fetchone()
+    return (Loss(row[0], row[1]), Loss(row[2], row[3])) if row else None
+
+
+def _caps_of(account: Account, caps: Sequence[AccountCap]) -> list[AccountCap]:
+    return [cap for cap in caps if cap.scope is account[0] and cap.name in ("", account[1])]
+
+
+def _limits(account: Account, caps: Sequence[AccountCap], now: int) -> dict[tuple[int, int], Loss]:
+    """(period days, period index) -> cap of an account; (0, 0) is its lifetime. Several caps: the least. An account that no cap names is only counted."""
+    limits = {(0, 0): NO_LIMIT}
+    for cap in _caps_of(account, caps):
+        limits[0, 0] = _least(limits[0, 0], cap.lifetime)
+        if cap.period_days and cap.period is not None:
+            key = (cap.period_days, now // (cap.period_days * DAY_MS))
+            limits[key] = _least(limits.get(key, NO_LIMIT), cap.period)
+    return limits
+
+
+def _pair(loss: Loss) -> tuple[int, int]:
+    return loss.rho_billionths, loss.delta_quintillionths
+
+
+def _least(a: Loss, b: Loss) -> Loss:
+    return Loss(min(a.rho_billionths, b.rho_billionths), min(a.delta_quintillionths, b.delta_quintillionths))
