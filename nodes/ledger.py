@@ -257,13 +257,14 @@ class Ledger:
         with self._lock:
             try:
                 self._db.execute(begin)
-                yield self._db
-                self._db.execute("COMMIT")
+                try:
+                    yield self._db
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    self._db.rollback()
+                    raise
             except sqlite3.Error as error:
                 raise Unavailable("NODE_LEDGER_FAILED", internal=repr(error)) from None
-            finally:
-                if self._db.in_transaction:
-                    self._db.rollback()
 
     def _time(self, *, strict: bool = True) -> int:
         latest = int(self._db.execute("SELECT latest_ms FROM ledger").fetchone()[0])

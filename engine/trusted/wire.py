@@ -58,7 +58,7 @@ def encode(record: object, kind: Any = None) -> bytes:
     message = _message_class(kind)()
     try:
         _codec(kind)[0](record, message)
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
         raise Refused("POLICY_WIRE_INVALID", internal=repr(error)) from None
     return bytes(message.SerializeToString(deterministic=True))
 
