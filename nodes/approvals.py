@@ -1,0 +1,56 @@
+"""What people agreed to: the agreement a request stands under, and guardians' approvals.
+
+Claim: a plan is run only inside an agreement that is in force, for a named analyst, over columns and operations
+       that the agreement names, at a price it allows, and never against a guardian's decision.
+Because: agreements are those this member opened itself (signed by a policy officer and every hosting guardian),
+         found by the digest in the signed request; columns and operations are derived from the plan by lineage.
+Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+"""
+
+from __future__ import annotations
+
+from engine.trusted.plan import Plan
+from engine.trusted.records import Agreement, Decision
+from engine.trusted.sign import open_approval, require_in_force
+from engine.trusted.verify import columns_read, operations_used
+from nodes.manifest import Round, Seat, require
+
+
+def check_agreement(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> Agreement:
+    """The agreement in force that allows this analyst this plan at this price.
+
+    Claim: the plan reads no column, and uses no operation, that the agreement does not name.
+    Because: columns_read and operations_used walk the plan itself; the request carries only a digest.
+    Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+    """
+    request = round_.request
+    require(request.agreement_digest in seat.agreements, "POLICY_AGREEMENT_UNKNOWN")
+    agreement = seat.agreements[request.agreement_digest]
+    require_in_force(agreement, now_ms)
+    require(request.analyst in agreement.analysts, "POLICY_ANALYST_NOT_NAMED", name=request.analyst)
+    scope = {s.dataset: frozenset(s.columns) for s in agreement.scope}
+    for dataset, columns in sorted(columns_read(plan, seat.catalogue).items()):
+        require(dataset in scope, "POLICY_DATASET_OUT_OF_SCOPE", name=dataset)
+        beyond = ", ".join(sorted(columns - scope[dataset]))
+        require(not beyond, "POLICY_COLUMN_OUT_OF_SCOPE", name=f"{dataset}: {beyond}")
+    for operation in operations_used(plan):
+        require(operation in agreement.operations, "POLICY_OPERATION_OUT_OF_SCOPE", name=operation.name.lower())
+    loss, most = request.loss, agreement.per_plan
+    within = loss.rho_billionths <= most.rho_billionths and loss.delta_quintillionths <= most.delta_quintillionths
+    require(loss.rho_billionths > 0, "POLICY_LOSS_NOT_POSITIVE")
+    require(within, "POLICY_PRICE_ABOVE_AGREEMENT")
+    return agreement
+
+
+def check_approvals(round_: Round, now_ms: int, seat: Seat) -> None:
+    """Each approval that the manifest carries is a guardian's, for this request, dated, and a yes.
+
+    Claim: a decision cannot be used for another request, after its date, or when it is a refusal.
+    Because: it is signed by the guardian it names over the request digest and its expiry.
+    Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+    """
+    for record in round_.manifest.approvals:
+        approval = open_approval(record, seat.roster)
+        require(approval.request_digest == round_.request_digest, "APPROVAL_OTHER_REQUEST", name=approval.guardian)
+        require(now_ms < approval.expires_ms, "APPROVAL_EXPIRED", name=approval.guardian)
+        require(approval.decision is Decision.APPROVED, "APPROVAL_REFUSED", name=approval.guardian)

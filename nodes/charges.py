@@ -1,0 +1,75 @@
+"""What a round costs this node, and how its end is written down.
+
+Claim: every round that reached this node stands in its journal: as a charge and an outcome, or as a free refusal.
+Because: the two context managers journal each error of the tree before it goes on; the ledger writes charge and
+         entry in one transaction.
+Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+            tests/nodes/test_answer.py::test_failure_after_the_charge_keeps_the_charge
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from engine.errors import SplittallyError
+from engine.trusted.plan import Plan
+from engine.trusted.records import (
+    RECORD_VERSION,
+    AccountScope,
+    Agreement,
+    JournalEntry,
+    JournalKind,
+)
+from engine.trusted.stability import stability_of
+from engine.trusted.wire import digest
+from nodes.manifest import Arrival, Round, Seat
+
+
+def entry_of(round_: Round, kind: JournalKind, survivors: tuple[str, ...] = ()) -> JournalEntry:
+    """A journal entry about a round: digests and names; the ledger fills in time and member."""
+    request, snapshots = round_.request, tuple(s for p in round_.manifest.participants for s in p.snapshots)
+    return JournalEntry(
+        RECORD_VERSION, kind, 0, "", round_.id, round_.request_digest, request.plan_digest, request.agreement_digest,
+        request.analyst, None, snapshots, "", "", survivors,
+    )  # fmt: skip
+
+
+def charge(round_: Round, plan: Plan, agreement: Agreement, seat: Seat) -> None:
+    """Charges the request's loss to each identifier and dataset of the plan, the agreement and the analyst.
+
+    Claim: on return the charge is on disk; if any account lacks the budget, nothing is charged.
+    Because: Ledger.charge is one durable transaction over all of them.
+    Checked by: tests/nodes/test_answer.py::test_charge_is_durable_before_any_row_is_read
+    """
+    names = stability_of(plan.aggregate.input, seat.catalogue).datasets
+    datasets = [d for d in seat.catalogue.datasets if d.name in names]
+    accounts = [(AccountScope.IDENTIFIER, d.person.identifier) for d in datasets]
+    accounts += [(AccountScope.DATASET, d.name) for d in datasets]
+    entry = entry_of(round_, JournalKind.CHARGED)
+    run = round_.manifest.run
+    seat.ledger.charge(round_.id, round_.request, agreement, accounts, round_.request.loss, entry, run=run)
+
+
+@contextmanager
+def free_refusals(arrival: Arrival, seat: Seat) -> Iterator[None]:
+    """Journals an error that ends a round before its charge."""
+    try:
+        yield
+    except SplittallyError as error:
+        blank = JournalEntry(
+            RECORD_VERSION, JournalKind.ROUND_REFUSED, 0, "", digest(arrival.manifest), b"", b"", b"", "", None, (),
+            error.code, "", (),
+        )  # fmt: skip
+        seat.ledger.record(blank)
+        raise
+
+
+@contextmanager
+def charged_outcome(round_: Round, seat: Seat) -> Iterator[None]:
+    """Makes an error after the charge the round's outcome: its code is stored, the charge stays."""
+    try:
+        yield
+    except SplittallyError as error:
+        seat.ledger.store_refusal(round_.id, error.code)
+        raise

@@ -1,0 +1,137 @@
+"""A helper's duty on a round's committee: ready, remember, answer once with the sum of the survivors' masks.
+
+Claim: a helper opens seeds for one set of survivors of a round only, at least n_min of the round's own nodes, and
+       shows their sum to the analyst alone.
+Because: the round is marked answered, durably, before a mask is summed; each share is signed by its node for this
+         round and this helper; the sum is sealed to the key in the analyst's signed request.
+Checked by: tests/nodes/test_committee.py::test_helper_never_answers_twice
+            tests/nodes/test_committee.py::test_helper_refuses_forged_survivors
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.trusted import ring
+from engine.trusted.mask import SEED_BYTES, add_mask, seed_info
+from engine.trusted.messages import AnswerSet, AskAnswer, AskReady
+from engine.trusted.records import (
+    RECORD_VERSION,
+    Agreement,
+    HeldHead,
+    HelperAnswer,
+    JournalKind,
+    Ready,
+    RecordKind,
+    Role,
+    Share,
+    SignedRecord,
+)
+from engine.trusted.seal import seal
+from engine.trusted.sign import open_share, require_in_force, sign_head, signed
+from engine.trusted.wire import digest, encode
+from nodes.approvals import check_agreement, check_approvals
+from nodes.charges import entry_of
+from nodes.manifest import (
+    Arrival,
+    Round,
+    Seat,
+    authenticate,
+    check_plan,
+    check_readies,
+    check_round,
+    decode_plan,
+    require,
+)
+from nodes.shares import parts_of
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A round this helper checked and may answer."""
+
+    round: Round
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The masks' sum, sealed to the analyst, and the record that vouches for it."""
+
+    sealed: bytes
+    answer: AnswerSet
+
+
+def answer_info(round_: bytes, helper: str) -> bytes:
+    """What a sealed sum of masks is bound to."""
+    return b"answer" + round_ + helper.encode()
+
+
+def ready(ask: AskReady, seat: Seat) -> SignedRecord:
+    """The signed word that this helper would answer now, with its own head and the heads it holds."""
+    seat.roster.require(seat.name, Role.HELPER)
+    heads = {name: seat.ledger.held_head(name) for name in ask.participants}
+    held = tuple(HeldHead(name, signed_head.head.size) for name, signed_head in heads.items() if signed_head)
+    head, now = seat.ledger.head(), seat.clock.now_ms()
+    record = Ready(RECORD_VERSION, ask.request_digest, seat.name, now, head, held)
+    return signed(RecordKind.READY, encode(record), seat.keys.signing)
+
+
+def remember(arrival: Arrival, seat: Seat) -> Remembered:
+    """The round, once everything holds that can be checked without data.
+
+    Claim: a helper serves no round that an honest node would refuse for its request, plan or committee.
+    Because: it runs the node's own checks, all but those on snapshots and budget.
+    Checked by: tests/nodes/test_forged.py::test_helper_refuses_the_same_forgeries
+    """
+    round_ = authenticate(arrival, seat)
+    plan = decode_plan(round_)
+    check_plan(plan, seat)
+    agreement = check_agreement(round_, plan, arrival.at_ms, seat)
+    check_approvals(round_, arrival.at_ms, seat)
+    check_round(round_, plan, arrival, seat)
+    check_readies(round_, arrival, seat)
+    require(seat.name in round_.manifest.helpers, "ROUND_NOT_FOR_ME")
+    return Remembered(round_, agreement)
+
+
+def help_answer(ask: AskAnswer, held: Remembered, seat: Seat) -> Answer:
+    """The sum of the survivors' masks, sealed to the analyst; once for each round.
+
+    Claim: after a crash, or when asked again, nothing more is said about the round.
+    Because: ``mark_answered`` is on disk before any mask is summed, and refuses a second time.
+    Checked by: tests/nodes/test_committee.py::test_helper_never_answers_twice
+    """
+    round_ = held.round
+    now = seat.clock.now_ms()
+    require(now < round_.request.expires_ms, "POLICY_REQUEST_EXPIRED")
+    require_in_force(held.agreement, now)
+    shares = tuple(open_share(record, seat.roster) for record in ask.shares)
+    survivors = tuple(share.node for share in shares)
+    _check_survivors(survivors, round_)
+    seeds = [_open_seed(share, round_, seat) for share in shares]
+    entry = entry_of(round_, JournalKind.ANSWERED_AS_HELPER, survivors)
+    seat.ledger.mark_answered(round_.id, round_.request, entry, run=round_.manifest.run)
+    total = np.zeros(round_.manifest.calibration.cells + 1, dtype=np.uint64)
+    for node, seed in zip(survivors, seeds, strict=True):
+        add_mask(total, seed, round_.id, node)
+    sealed = seal(ring.to_bytes(total), round_.request.sealing_key, answer_info(round_.id, seat.name))
+    head = sign_head(seat.ledger.head(), seat.keys.signing)
+    record = HelperAnswer(round_.id, seat.name, survivors, digest(sealed), head)
+    vouched = signed(RecordKind.HELPER_ANSWER, encode(record), seat.keys.signing)
+    return Answer(sealed, AnswerSet(round_.id, vouched, parts_of(sealed)))
+
+
+def _check_survivors(survivors: tuple[str, ...], round_: Round) -> None:
+    require(len(set(survivors)) == len(survivors), "ROUND_SURVIVOR_REPEATED")
+    require(set(survivors) <= set(round_.nodes), "ROUND_SURVIVOR_UNKNOWN")
+    require(len(survivors) >= round_.request.n_min, "ROUND_TOO_FEW_NODES")
+
+
+def _open_seed(share: Share, round_: Round, seat: Seat) -> bytes:
+    require(share.round == round_.id and share.member == seat.name, "ROUND_SHARE_MISDIRECTED")
+    seed = seat.keys.sealing.open(share.sealed_seed, seed_info(round_.id, share.node, seat.name))
+    require(len(seed) == SEED_BYTES, "POLICY_SEAL_INVALID")
+    return seed

@@ -1,0 +1,56 @@
+"""From the files of a home to a seat, and, where the member hosts data, to a node.
+
+Claim: nothing in a home is used unverified: the manifest against the pinned root keys, each agreement against the
+       manifest, the member's own keys against the manifest's.
+Because: Home verifies the manifest; ``take_seat`` opens every agreement and leaves out, and journals, those that fail.
+Checked by: tests/nodes/test_config.py::test_an_agreement_that_is_not_signed_by_all_is_journalled_and_ignored
+            tests/nodes/test_config.py::test_foreign_keys_do_not_start
+"""
+
+from __future__ import annotations
+
+from engine.errors import BadFile, Refused
+from engine.trusted.clock import Clock
+from engine.trusted.home import Home
+from engine.trusted.random import Randomness
+from engine.trusted.records import RECORD_VERSION, Agreement, JournalEntry, JournalKind
+from engine.trusted.sign import Roster, open_agreement
+from engine.trusted.wire import digest
+from nodes.ledger import Ledger
+from nodes.manifest import Keys, Seat
+
+
+def take_seat(home: Home, clock: Clock, randomness: Randomness) -> Seat:
+    """The member's seat: keys, verified records and ledger. Raises BadFile FILE_HOME_..., Refused or Unavailable."""
+    roster, keys = home.roster(), Keys(home.signing_key(), home.sealing_key())
+    member = roster.member(home.name)
+    for name, own, known in (
+        ("sign", keys.signing.public, member.signing_key),
+        ("seal", keys.sealing.public, member.sealing_key),
+    ):
+        if own != known:
+            raise BadFile("FILE_HOME_KEY_FOREIGN", path=str(home.path / "keys" / f"{name}.key"))
+    ledger = Ledger.open(home.state_path, home.name, clock, roster.manifest.rules.caps)
+    return Seat(home.name, roster, _agreements(home, roster, ledger), ledger, clock, randomness, keys)
+
+
+def hosts_data(seat: Seat) -> bool:
+    """Whether the catalogue names this member as a host of anything."""
+    return any(seat.name in dataset.hosts for dataset in seat.catalogue.datasets)
+
+
+def _agreements(home: Home, roster: Roster, ledger: Ledger) -> dict[bytes, Agreement]:
+    """The agreements of the home that verify, by digest; each one's fate is journalled."""
+    found: dict[bytes, Agreement] = {}
+    for record in home.agreements():
+        name, code = digest(record.payload), ""
+        try:
+            found[name] = open_agreement(record, roster)
+        except Refused as refused:
+            code = refused.code
+        ledger.record(
+            JournalEntry(
+                RECORD_VERSION, JournalKind.AGREEMENT_STORED, 0, "", b"", b"", b"", name, "", None, (), code, "", ()
+            )
+        )
+    return found

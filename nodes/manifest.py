@@ -1,0 +1,202 @@
+"""Opening a round manifest: what a node and a helper check alike before they take part in a round.
+
+Claim: a round that passes these checks is one that its analyst signed, under this federation's current manifest,
+       over enough distinct hosts, with an honest-sized committee, and with exactly the noise this member computes.
+Because: every field is compared with the signed request, with the member's own copy of the federation manifest, or
+       with the member's own recomputation; a field that none of them vouches for is read by nobody.
+Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from engine.errors import error_for
+from engine.trusted.calibrate import calibrate
+from engine.trusted.catalogue import Catalogue
+from engine.trusted.clock import Clock
+from engine.trusted.plan import Plan
+from engine.trusted.random import Randomness
+from engine.trusted.records import RECORD_VERSION, Agreement, Request, Role, RoundManifest, Rules, SnapshotRef
+from engine.trusted.seal import SealingKey
+from engine.trusted.sign import Roster, SigningKey, open_ready, open_request, require_current
+from engine.trusted.stability import stability_of
+from engine.trusted.verify import verify_plan
+from engine.trusted.wire import PLAN_BYTES, decode, digest
+from nodes.ledger import Ledger
+
+READY_MS = 30_000
+ROUND_MS = 3_600_000
+COMMITTEE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A member's private keys; neither prints itself."""
+
+    signing: SigningKey
+    sealing: SealingKey
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What every member of a round needs; ``agreements`` by the digest of their signed bytes."""
+
+    name: str
+    roster: Roster
+    agreements: Mapping[bytes, Agreement]
+    ledger: Ledger
+    clock: Clock
+    randomness: Randomness
+    keys: Keys
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.roster.manifest.catalogue
+
+    @property
+    def rules(self) -> Rules:
+        return self.roster.manifest.rules
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The bytes of a round manifest and when they came: wall clock, and monotonic milliseconds."""
+
+    manifest: bytes
+    at_ms: int
+    monotonic_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A manifest whose request is authentic; ``id`` is SHA-256 of its bytes as received."""
+
+    id: bytes
+    manifest: RoundManifest
+    request: Request
+    request_digest: bytes
+
+    @property
+    def committee(self) -> tuple[str, ...]:
+        return (self.request.analyst, *self.manifest.helpers)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return tuple(p.node for p in self.manifest.participants)
+
+
+def require(holds: bool, code: str, **facts: str) -> None:
+    """Raises the error that ``code`` stands for unless the check holds."""
+    if not holds:
+        raise error_for(code, **facts)
+
+
+def authenticate(arrival: Arrival, seat: Seat) -> Round:
+    """The round of a manifest, once its request is known to be its analyst's.
+
+    Claim: the request was signed by a current analyst of this federation, and is still valid.
+    Because: the signature is over the exact request bytes; epoch and federation must be this member's own.
+    Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+    """
+    manifest: RoundManifest = decode(RoundManifest, arrival.manifest)
+    federation, now = seat.roster.manifest, arrival.at_ms
+    require_current(federation, now)
+    require(manifest.version == RECORD_VERSION, "POLICY_RECORD_INVALID")
+    require(manifest.epoch == federation.epoch, "POLICY_EPOCH_DIFFERS")
+    request: Request = open_request(manifest.request, seat.roster)
+    require(now < request.expires_ms, "POLICY_REQUEST_EXPIRED")
+    analyst = seat.roster.require(request.analyst, Role.ANALYST)
+    require(request.sealing_key == analyst.sealing_key, "POLICY_SEALING_KEY", name=analyst.name)
+    return Round(digest(arrival.manifest), manifest, request, digest(manifest.request.payload))
+
+
+def decode_plan(round_: Round) -> Plan:
+    """The plan the analyst signed for.
+
+    Claim: the plan is the one whose digest stands in the request.
+    Because: SHA-256 of the bytes received is compared before they are decoded.
+    Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+    """
+    require(digest(round_.manifest.plan) == round_.request.plan_digest, "POLICY_PLAN_DIFFERS")
+    plan: Plan = decode(Plan, round_.manifest.plan, PLAN_BYTES)
+    return plan
+
+
+def check_plan(plan: Plan, seat: Seat) -> None:
+    """Everything that can be checked on the plan alone, against this member's own catalogue and rules.
+
+    Claim: a plan that passes is total, bounded, and over this catalogue.
+    Because: verify_plan derives each domain, clamp and key list again and reads no number that it can compute.
+    Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+    """
+    verify_plan(plan, seat.catalogue, seat.rules)
+
+
+def check_round(round_: Round, plan: Plan, arrival: Arrival, seat: Seat) -> None:
+    """The round against the request, the rules and this member's own calibration.
+
+    Claim: enough distinct hosts, a committee that cannot be one body, noise of the computed size, and no more
+           runs or attempts than the analyst signed.
+    Because: see each check; none of them takes the coordinator's word.
+    Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+    """
+    manifest, request = round_.manifest, round_.request
+    require(manifest.phase == 1, "ROUND_PHASE")
+    require(1 <= manifest.attempt <= request.max_attempts, "ROUND_ATTEMPT")
+    require(1 <= manifest.run <= request.runs, "ROUND_RUN")
+    require(arrival.at_ms < manifest.deadline_ms, "ROUND_LATE")
+    require(manifest.deadline_ms <= arrival.at_ms + ROUND_MS, "ROUND_DEADLINE_FAR")
+    _check_participants(round_, plan, seat)
+    _check_committee(round_, seat)
+    expected = calibrate(plan, seat.catalogue, request.loss, request.n_min, request.f)
+    require(manifest.calibration == expected, "ROUND_CALIBRATION")
+
+
+def _check_participants(round_: Round, plan: Plan, seat: Seat) -> None:
+    request, rules = round_.request, seat.rules
+    hosts = stability_of(plan.aggregate.input, seat.catalogue).hosts
+    require(request.f == rules.f, "POLICY_F_DIFFERS")
+    least = max(min(rules.n_min or len(hosts), len(hosts)), rules.f + 1)
+    require(least <= request.n_min, "POLICY_N_MIN")
+    require(len(set(round_.nodes)) == len(round_.nodes), "ROUND_NODE_REPEATED")
+    require(set(round_.nodes) <= set(hosts), "ROUND_NOT_A_HOST")
+    require(len(round_.nodes) >= request.n_min, "ROUND_TOO_FEW_NODES")
+
+
+def _check_committee(round_: Round, seat: Seat) -> None:
+    committee = round_.committee
+    require(len(set(committee)) == len(committee), "ROUND_HELPER_REPEATED")
+    bodies = {seat.roster.require(name, Role.HELPER).body for name in round_.manifest.helpers}
+    least = max(COMMITTEE, seat.rules.committee, round_.request.committee)
+    require(len(committee) >= least, "ROUND_COMMITTEE_SMALL")
+    require(seat.roster.member(round_.request.analyst).body not in bodies, "ROUND_COMMITTEE_OF_ANALYST")
+    require(len(bodies) >= 2, "ROUND_COMMITTEE_ONE_BODY")
+
+
+def check_readies(round_: Round, arrival: Arrival, seat: Seat) -> None:
+    """Every helper said, at most 30 s before the manifest came, that it would answer this request.
+
+    Claim: nothing is charged for a round whose committee was not there.
+    Because: each *ready* is signed by its helper over the request digest and its own time.
+    Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+    """
+    readies = [open_ready(record, seat.roster) for record in round_.manifest.readies]
+    require(sorted(r.helper for r in readies) == sorted(round_.manifest.helpers), "ROUND_READY_MISSING")
+    for ready in readies:
+        require(ready.request_digest == round_.request_digest, "ROUND_READY_OTHER_REQUEST", name=ready.helper)
+        require(abs(arrival.at_ms - ready.at_ms) <= READY_MS, "ROUND_READY_STALE", name=ready.helper)
+
+
+def check_snapshots(round_: Round, plan: Plan, current: Iterable[SnapshotRef], seat: Seat) -> None:
+    """This node takes part, and the round names its current snapshots of the plan's datasets.
+
+    Claim: the rows that are read are those announced, under the consent rule of that version.
+    Because: id and consent version are compared with the node's own.
+    Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+    """
+    require(seat.name in round_.nodes, "ROUND_NOT_FOR_ME")
+    named = next(p.snapshots for p in round_.manifest.participants if p.node == seat.name)
+    read = set(stability_of(plan.aggregate.input, seat.catalogue).datasets)
+    require(read <= {s.dataset for s in named} and set(named) <= set(current), "ROUND_SNAPSHOT")

@@ -1,0 +1,200 @@
+"""The edge of a node: one stream that it dials to the coordinator, worker threads, and nothing that decides.
+
+Claim: the department opens no port; what is sent is what the spine, the committee's duty and the state machine made;
+       logs hold ids and codes only; a long plan delays neither the helper's duty nor a pulse.
+Because: the only channel is dialled, over mutual TLS against the federation's authority; plans and other duties run
+         in pools of their own; an error is logged by its code, an unforeseen one by its type and place.
+Checked by: tests/nodes/test_server.py::test_node_answers_and_helps_over_a_stream
+            tests/nodes/test_server.py::test_no_secret_or_row_value_reaches_the_log
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from traceback import extract_tb
+
+import grpc
+import structlog
+
+from engine.errors import SplittallyError
+from engine.trusted.home import Tls
+from engine.trusted.messages import (
+    MESSAGE_VERSION,
+    PART_BYTES,
+    AnswerPart,
+    AskAnswer,
+    AskReady,
+    FromNode,
+    Hello,
+    RoundRefusal,
+    ToNode,
+    VectorPart,
+    Welcome,
+)
+from engine.trusted.records import SnapshotRef
+from engine.trusted.sign import sign_head
+from engine.trusted.wire import decode, encode
+from nodes.answer import Node, answer
+from nodes.committee import help_answer, ready, remember
+from nodes.manifest import Seat
+from nodes.rounds import Duty, Rounds, Task, refusal_ms
+
+METHOD = "/splittally.v1.Federation/Attend"
+PLANS_AT_ONCE = 4
+BACKOFF_SECONDS = 0.2
+BACKOFF_MOST = 20.0
+DRAIN_SECONDS = 30.0
+FLUSH_SECONDS = 3.0
+Outcome = tuple[Iterable[FromNode], float]
+
+
+def dial(endpoint: str, tls: Tls) -> grpc.Channel:
+    """A channel to the coordinator, whose certificate must carry the name ``coordinator``."""
+    credentials = grpc.ssl_channel_credentials(tls.authority, tls.key, tls.certificate)
+    options = (
+        ("grpc.ssl_target_name_override", "coordinator"),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.enable_retries", 0),
+    )
+    return grpc.secure_channel(endpoint, credentials, options)
+
+
+class Server:
+    """One member's process: ``node`` is None for a helper without data."""
+
+    def __init__(self, seat: Seat, node: Node | None, dialler: Callable[[], grpc.Channel]) -> None:
+        self._seat, self._node, self._dialler = seat, node, dialler
+        self._log = structlog.get_logger().bind(member=seat.name)
+        self._rounds = Rounds(seat.name)
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
+        self._plans = ThreadPoolExecutor(PLANS_AT_ONCE, "plan")
+        self._duties = ThreadPoolExecutor(1, "duty")  # one: a round is remembered before it is helped
+        self._line = threading.Thread(target=self._attend, name="line", daemon=True)
+
+    def start(self) -> None:
+        self._line.start()
+
+    def stop(self) -> None:
+        """Takes no new rounds, lets those under way end and leave, then closes the stream."""
+        with self._changed:
+            self._rounds.drain()
+            self._changed.wait_for(lambda: self._rounds.idle, DRAIN_SECONDS)
+            self._closing.set()
+            self._changed.notify_all()
+        self._line.join(FLUSH_SECONDS)
+        self._plans.shutdown(wait=False, cancel_futures=True)
+        self._duties.shutdown(wait=False, cancel_futures=True)
+        self._log.info("stopped")
+
+    def _attend(self) -> None:
+        failures = 0
+        while not self._closing.is_set():
+            over = threading.Event()
+            with self._dialler() as channel:
+                stream = channel.stream_stream(METHOD)(self._outgoing(over))
+                try:
+                    for payload in stream:
+                        failures = 0
+                        self._receive(payload)
+                except grpc.RpcError as error:
+                    self._log.info("line_lost", status=error.code().name)
+                finally:
+                    over.set()
+                    with self._changed:
+                        self._changed.notify_all()
+            self._closing.wait(self._backoff(failures))
+            failures += 1
+
+    def _backoff(self, failures: int) -> float:
+        """Seconds until the next try: doubling, and between half and all of it."""
+        jitter = 0.5 + int.from_bytes(self._seat.randomness.bytes(2), "big") / 131_072
+        return jitter * min(BACKOFF_SECONDS * 2.0 ** min(failures, 16), BACKOFF_MOST)
+
+    def _outgoing(self, over: threading.Event) -> Iterator[bytes]:
+        yield encode(self._hello(), FromNode)
+        while True:
+            with self._changed:
+                burst = self._next_burst(over)
+            if burst is None:
+                return
+            for message in burst:
+                yield encode(message, FromNode)
+
+    def _next_burst(self, over: threading.Event) -> Iterable[FromNode] | None:
+        """Waits for the next due messages; None when the stream is over. Called with the lock held."""
+        while not over.is_set():
+            now = self._seat.clock.monotonic_ms()
+            burst, due = self._rounds.due(now), self._rounds.next_due
+            if burst:
+                self._changed.notify_all()
+                return burst
+            if self._closing.is_set():
+                return None
+            self._changed.wait(None if due is None else max(due - now, 0.0) / 1e3)
+        return None
+
+    def _hello(self) -> Hello:
+        seat = self._seat
+        snapshots: tuple[SnapshotRef, ...] = self._node.tables.refs() if self._node else ()
+        head = sign_head(seat.ledger.head(), seat.keys.signing)
+        return Hello(MESSAGE_VERSION, seat.name, seat.roster.manifest.epoch, snapshots, head)
+
+    def _receive(self, payload: bytes) -> None:
+        try:
+            message: ToNode = decode(ToNode, payload)
+        except SplittallyError as error:
+            self._log.warning("message_refused", code=error.code)
+            return
+        if isinstance(message, Welcome):
+            self._log.info("attending", epoch=message.epoch)
+        clock = self._seat.clock
+        with self._changed:
+            tasks = self._rounds.receive(message, clock.now_ms(), clock.monotonic_ms())
+            self._changed.notify_all()
+        for task in tasks:
+            pool = self._plans if task.duty is Duty.ANSWER else self._duties
+            pool.submit(self._perform, task).add_done_callback(lambda done, task=task: self._finish(task, done))
+
+    def _perform(self, task: Task) -> Outcome:
+        now = self._seat.clock.monotonic_ms()
+        match task.duty, task.ask:
+            case Duty.READY, AskReady() as ask:
+                return (ready(ask, self._seat),), now
+            case Duty.HELP, AskAnswer() as ask:
+                given = help_answer(ask, self._rounds.remembered(task.round), self._seat)
+                return (*_parts(AnswerPart, task.round, given.sealed), given.answer), now
+            case Duty.REMEMBER, None:
+                self._rounds.remember(remember(task.arrival, self._seat))
+                return (), now
+            case _ if self._node is not None:
+                reply = answer(task.arrival, self._node)
+                return (*_parts(VectorPart, task.round, reply.vector), reply.shares), reply.leave_ms
+        return (RoundRefusal(task.round, "ROUND_NOT_FOR_ME"),), now
+
+    def _finish(self, task: Task, done: Future[Outcome]) -> None:
+        ids = {"duty": task.duty.name.lower(), "round": task.round.hex()}
+        error = done.exception()
+        if error is None:
+            messages, leave = done.result()
+            self._log.info("done", **ids)
+        elif isinstance(error, SplittallyError):
+            messages, leave = (RoundRefusal(task.round, error.code),), refusal_ms(task.arrival, self._seat)
+            self._log.info("refused", code=error.code, **ids)
+        else:
+            messages, leave = (RoundRefusal(task.round, "NODE_FAILED"),), refusal_ms(task.arrival, self._seat)
+            place = extract_tb(error.__traceback__)[-1]
+            self._log.error("failed", kind=type(error).__name__, at=f"{place.name}:{place.lineno}", **ids)
+        with self._changed:
+            self._rounds.finished(task, messages, leave)
+            self._changed.notify_all()
+
+
+def _parts(kind: type[VectorPart] | type[AnswerPart], round_: bytes, body: bytes) -> Iterator[FromNode]:
+    for part, start in enumerate(range(0, len(body), PART_BYTES)):
+        yield kind(round_, part, body[start : start + PART_BYTES])
