@@ -55,9 +55,46 @@ CODES: dict[str, ErrorCode] = {
     "FILE_AGREEMENT": ErrorCode("{problem}", "{instead}"),
     # -- SQL_: the statement, refused before anything is spent
     "SQL_SYNTAX": ErrorCode("The statement cannot be read: {detail}.", "Check it near the place shown."),
+    "SQL_TYPE_MISMATCH": ErrorCode("{function} takes {expected}.", "Change or cast what it is given."),
+    "SQL_TOO_LARGE": ErrorCode(
+        "Numbers could become too large to add up exactly: {what}.",
+        "Use columns with bounds, limit values with LEAST and GREATEST, or have `at_most` stated in the catalogue.",
+    ),
+    "SQL_KEY_NO_DOMAIN": ErrorCode(
+        "A group key has no published list of values.",
+        "Group by a column with a domain or bounds, a CASE with literal outcomes, or a truncated date.",
+    ),
+    "SQL_KEY_TOO_MANY": ErrorCode(
+        "A group key has more values than the federation allows.",
+        "Group by a coarser key, such as `x // 10 * 10` or `date_trunc('month', d)`.",
+    ),
+    "SQL_UNBOUNDED_MEASURE": ErrorCode(
+        "A sum or average is over values without published bounds.",
+        "Limit them in the statement: GREATEST(0, LEAST(1000, x)).",
+    ),
+    "SQL_PERSON_LITERAL": ErrorCode(
+        "The person column is compared with a literal.", "No statement may single out a person; leave that out."
+    ),
+    "SQL_PERSON_COLUMN": ErrorCode(
+        "The person column is used as a value or group key.", "Count it with COUNT(DISTINCT ...), or leave it out."
+    ),
+    "SQL_EPSILON_RANGE": ErrorCode(
+        "Epsilon and delta do not give a usable privacy loss.", "Epsilon from 0.001 to 1000, delta such as 1e-9."
+    ),
+    "SQL_OVERLAP_PERSONS": ErrorCode(
+        "Distinct persons cannot be counted where one person may appear at several nodes.",
+        "Count rows with COUNT(*), or have `overlap: 1` stated in the catalogue if it is true.",
+    ),
     # -- POLICY_: what the federation's rules or a node's own policy forbid
     "POLICY_PLAN_INVALID": ErrorCode(
         "The plan is not one that this node can verify.", "Update the software of both sides and ask again."
+    ),
+    "POLICY_NOT_SUPPORTED": ErrorCode(
+        "This version does not run {operator} yet.", "Ask without it, or update the software."
+    ),
+    "POLICY_TOO_FEW_HONEST": ErrorCode(
+        "n_min and f leave no honest node to make the noise, or ask for more nodes than there are.",
+        "Choose n_min of at most the number of hosts and above f.",
     ),
     "POLICY_WIRE_INVALID": ErrorCode(
         "A message has unknown, repeated or malformed fields.", "Update the software of both sides."

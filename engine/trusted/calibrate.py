@@ -1,0 +1,193 @@
+"""Calibration: from a plan and a loss to whole-number units, multipliers and noise.
+
+Claim: the released vector (ring units, all blocks of a plan together) has L2 sensitivity at most D2 for adding or
+       removing one person, and noise of scale ``sigma`` over h = n_min - f honest nodes makes it rho-zCDP with
+       rho = D2^2 / (2 sigma^2) <= the loss. Headroom: no true sum plus 40 standard deviations reaches 2^62.
+Because: a block (one measure in one grouping set) moves by at most ``rows`` steps of ``bound_steps`` (counts of
+       persons: sqrt(min(rows, groups)), 1 without keys), scaled by its multiplier; squares of blocks add; ``overlap``
+       hosts move at most ``overlap`` times as far. Ceilings are taken on exact integers.
+       Shares: each of h nodes adds a discrete Gaussian of scale s = node_sigma >= 64. By Kairouz, Liu, Steinke 2021
+       (arXiv 2102.06387, Theorem 1) the sum costs rho = 1/2 (D2/sigma + tau sqrt(d))^2 with
+       tau = 10 sum_{k<h} exp(-2 pi^2 s^2 k/(k+1)) <= 10 h exp(-pi^2 64^2) < h 1e-17000: for every h and d below 1e1000
+       tau sqrt(d) < 1e-60, and the term is dropped.
+Checked by: tests/trusted_numerics/test_calibrate.py::test_no_person_moves_a_block_beyond_its_declared_norm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, floor, isqrt, prod
+
+from engine.errors import Refused
+from engine.trusted.account import BILLION
+from engine.trusted.catalogue import Catalogue
+from engine.trusted.domains import Scope, domain_of, scope_of
+from engine.trusted.plan import Aggregate, Measure, Plan, Statistic
+from engine.trusted.records import Calibration, Loss
+from engine.trusted.stability import Stability, stability_of
+
+LEAST_NODE_SIGMA = 64  # proof above
+FINE_NODE_SIGMA = 256  # then rounding sigma up wastes at most 0.4 %
+HEADROOM = 1 << 62
+FINEST = 2**32  # steps in a bound, at most
+_COUNTS = (Statistic.COUNT_ROWS, Statistic.COUNT_PRESENT, Statistic.COUNT_PERSONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A measure's units: k = floor((x - centre) / step + 1/2) of the clamped x, and |k| <= bound_steps."""
+
+    step: Fraction
+    centre: Fraction
+    bound_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The cells of one measure in one grouping set; row-major over ``shape``, the numbers of values of its keys."""
+
+    grouping_set: int
+    measure: int
+    offset: int
+    shape: tuple[int, ...]
+
+
+def grid_of(measure: Measure, scope: Scope) -> Grid:
+    """Step, centre and bound of one measure; counts: 1, 0, 1.
+
+    The step is the one every value of the expression is a multiple of, where that is known and not too fine; else the
+    power of two that puts 2^19 to 2^20 steps (2^29 to 2^30 where a known step was too fine) into the bound. Ends
+    between grid points round to a neighbour, so the bound is rounded up. Raises Refused POLICY_PLAN_INVALID,
+    POLICY_NOT_SUPPORTED.
+    """
+    if measure.statistic in _COUNTS:
+        return Grid(Fraction(1), Fraction(0), 1)
+    if measure.statistic is Statistic.QUANTILE_TREE:
+        raise Refused("POLICY_NOT_SUPPORTED", operator=measure.statistic.name)
+    if measure.expression is None or measure.clamp is None:
+        raise Refused("POLICY_PLAN_INVALID", internal="a sum without expression or clamp")
+    lower, upper = measure.clamp.lower, measure.clamp.upper
+    centred = measure.statistic is Statistic.CENTRED_SUM
+    reach = (upper - lower) / 2 if centred else max(abs(lower), abs(upper))
+    step = _step(domain_of(measure.expression, scope).step, reach)
+    centre = floor((lower + upper) / 2 / step + Fraction(1, 2)) * step if centred else Fraction(0)
+    bound = ceil(max(abs(lower - centre), abs(upper - centre)) / step)
+    return Grid(step, centre, max(bound, 1))
+
+
+def _step(known: Fraction | None, reach: Fraction) -> Fraction:
+    if known is not None and reach / known <= FINEST:
+        return known
+    smallest = reach / 2 ** (20 if known is None else 30) or Fraction(1)
+    power = smallest.numerator.bit_length() - smallest.denominator.bit_length()
+    step = Fraction(2) ** (power - 1)
+    while step < smallest:
+        step *= 2
+    return step
+
+
+def layout_of(aggregate: Aggregate) -> tuple[Block, ...]:
+    """Where each block's cells lie: set by set, in a set measure by measure; offsets follow on."""
+    blocks, offset = [], 0
+    for index, grouping_set in enumerate(aggregate.grouping_sets):
+        shape = tuple(len(aggregate.keys[key].values) for key in grouping_set.keys)
+        for measure in range(len(aggregate.measures)):
+            blocks.append(Block(index, measure, offset, shape))
+            offset += prod(shape)
+    return tuple(blocks)
+
+
+def cells_of(aggregate: Aggregate) -> int:
+    """Number of cells of all blocks, without the check cell."""
+    return sum(prod(block.shape) for block in layout_of(aggregate))
+
+
+def calibrate(plan: Plan, catalogue: Catalogue, loss: Loss, n_min: int, f: int) -> Calibration:
+    """Units and noise for one plan at one price, the same at every party that computes it.
+
+    Raises Refused SQL_TOO_LARGE (headroom), SQL_EPSILON_RANGE (no rho), POLICY_TOO_FEW_HONEST (n_min - f < 1 or
+    n_min above the number of hosts), SQL_OVERLAP_PERSONS, and what typing the plan raises.
+    """
+    aggregate = plan.aggregate
+    stability = stability_of(aggregate.input, catalogue)
+    honest = n_min - f
+    if f < 0 or honest < 1 or n_min > len(stability.hosts):
+        raise Refused("POLICY_TOO_FEW_HONEST")
+    if loss.rho_billionths < 1:
+        raise Refused("SQL_EPSILON_RANGE")
+    scope = scope_of(aggregate.input, catalogue)
+    bounds = tuple(grid_of(measure, scope).bound_steps for measure in aggregate.measures)
+    norms = block_norms(aggregate, bounds, stability)
+    for tolerance, target in ((100, FINE_NODE_SIGMA), (1, LEAST_NODE_SIGMA)):
+        multipliers = _balance([max(squares) for squares in norms], tolerance)
+        found = _noise(multipliers, norms, stability, loss, honest, target)
+        noise = 40 * found[2] * (isqrt(len(stability.hosts)) + 1)
+        rows = stability.at_most_rows * len(stability.hosts)
+        if max(rows * m * bound for m, bound in zip(found[0], bounds, strict=True)) + noise < HEADROOM:
+            return Calibration(cells_of(aggregate), *found)
+    raise Refused("SQL_TOO_LARGE", what="a sum over all rows")
+
+
+def block_norms(aggregate: Aggregate, bounds: Sequence[int], stability: Stability) -> tuple[tuple[int, ...], ...]:
+    """For each measure, the squared L2 norm (in its steps) of one person at one host, set by set."""
+    return tuple(
+        tuple(_square(measure, bound, bool(chosen.keys), stability) for chosen in aggregate.grouping_sets)
+        for measure, bound in zip(aggregate.measures, bounds, strict=True)
+    )
+
+
+def _square(measure: Measure, bound: int, keyed: bool, stability: Stability) -> int:
+    if measure.statistic is not Statistic.COUNT_PERSONS:
+        return (stability.rows * bound) ** 2
+    if stability.overlap > 1:
+        raise Refused("SQL_OVERLAP_PERSONS")
+    return min(stability.rows, stability.groups) if keyed else 1
+
+
+def _balance(squares: Sequence[int], tolerance: int) -> tuple[int, ...]:
+    """Multipliers that give all blocks nearly the norm of the largest: within 1/tolerance of it.
+
+    The largest gets the least multiplier up to ``tolerance`` that achieves this; at ``tolerance`` it always does.
+    """
+    largest = max(squares)
+    for lead in range(1, tolerance + 1):
+        target = lead * lead * largest
+        multipliers = tuple(_nearest_root(target, square) for square in squares)
+        within = (
+            (tolerance - 1) ** 2 * target <= tolerance**2 * m * m * square <= (tolerance + 1) ** 2 * target
+            for m, square in zip(multipliers, squares, strict=True)
+        )
+        if all(within):
+            break
+    return multipliers
+
+
+def _nearest_root(target: int, square: int) -> int:
+    """The whole number m for which m * sqrt(square) is nearest to sqrt(target)."""
+    m = isqrt(target // square)
+    return m + 1 if (2 * m + 1) ** 2 * square < 4 * target else m
+
+
+def _noise(
+    balanced: Sequence[int],
+    norms: Sequence[Sequence[int]],
+    stability: Stability,
+    loss: Loss,
+    honest: int,
+    target: int,
+) -> tuple[tuple[int, ...], int, int]:
+    """Multipliers scaled up until a node's share is at least ``target`` wide; sigma; a node's sigma."""
+    square = sum(m * m * n for m, squares in zip(balanced, norms, strict=True) for n in squares)
+    distance = stability.overlap**2 * square  # D2^2
+    scale = max(1, _root_up(Fraction(target**2 * 2 * loss.rho_billionths * honest, BILLION * distance)))
+    sigma = _root_up(Fraction(scale**2 * distance * BILLION, 2 * loss.rho_billionths))
+    return tuple(m * scale for m in balanced), sigma, _root_up(Fraction(sigma**2, honest))
+
+
+def _root_up(value: Fraction) -> int:
+    """The least whole number whose square is at least ``value``."""
+    whole = ceil(value)
+    root = isqrt(whole)
+    return root if root * root >= whole else root + 1

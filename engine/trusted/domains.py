@@ -1,0 +1,197 @@
+"""Domains: what is known of every column and expression of a plan, derived from the published catalogue alone.
+
+Claim: every value of an expression, on any row that any data can produce at the published view, lies in
+       ``domain_of`` of it; so explicit clamps and key lists never depend on data.
+Because: stored columns lie in their declared domains (the snapshot cut mends what does not), and each function's rule
+       carries that property on (functions.py).
+Checked by: tests/trusted_numerics/test_domains.py::test_every_value_lies_in_its_domain
+
+A column or function without a known bound gives a domain without one; that is an error only where a bound is needed
+(a measure, a key, integer arithmetic). ``local`` expressions, those of a node's own binding, run at the snapshot cut
+under the engine's own error handling and may use integers without bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from fractions import Fraction
+from math import ceil, floor
+
+from engine.errors import Refused
+from engine.trusted import dates, intervals
+from engine.trusted.catalogue import Catalogue, Column, Dataset
+from engine.trusted.domain import Domain, Use, bounded, enumerated, refuse_type
+from engine.trusted.functions import TABLE
+from engine.trusted.plan import (
+    Call,
+    Clamp,
+    ColumnRef,
+    Expression,
+    Filter,
+    Function,
+    Literal,
+    Project,
+    Relation,
+    Scan,
+    Type,
+)
+
+__all__ = ["DEFAULT_MAX_KEYS", "Domain", "Scope", "clamp_of", "domain_of", "key_values", "scope_of"]
+
+DEFAULT_MAX_KEYS = 10_000
+Scope = Mapping[str, Domain]
+_COMPARISONS = frozenset(f for f in Function if Function.EQUAL.value <= f.value <= Function.LIKE.value)
+_OVERFLOWING = frozenset(
+    {
+        Function.ADD,
+        Function.SUBTRACT,
+        Function.MULTIPLY,
+        Function.FLOOR_DIVIDE,
+        Function.MODULO,
+        Function.NEGATE,
+        Function.ABS,
+        Function.ROUND,
+        Function.DAYS_BETWEEN,
+        Function.ADD_DAYS,
+    }
+)
+
+
+def scope_of(relation: Relation, catalogue: Catalogue) -> Scope:
+    """Domain of every output column, person column first.
+
+    Raises Refused POLICY_PLAN_INVALID for names that do not resolve, POLICY_NOT_SUPPORTED for operators this version
+    does not run, and what ``domain_of`` raises.
+    """
+    match relation:
+        case Scan(dataset=name):
+            dataset = catalogue.dataset(name)
+            if dataset is None:
+                raise Refused("POLICY_PLAN_INVALID", internal=f"dataset {name}")
+            return _scan_scope(dataset)
+        case Filter(input=source, predicate=predicate):
+            scope = scope_of(source, catalogue)
+            if domain_of(predicate, scope).type is not Type.BOOLEAN:
+                raise Refused("SQL_TYPE_MISMATCH", function="WHERE", expected="a condition that is true or false")
+            return scope
+        case Project(input=source, columns=columns):
+            scope = scope_of(source, catalogue)
+            projected = {name: domain for name, domain in scope.items() if domain.person}
+            for column in columns:
+                domain = domain_of(column.expression, scope)
+                if column.name in projected or domain.person:
+                    raise Refused("POLICY_PLAN_INVALID", internal=f"projected column {column.name}")
+                projected[column.name] = domain
+            return projected
+        case _:
+            raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
+
+
+def _scan_scope(dataset: Dataset) -> Scope:
+    person = {dataset.person.column: Domain(Type.TEXT, nullable=False, person=True)}
+    return person | {c.name: column_domain(c) for c in dataset.columns if c.name != dataset.person.column}
+
+
+def column_domain(column: Column) -> Domain:
+    """What the published view guarantees for a declared column: any may be NULL, NULL is a key only if declared."""
+    interval = (column.bounds.lower, column.bounds.upper) if column.bounds else None
+    values = column.domain or None
+    if column.type is Type.BOOLEAN:
+        return Domain(Type.BOOLEAN, True, column.nullable, values=(False, True))
+    step = Fraction(1) if column.type is Type.INTEGER else column.step
+    return Domain(column.type, True, column.nullable, interval, values, step)
+
+
+def domain_of(expression: Expression, scope: Scope, *, local: bool = False) -> Domain:
+    """What is known of an expression over the columns of ``scope``.
+
+    Raises Refused SQL_TYPE_MISMATCH, SQL_TOO_LARGE (integers not provably within +-2^53, dates outside the years
+    1 to 9999), SQL_PERSON_LITERAL and SQL_PERSON_COLUMN; POLICY_PLAN_INVALID for an unknown column.
+    """
+    match expression:
+        case ColumnRef(name=name):
+            if name not in scope:
+                raise Refused("POLICY_PLAN_INVALID", internal=f"column {name}")
+            return scope[name]
+        case Literal():
+            return _literal_domain(expression)
+        case Call(function=function, arguments=arguments):
+            domains = tuple(domain_of(argument, scope, local=local) for argument in arguments)
+            return _apply(Use(function, arguments, domains), local)
+
+
+def _literal_domain(literal: Literal) -> Domain:
+    value = literal.value
+    if value is None:
+        numeric = literal.type in (Type.INTEGER, Type.DECIMAL, Type.DATE)
+        return Domain(literal.type, True, True, intervals.ZERO if numeric else None, ())
+    if isinstance(value, date):
+        day = dates.day_number(value)
+        return Domain(literal.type, False, interval=(day, day), values=(value,))
+    if isinstance(value, str | bool):
+        return Domain(literal.type, False, values=(value,))
+    number = Fraction(value)
+    step = intervals.tidy_step(abs(number) or Fraction(1))
+    return _within_limits(Domain(literal.type, False, False, (number, number), (value,), step))
+
+
+def _apply(use: Use, local: bool) -> Domain:
+    if any(domain.person for domain in use.domains):
+        literal = use.function in _COMPARISONS and any(isinstance(a, Literal) for a in use.arguments)
+        raise Refused("SQL_PERSON_LITERAL" if literal else "SQL_PERSON_COLUMN")
+    row = TABLE[use.function]
+    if not row.least <= len(use.domains) <= row.most:
+        raise refuse_type(
+            use.function, f"{row.least} arguments" if row.least == row.most else "more or fewer arguments"
+        )
+    for position, domain in enumerate(use.domains):
+        accepted = row.accepts[min(position, len(row.accepts) - 1)]
+        if domain.type not in accepted:
+            raise refuse_type(use.function, " or ".join(t.name.lower() for t in Type if t in accepted))
+    result = row.rule(use)
+    if not local and use.function in _OVERFLOWING and result.type is not Type.DECIMAL and not bounded(result):
+        raise Refused("SQL_TOO_LARGE", what=f"the result of {use.function.name}")
+    return _within_limits(result)
+
+
+def _within_limits(domain: Domain) -> Domain:
+    """Refuses integers and dates that could be out of range; an end at infinity was inherited from a column."""
+    if domain.interval is not None and domain.type is not Type.DECIMAL:
+        limits = (dates.FIRST, dates.LAST) if domain.type is Type.DATE else (-intervals.EXACT, intervals.EXACT)
+        if any(abs(end) != intervals.INFINITE and not limits[0] <= end <= limits[1] for end in domain.interval):
+            raise Refused("SQL_TOO_LARGE", what="a date" if domain.type is Type.DATE else "an integer")
+    return domain
+
+
+def key_values(domain: Domain, max_keys: int) -> tuple[Literal, ...]:
+    """Every value of a group key, in cell order; NULL last where it is declared. ``max_keys`` 0: the default.
+
+    Raises Refused SQL_KEY_NO_DOMAIN, SQL_KEY_TOO_MANY, SQL_PERSON_COLUMN.
+    """
+    if domain.person:
+        raise Refused("SQL_PERSON_COLUMN")
+    values = enumerated(domain, max_keys or DEFAULT_MAX_KEYS)
+    if values is None:
+        countable = domain.type is Type.DATE or (domain.step is not None and domain.step.denominator == 1)
+        raise Refused("SQL_KEY_TOO_MANY" if countable and bounded(domain) else "SQL_KEY_NO_DOMAIN")
+    null = (Literal(domain.type, None),) if domain.nullable and domain.null_key else ()
+    return tuple(Literal(domain.type, value) for value in values) + null
+
+
+def clamp_of(domain: Domain) -> Clamp:
+    """The widest clamp a measure of this domain may have; on the grid of the step where there is one.
+
+    Whatever an engine's rounding does, the clamp is applied to the value it computed. Raises Refused
+    SQL_UNBOUNDED_MEASURE; SQL_TYPE_MISMATCH for booleans and text.
+    """
+    if domain.type in (Type.BOOLEAN, Type.TEXT):
+        raise Refused("SQL_TYPE_MISMATCH", function="SUM", expected="a number")
+    if domain.interval is None or not bounded(domain):
+        raise Refused("SQL_UNBOUNDED_MEASURE")
+    lower, upper = domain.interval
+    if domain.step is not None:
+        on_grid = ceil(lower / domain.step) * domain.step, floor(upper / domain.step) * domain.step
+        if on_grid[0] <= on_grid[1] and all(abs(end.numerator) <= intervals.REPRESENTABLE for end in on_grid):
+            lower, upper = on_grid
+    return Clamp(lower, upper)

@@ -1,0 +1,304 @@
+"""The table of functions: what each accepts, and what is known of its result.
+
+Claim: for arguments inside their domains, the value an engine computes lies inside the domain returned here: type,
+       NULL only if ``nullable``, inside ``interval``, among ``values``, a multiple of ``step`` (before the rounding
+       of doubles), first day of ``grain``. Integers stay within +-2^53, so no engine overflows on them.
+Because: each rule is one line of interval arithmetic (intervals.py, where doubles are rounded outward) or a map over
+       a finite set of ASCII text, on which all engines agree; unknown means None, never a guess.
+Checked by: tests/trusted_numerics/test_domains.py::test_every_value_lies_in_its_domain
+
+Meanings that plan.proto leaves open: FLOOR, CEIL and ROUND keep the type of their argument; FLOOR_DIVIDE and MODULO
+take integers only; CONCAT is NULL if an argument is; TRIM removes spaces; ALPHANUMERIC keeps A-Z a-z 0-9; UPPER and
+LOWER are fixed for ASCII only, so a domain with other letters has no known image.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+from math import prod
+from typing import NamedTuple
+
+from engine.trusted import arithmetic, dates, intervals
+from engine.trusted.domain import (
+    Domain,
+    Use,
+    as_type,
+    enumerated,
+    literal_argument,
+    one_type,
+    operands,
+    range_of,
+    refuse_type,
+    shared,
+)
+from engine.trusted.plan import Function, Literal, Type
+
+SET_LIMIT = 4_000  # finite sets of text are followed up to this size
+F = Function
+BOOLEAN, INTEGER, DECIMAL, DATE, TEXT = Type.BOOLEAN, Type.INTEGER, Type.DECIMAL, Type.DATE, Type.TEXT
+
+
+# -- choices
+
+
+def _union(use: Use, outcomes: Sequence[Domain], *, nullable: bool, null_key: bool) -> Domain:
+    kind = one_type(use, outcomes)
+    real = [d for d in outcomes if d.values != ()]
+    if not real:
+        return replace(outcomes[0], type=kind)
+    interval = None
+    if all(d.interval is not None for d in real):
+        interval = intervals.hull(end for d in real for end in d.interval or ())
+    step, grain = shared(real)
+    sets = [d.values for d in real if d.values is not None]
+    values = tuple(dict.fromkeys(as_type(kind, v) for held in sets for v in held)) if len(sets) == len(real) else None
+    return Domain(kind, nullable, null_key and nullable, interval, values, step, grain=grain)
+
+
+def _case(use: Use) -> Domain:
+    if len(use.domains) % 2 == 0:
+        raise refuse_type(use.function, "condition and value pairs and an ELSE")
+    if any(d.type is not BOOLEAN for d in use.domains[:-1:2]):
+        raise refuse_type(use.function, "conditions that are true or false")
+    outcomes = (*use.domains[1::2], use.domains[-1])
+    nullable, null_key = any(d.nullable for d in outcomes), any(d.null_key for d in outcomes)
+    return _union(use, outcomes, nullable=nullable, null_key=null_key)
+
+
+def _coalesce(use: Use) -> Domain:
+    nullable, null_key = all(d.nullable for d in use.domains), all(d.null_key for d in use.domains)
+    return _union(use, use.domains, nullable=nullable, null_key=null_key)
+
+
+def _nullif(use: Use) -> Domain:
+    one_type(use, use.domains)
+    first, without = use.domains[0], literal_argument(use, 1)
+    values = first.values and tuple(v for v in first.values if without is None or v != without)
+    return replace(first, nullable=True, null_key=True, values=values)
+
+
+# -- truth
+
+
+def _truth(use: Use) -> Domain:
+    return use.result(BOOLEAN, values=(False, True))
+
+
+def _compare(use: Use) -> Domain:
+    kind = one_type(use, use.domains)
+    if kind is TEXT and use.function not in (F.EQUAL, F.NOT_EQUAL):
+        raise refuse_type(use.function, "numbers or dates; text is compared with = <> IN LIKE only")
+    return _truth(use)
+
+
+def _in(use: Use) -> Domain:
+    one_type(use, use.domains)
+    if not all(isinstance(a, Literal) for a in use.arguments[1:]):
+        raise refuse_type(use.function, "a list of literals")
+    return _truth(use)
+
+
+def _is_null(use: Use) -> Domain:
+    return Domain(BOOLEAN, False, values=(False, True))
+
+
+def _like(use: Use) -> Domain:
+    if not isinstance(literal_argument(use, 1), str):
+        raise refuse_type(use.function, "a literal pattern")
+    return _truth(use)
+
+
+# -- casts
+
+
+def _cast_integer(use: Use) -> Domain:
+    argument, held = use.domains[0], operands(use)
+    if argument.type is BOOLEAN:
+        return use.result(INTEGER, (Fraction(0), Fraction(1)), step=Fraction(1))
+    if argument.type is INTEGER:
+        return argument
+    interval = range_of(held, intervals.round_half_away)
+    limit = Fraction(intervals.EXACT)
+    fits = interval is not None and -limit <= interval[0] and interval[1] <= limit
+    return use.result(INTEGER, interval if fits else (-limit, limit), step=Fraction(1), nulls=not fits)
+
+
+def _cast_decimal(use: Use) -> Domain:
+    argument = use.domains[0]
+    if argument.type is TEXT:
+        return use.result(DECIMAL, nulls=True)
+    values = argument.values and tuple(as_type(DECIMAL, v) for v in argument.values)
+    return replace(argument, type=DECIMAL, values=values)
+
+
+def _cast_text(use: Use) -> Domain:
+    argument = use.domains[0]
+    if argument.type is TEXT:
+        return argument
+    held = None if argument.type is DECIMAL else enumerated(argument, SET_LIMIT)
+    return use.result(TEXT, values=held and tuple(str(v).lower() if isinstance(v, bool) else str(v) for v in held))
+
+
+def _cast_date(use: Use) -> Domain:
+    return use.domains[0] if use.domains[0].type is DATE else use.result(DATE, nulls=True)
+
+
+def _cast_boolean(use: Use) -> Domain:
+    kind = use.domains[0].type
+    return use.domains[0] if kind is BOOLEAN else use.result(BOOLEAN, values=(False, True), nulls=kind is TEXT)
+
+
+# -- dates
+
+
+def _truncate(use: Use) -> Domain:
+    interval = range_of(operands(use), lambda n: dates.day_number(dates.truncate(dates.day_of(n), use.function)))
+    return use.result(DATE, interval, grain=use.function)
+
+
+_PARTS: dict[Function, tuple[int, int]] = {
+    F.QUARTER: (1, 4),
+    F.MONTH: (1, 12),
+    F.DAY: (1, 31),
+    F.ISO_DAY_OF_WEEK: (1, 7),
+}
+
+
+def _part(use: Use) -> Domain:
+    lower, upper = _PARTS[use.function]
+    return use.result(INTEGER, (Fraction(lower), Fraction(upper)), step=Fraction(1))
+
+
+def _year(use: Use) -> Domain:
+    return use.result(INTEGER, range_of(operands(use), lambda n: dates.day_of(n).year), step=Fraction(1))
+
+
+_COUNTERS: dict[Function, Callable[[Fraction], int]] = {
+    F.DAYS_BETWEEN: int,
+    F.MONTHS_BETWEEN: lambda n: dates.months(dates.day_of(n)),
+    F.YEARS_BETWEEN: lambda n: dates.day_of(n).year,
+}
+
+
+def _between(use: Use) -> Domain:
+    number = _COUNTERS[use.function]
+    return use.result(INTEGER, range_of(operands(use), lambda a, b: number(b) - number(a)), step=Fraction(1))
+
+
+def _add_days(use: Use) -> Domain:
+    return use.result(DATE, range_of(operands(use), operator.add))
+
+
+# -- text
+
+
+def _alphanumeric(text: str) -> str:
+    return "".join(c for c in text if c.isascii() and c.isalnum())
+
+
+_TEXT: dict[Function, Callable[[str], str]] = {
+    F.UPPER: str.upper,
+    F.LOWER: str.lower,
+    F.TRIM: lambda text: text.strip(" "),
+    F.ALPHANUMERIC: _alphanumeric,
+}
+
+
+def _image(use: Use, change: Callable[..., str]) -> Domain:
+    """A text function over the values its arguments may have."""
+    sets = [d.values for d in use.domains if d.values is not None]
+    values = None
+    if len(sets) == len(use.domains) and prod(map(len, sets)) <= SET_LIMIT:
+        texts = [tuple(str(v) for v in held) for held in sets]
+        if all(t.isascii() for held in texts for t in held):
+            values = tuple(dict.fromkeys(change(*combination) for combination in product(*texts)))
+    return use.result(TEXT, values=values)
+
+
+def _text(use: Use) -> Domain:
+    return _image(use, _TEXT[use.function])
+
+
+def _concat(use: Use) -> Domain:
+    return _image(use, lambda *parts: "".join(parts))
+
+
+def _substring(use: Use) -> Domain:
+    start, length = literal_argument(use, 1), literal_argument(use, 2)
+    if not isinstance(start, int) or not isinstance(length, int) or start < 1 or length < 0:
+        raise refuse_type(use.function, "a literal start of 1 or more and a literal length")
+    return _image(use._replace(domains=use.domains[:1]), lambda text: text[start - 1 : start - 1 + length])
+
+
+def _length(use: Use) -> Domain:
+    values, interval = use.domains[0].values, None
+    if values is not None:
+        longest = max((len(str(v).encode()) for v in values), default=0)
+        interval = (Fraction(0), Fraction(longest))
+    return use.result(INTEGER, interval, step=Fraction(1))
+
+
+# -- the table
+
+
+class Row(NamedTuple):
+    """Types the arguments may have (the last entry serves all further ones), how many there may be, and the rule."""
+
+    accepts: tuple[frozenset[Type], ...]
+    least: int
+    most: int
+    rule: Callable[[Use], Domain]
+
+
+_NUMBER, _ORDERED, _ANY = frozenset({INTEGER, DECIMAL}), frozenset({INTEGER, DECIMAL, DATE}), frozenset(Type)
+_INT, _DATE, _TEXTS, _BOOL = frozenset({INTEGER}), frozenset({DATE}), frozenset({TEXT}), frozenset({BOOLEAN})
+_MANY = 10_000
+
+TABLE: dict[Function, Row] = {
+    F.ADD: Row((_NUMBER,), 2, 2, arithmetic.sum_rule),
+    F.SUBTRACT: Row((_NUMBER,), 2, 2, arithmetic.sum_rule),
+    F.MULTIPLY: Row((_NUMBER,), 2, 2, arithmetic.multiply_rule),
+    F.DIVIDE: Row((_NUMBER,), 2, 2, arithmetic.divide_rule),
+    F.FLOOR_DIVIDE: Row((_INT,), 2, 2, arithmetic.floor_divide_rule),
+    F.MODULO: Row((_INT,), 2, 2, arithmetic.modulo_rule),
+    F.NEGATE: Row((_NUMBER,), 1, 1, arithmetic.negate_rule),
+    F.ABS: Row((_NUMBER,), 1, 1, arithmetic.abs_rule),
+    F.FLOOR: Row((_NUMBER,), 1, 1, arithmetic.whole_rule),
+    F.CEIL: Row((_NUMBER,), 1, 1, arithmetic.whole_rule),
+    F.ROUND: Row((_NUMBER, _INT), 1, 2, arithmetic.round_rule),
+    F.LEAST: Row((_ORDERED,), 2, _MANY, arithmetic.extreme_rule),
+    F.GREATEST: Row((_ORDERED,), 2, _MANY, arithmetic.extreme_rule),
+    F.EQUAL: Row((_ANY,), 2, 2, _compare),
+    F.NOT_EQUAL: Row((_ANY,), 2, 2, _compare),
+    F.LESS: Row((_ORDERED,), 2, 2, _compare),
+    F.LESS_EQUAL: Row((_ORDERED,), 2, 2, _compare),
+    F.GREATER: Row((_ORDERED,), 2, 2, _compare),
+    F.GREATER_EQUAL: Row((_ORDERED,), 2, 2, _compare),
+    F.IN: Row((_ANY,), 2, _MANY, _in),
+    F.IS_NULL: Row((_ANY,), 1, 1, _is_null),
+    F.LIKE: Row((_TEXTS,), 2, 2, _like),
+    F.AND: Row((_BOOL,), 2, _MANY, _truth),
+    F.OR: Row((_BOOL,), 2, _MANY, _truth),
+    F.NOT: Row((_BOOL,), 1, 1, _truth),
+    F.CASE: Row((_ANY,), 3, _MANY, _case),
+    F.COALESCE: Row((_ANY,), 2, _MANY, _coalesce),
+    F.NULLIF: Row((_ANY,), 2, 2, _nullif),
+    F.CAST_INTEGER: Row((_ANY - _DATE,), 1, 1, _cast_integer),
+    F.CAST_DECIMAL: Row((_NUMBER | _TEXTS,), 1, 1, _cast_decimal),
+    F.CAST_TEXT: Row((_ANY,), 1, 1, _cast_text),
+    F.CAST_DATE: Row((_DATE | _TEXTS,), 1, 1, _cast_date),
+    F.CAST_BOOLEAN: Row((_BOOL | _INT | _TEXTS,), 1, 1, _cast_boolean),
+    **{grain: Row((_DATE,), 1, 1, _truncate) for grain in dates.GRAINS},
+    F.YEAR: Row((_DATE,), 1, 1, _year),
+    **{part: Row((_DATE,), 1, 1, _part) for part in _PARTS},
+    **{counter: Row((_DATE,), 2, 2, _between) for counter in _COUNTERS},
+    F.ADD_DAYS: Row((_DATE, _INT), 2, 2, _add_days),
+    **{change: Row((_TEXTS,), 1, 1, _text) for change in _TEXT},
+    F.LENGTH: Row((_TEXTS,), 1, 1, _length),
+    F.SUBSTRING: Row((_TEXTS, _INT), 3, 3, _substring),
+    F.CONCAT: Row((_TEXTS,), 2, _MANY, _concat),
+}
