@@ -24,6 +24,10 @@ CODES: dict[str, ErrorCode] = {
         "The key file {path} can be read by other users.",
         "Run `chmod 600` on it; if others may have read it, replace the key.",
     ),
+    "FILE_HOME_KEY_FOREIGN": ErrorCode(
+        "The key {path} is not the one the federation manifest names for this member.",
+        "Restore the member's own key, or have the manifest issued again.",
+    ),
     "FILE_HOME_EXISTS": ErrorCode("The directory {path} already holds a home.", "Choose another directory."),
     "FILE_CATALOGUE_UNREADABLE": ErrorCode(
         "The catalogue {file} cannot be read as YAML: {problem}.", "Check the indentation and quotes near that place."
