@@ -89,6 +89,61 @@ CODES: dict[str, ErrorCode] = {
         "Distinct persons cannot be counted where one person may appear at several nodes.",
         "Count rows with COUNT(*), or have `overlap: 1` stated in the catalogue if it is true.",
     ),
+    "SQL_TEXT_TOO_LONG": ErrorCode("The statement is longer than 16 KiB.", "Ask for less in one statement."),
+    "SQL_TOO_DEEP": ErrorCode("The statement is nested more than 64 levels deep.", "Write it in a flatter form."),
+    "SQL_TOO_MANY_PARTS": ErrorCode(
+        "The statement has more than 2,000 parts, with the queries it names written out.",
+        "Ask for less in one statement.",
+    ),
+    "SQL_CHARACTER": ErrorCode(
+        "The character {character} has no meaning here.",
+        "Use ASCII outside text in single quotes, and no control or invisible characters anywhere.",
+    ),
+    "SQL_NOT_ONE_STATEMENT": ErrorCode("There is not exactly one statement.", "Send one SELECT at a time."),
+    "SQL_NOT_A_QUERY": ErrorCode(
+        "The statement does not begin with SELECT or WITH.", "Write SELECT ... FROM a dataset."
+    ),
+    "SQL_NO_DATASET": ErrorCode("The statement names no dataset.", "Add FROM and the name of a dataset."),
+    "SQL_FILE": ErrorCode(
+        "Only datasets of the catalogue can stand after FROM: no files, values or functions.",
+        "Write FROM and the name of a dataset.",
+    ),
+    "SQL_LITERAL": ErrorCode("A literal cannot be used: {problem}.", "Write it in another form."),
+    "SQL_NOT_SUPPORTED": ErrorCode("{construct} is not part of the language.", "{instead}"),
+    "SQL_NOT_YET_SUPPORTED": ErrorCode("{construct} is planned, but not in this version.", "{instead}"),
+    "SQL_UNKNOWN_FUNCTION": ErrorCode("There is no function `{name}` in the language.", "{meant}"),
+    "SQL_UNKNOWN_DATASET": ErrorCode("There is no dataset `{name}` in the catalogue.", "{meant}"),
+    "SQL_UNKNOWN_COLUMN": ErrorCode("There is no column `{name}` here.", "{meant}"),
+    "SQL_NAME_TAKEN": ErrorCode(
+        "The name `{name}` is already the name of {what}.", "Choose another name, for example `{other}`."
+    ),
+    "SQL_ROWS": ErrorCode(
+        "The statement asks for rows; only figures over many rows are released.",
+        "Use COUNT, SUM or AVG, with GROUP BY for one figure a group.",
+    ),
+    "SQL_UNGROUPED_COLUMN": ErrorCode(
+        "`{name}` is neither a key of GROUP BY nor inside COUNT, SUM or AVG.",
+        "Add it to GROUP BY, or put it inside an aggregate.",
+    ),
+    "SQL_AGGREGATE_MISPLACED": ErrorCode(
+        "An aggregate cannot stand {where}.", "Aggregates stand in SELECT, HAVING and ORDER BY, not inside each other."
+    ),
+    "SQL_ROW_CLAUSE": ErrorCode(
+        "{clause} on rows is not part of the language; it acts on released figures only.",
+        "Leave it out of the inner query and use it in the outer one.",
+    ),
+    "SQL_CIRCULAR_NAME": ErrorCode("The name `{name}` is defined by itself.", "Write the expression out."),
+    "SQL_POSITION": ErrorCode("There is no column number {number} in the SELECT list.", "Count from 1."),
+    "SQL_UNTYPED_NULL": ErrorCode(
+        "A NULL stands where nothing says what type it is.", "Write CAST(NULL AS INTEGER), or another type."
+    ),
+    "SQL_TOO_MANY_MEASURES": ErrorCode(
+        "The statement needs more than 32 measures.", "Ask for fewer figures at a time."
+    ),
+    "SQL_TOO_MANY_CELLS": ErrorCode(
+        "The groups and measures of the statement make {cells} figures; at most {most} are allowed.",
+        "Use fewer or coarser keys.",
+    ),
     # -- POLICY_: what the federation's rules or a node's own policy forbid
     "POLICY_PLAN_INVALID": ErrorCode(
         "The plan is not one that this node can verify.", "Update the software of both sides and ask again."
@@ -322,6 +377,9 @@ CODES: dict[str, ErrorCode] = {
     ),
     "NODE_COORDINATOR_STOPPING": ErrorCode(
         "The coordinator is being stopped and takes no new requests.", "Try again later."
+    ),
+    "NODE_ADDRESS_TAKEN": ErrorCode(
+        "The address {address} cannot be listened on.", "Choose another, or stop what uses it."
     ),
     # -- BUG_: ours
     "BUG_UNEXPECTED": ErrorCode("Something went wrong inside Splittally.", "Please report it with the code."),
