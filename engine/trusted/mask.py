@@ -27,6 +27,11 @@ def seed_info(round_: bytes, node: str, member: str) -> bytes:
     return b"splittally.v1.seed\0" + round_ + len(node.encode()).to_bytes(4, "big") + node.encode() + member.encode()
 
 
+def answer_info(round_: bytes, helper: str) -> bytes:
+    """What a helper's sealed sum of masks is bound to: the round and the helper."""
+    return b"answer" + round_ + helper.encode()
+
+
 def add_mask(vector: NDArray[np.uint64], seed: bytes, round_: bytes, node: str) -> None:
     """Adds the mask of (seed, round, node) to ``vector`` in place, mod 2**64."""
     _apply(np.add, vector, seed, round_, node)
