@@ -130,6 +130,12 @@ class Store:
         with self._transaction() as connection:
             connection.execute(_rounds.update().where(_rounds.c.round == round_).values(code=code))
 
+    def lose_open_rounds(self, code: str) -> None:
+        """Every round that was open when the coordinator stopped ended without a result."""
+        still_open = sa.and_(_rounds.c.code == "", _rounds.c.result.is_(None))
+        with self._transaction() as connection:
+            connection.execute(_rounds.update().where(still_open).values(code=code))
+
     def release(self, request: bytes, round_: bytes, result: Result, now_ms: int) -> None:
         """The request is RELEASED, with all that its analyst needs to open the result."""
         rows = [

@@ -1,0 +1,86 @@
+"""Step 1 of the coordinator: whether a submission may run at all, and on what terms.
+
+Nodes and helpers check everything again and trust none of this: checking here spares them, and the budget, rounds
+that cannot end well. The coordinator reads the typed plan, never the statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from engine.coordinator.events import Candidate, Terms, Windows
+from engine.errors import Refused
+from engine.trusted import wire
+from engine.trusted.calibrate import calibrate
+from engine.trusted.messages import Submission
+from engine.trusted.plan import Plan
+from engine.trusted.records import Calibration, Request, Role, SignedRecord
+from engine.trusted.sign import Roster, open_agreement, open_request, require_current, require_in_force
+from engine.trusted.stability import stability_of
+
+LEAST_COMMITTEE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A submission that may run. ``digest`` names the request: SHA-256 of its signed bytes."""
+
+    digest: bytes
+    submission: Submission
+    request: Request
+    hosts: tuple[str, ...]
+    helpers: int
+    calibration: Calibration
+
+
+def admit(submission: Submission, agreements: Iterable[SignedRecord], roster: Roster, now_ms: int) -> Admitted:
+    """The request if it is its analyst's, current, for these plan bytes, and under an agreement in force.
+
+    Raises Refused POLICY_* or SQL_* for the first check that fails; nothing was charged anywhere.
+    """
+    manifest = roster.manifest
+    require_current(manifest, now_ms)
+    request = open_request(submission.request, roster)
+    if now_ms >= request.expires_ms:
+        raise Refused("POLICY_REQUEST_EXPIRED")
+    if wire.digest(submission.plan) != request.plan_digest:
+        raise Refused("POLICY_PLAN_DIFFERS")
+    _check_agreement(request, agreements, roster, now_ms)
+    plan: Plan = wire.decode(Plan, submission.plan, wire.PLAN_BYTES)
+    if plan.catalogue_digest != wire.digest(wire.encode(manifest.catalogue)):
+        raise Refused("POLICY_CATALOGUE_DIFFERS")
+    hosts = stability_of(plan.aggregate.input, manifest.catalogue).hosts
+    least = max(min(manifest.rules.n_min or len(hosts), len(hosts)), request.f + 1)
+    if request.f != manifest.rules.f:
+        raise Refused("POLICY_F_DIFFERS")
+    if not least <= request.n_min <= len(hosts):
+        raise Refused("POLICY_N_MIN")
+    helpers = max(LEAST_COMMITTEE, manifest.rules.committee, request.committee) - 1
+    calibration = calibrate(plan, manifest.catalogue, request.loss, request.n_min, request.f)
+    digest = wire.digest(submission.request.payload)
+    return Admitted(digest, submission, request, hosts, helpers, calibration)
+
+
+def _check_agreement(request: Request, agreements: Iterable[SignedRecord], roster: Roster, now_ms: int) -> None:
+    for record in agreements:
+        if wire.digest(record.payload) == request.agreement_digest:
+            agreement = open_agreement(record, roster)
+            require_in_force(agreement, now_ms)
+            if request.analyst not in agreement.analysts:
+                raise Refused("POLICY_ANALYST_NOT_NAMED", name=request.analyst)
+            return
+    raise Refused("POLICY_AGREEMENT_UNKNOWN")
+
+
+def terms_of(case: Admitted, roster: Roster, windows: Windows, expires: int) -> Terms:
+    """What the rounds of a request have to keep to. Helpers are tried in an order of the request's own.
+
+    ``expires``: the request's expiry on the clock of the rounds. No helper is of the analyst's body.
+    """
+    analyst = roster.member(case.request.analyst)
+    others = [m for m in roster.with_role(Role.HELPER) if m.body != analyst.body]
+    others.sort(key=lambda m: wire.digest(case.digest + m.name.encode()))
+    candidates = tuple(Candidate(m.name, m.body) for m in others)
+    request = case.request
+    return Terms(case.hosts, candidates, request.n_min, case.helpers, request.max_attempts, expires, windows)

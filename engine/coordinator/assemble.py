@@ -1,0 +1,38 @@
+"""Step 4 of the coordinator: the manifest of one round. Its exact bytes, once made, are the round."""
+
+from __future__ import annotations
+
+from engine.coordinator.admit import Admitted
+from engine.coordinator.events import Open
+from engine.coordinator.intake import Frame
+from engine.coordinator.services import Services
+from engine.trusted import wire
+from engine.trusted.records import RECORD_VERSION, Participant, RoundManifest, SignedRecord
+from engine.trusted.sign import NONCE_BYTES
+
+
+def assemble(case: Admitted, services: Services, chosen: Open, readies: dict[str, SignedRecord]) -> Frame:
+    """One attempt at the request over the members ``chosen``, with each helper's *ready*.
+
+    Every member checks all of it against the signed request and its own computation; nothing here is trusted.
+    """
+    now, windows = services.clock.now_ms(), services.windows
+    manifest = RoundManifest(
+        version=RECORD_VERSION,
+        nonce=services.randomness.bytes(NONCE_BYTES),
+        request=case.submission.request,
+        plan=case.submission.plan,
+        approvals=(),
+        epoch=services.roster.manifest.epoch,
+        attempt=chosen.attempt,
+        run=1,
+        phase=1,
+        participants=tuple(services.links.participant(n) or Participant(n, ()) for n in chosen.participants),
+        helpers=chosen.helpers,
+        calibration=case.calibration,
+        created_ms=now,
+        deadline_ms=min(now + windows.share + windows.answer, case.request.expires_ms),
+        readies=tuple(readies[helper] for helper in chosen.helpers),
+    )
+    payload = wire.encode(manifest)
+    return Frame(wire.digest(payload), payload, manifest, (case.request.analyst, *chosen.helpers))

@@ -1,0 +1,143 @@
+"""What people may ask of the coordinator: describe, submit, watch, fetch, list. No I/O but the store's.
+
+``caller`` is a member's name, proven by its certificate (server.py). An analyst sees own requests only; a request of
+somebody else is answered as one that does not exist.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from traceback import extract_tb
+
+import structlog
+
+from engine.coordinator.admit import admit
+from engine.coordinator.board import Board
+from engine.coordinator.run import RESTARTED, Run
+from engine.coordinator.services import Services
+from engine.errors import Bug, Refused, SplittallyError, Unavailable
+from engine.trusted import wire
+from engine.trusted.home import Home
+from engine.trusted.messages import (
+    PART_BYTES,
+    FederationDescription,
+    RequestList,
+    RequestState,
+    RequestStatus,
+    ResultBody,
+    ResultPart,
+    Submission,
+)
+from engine.trusted.records import Role
+from engine.trusted.sign import open_request
+
+log = structlog.get_logger("coordinator")
+RUNS_AT_ONCE = 64
+LIST_MOST = 1_000
+RESTART_GATHER = 15_000  # ms: after a start, nodes take a while to dial in again
+
+
+class Desk:
+    """The requests of one federation, each run in a thread of its own."""
+
+    def __init__(self, home: Home, services: Services) -> None:
+        self._home, self._services = home, services
+        self._manifest = home.manifest_record()
+        self._pool = ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="run")
+        self._stopping = threading.Event()
+
+    @property
+    def _board(self) -> Board:
+        return self._services.board
+
+    def describe(self) -> FederationDescription:
+        nodes = (m.name for m in self._services.roster.with_role(Role.NODE))
+        connected = (self._services.links.participant(name) for name in nodes)
+        return FederationDescription(self._manifest, self._home.agreements(), tuple(p for p in connected if p))
+
+    def submit(self, caller: str, submission: Submission) -> RequestStatus:
+        """Starts a request. The same signed bytes again are the same request."""
+        if self._stopping.is_set():
+            raise Unavailable("NODE_COORDINATOR_STOPPING")
+        services, now = self._services, self._services.clock.now_ms()
+        digest = wire.digest(submission.request.payload)
+        if services.store.owner(digest) == caller:
+            return self._board.status(digest)
+        if open_request(submission.request, services.roster).analyst != caller:
+            raise Refused("POLICY_CALLER")
+        case = admit(submission, self._home.agreements(), services.roster, now)
+        if services.store.accept(digest, caller, submission, now):
+            self._board.post(RequestStatus(digest, RequestState.SUBMITTED, "", (), 0, (), (), now))
+            self._start(Run(case, services))
+        return self._board.status(digest)
+
+    def watch(self, caller: str, request: bytes, wanted: Callable[[], bool]) -> Iterator[RequestStatus]:
+        """The status now and after each change, to the end of the request."""
+        self._require_owner(caller, request)
+        return self._board.follow(request, wanted)
+
+    def fetch(self, caller: str, request: bytes) -> Iterator[ResultPart]:
+        """The result's head, then its vectors and sealed masks in parts."""
+        self._require_owner(caller, request)
+        result = self._services.store.result(request)
+        yield result.head
+        for kind, sender, body in result.bodies:
+            starts = range(0, len(body), PART_BYTES)
+            for part, start in enumerate(starts):
+                yield ResultBody(kind, sender, part, body[start : start + PART_BYTES], start == starts[-1])
+
+    def requests(self, caller: str, most: int) -> RequestList:
+        stored = self._services.store.statuses(caller, min(most or LIST_MOST, LIST_MOST))
+        return RequestList(tuple(self._board.status(s.request_digest) for s in stored))
+
+    def resume(self) -> None:
+        """Settles what the last stop left: each unfinished request gets its next attempt, or its refusal."""
+        services = self._services
+        services.store.lose_open_rounds(RESTARTED)
+        patient = replace(services, windows=replace(services.windows, gather=RESTART_GATHER))
+        for digest, submission, attempts in services.store.unfinished():
+            now = services.clock.now_ms()
+            self._board.post(RequestStatus(digest, RequestState.SUBMITTED, "", (), attempts, (), (), now))
+            try:
+                case = admit(submission, self._home.agreements(), services.roster, now)
+            except SplittallyError as error:
+                self._refuse(digest, error.code)
+            else:
+                self._start(Run(case, patient, attempts))
+
+    def drain(self) -> None:
+        """Takes nothing new, and returns when every request under way has ended."""
+        self._stopping.set()
+        self._pool.shutdown(wait=True)
+
+    def _start(self, run: Run) -> None:
+        self._pool.submit(run.drive).add_done_callback(partial(self._ended, run.case.digest))
+
+    def _ended(self, digest: bytes, future: Future[None]) -> None:
+        """A run that failed, instead of ending its request, ends it with a code."""
+        error = future.exception()
+        if error is None:
+            return
+        if not isinstance(error, SplittallyError):
+            place = extract_tb(error.__traceback__)[-1]
+            log.error("run.failed", kind=type(error).__name__, at=f"{place.name}:{place.lineno}")
+            error = Bug("BUG_UNEXPECTED")
+        try:
+            self._refuse(digest, error.code)
+        except Unavailable as unavailable:  # the store; the request is settled at the next start
+            log.error("request.unsettled", request=digest.hex(), code=unavailable.code)
+
+    def _refuse(self, digest: bytes, code: str) -> None:
+        now = self._services.clock.now_ms()
+        state = RequestState.EXPIRED if code == "POLICY_REQUEST_EXPIRED" else RequestState.REFUSED
+        self._services.store.refuse(digest, code, now, state)
+        self._board.post(RequestStatus(digest, state, code, (), 0, (), (), now))
+        log.info("request.refused", request=digest.hex(), code=code)
+
+    def _require_owner(self, caller: str, request: bytes) -> None:
+        if self._services.store.owner(request) != caller:
+            raise Refused("POLICY_REQUEST_UNKNOWN")

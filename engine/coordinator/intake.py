@@ -1,0 +1,176 @@
+"""What the members of one round send, checked and put together before the round hears of it.
+
+A vector or a sum of masks arrives in parts, then the signed records that vouch for it. Only a complete set whose
+signatures, addressees, lengths and digests are right becomes an event; anything else becomes a refusal of the sender.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.coordinator.combine import WORD_BYTES, Combination
+from engine.coordinator.events import Answered, Declined, Event, Readied, Shared
+from engine.coordinator.store import Result
+from engine.errors import Refused
+from engine.trusted import wire
+from engine.trusted.messages import (
+    AnswerPart,
+    AnswerSet,
+    BodyKind,
+    FromNode,
+    ResultHead,
+    RoundRefusal,
+    ShareSet,
+    VectorPart,
+)
+from engine.trusted.records import RoundManifest, Share, SignedRecord
+from engine.trusted.sign import Roster, open_answer, open_ready, open_share
+
+SEAL_BYTES = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is fixed when a round opens: its id, its exact bytes and what they say, its committee, analyst first."""
+
+    round: bytes
+    payload: bytes
+    manifest: RoundManifest
+    committee: tuple[str, ...]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Those who are sent the round: participants, and helpers that are not among them."""
+        return tuple(dict.fromkeys((*(p.node for p in self.manifest.participants), *self.manifest.helpers)))
+
+    @property
+    def vector_bytes(self) -> int:
+        return WORD_BYTES * (self.manifest.calibration.cells + 1)
+
+
+class _Parts:
+    """One sender's parts, in order, of at most ``limit`` bytes in all."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.count, self.body = limit, 0, bytearray()
+
+    def add(self, part: int, body: bytes) -> None:
+        if part == 0:
+            self.count, self.body = 0, bytearray()
+        if part != self.count or len(self.body) + len(body) > self.limit:
+            raise Refused("POLICY_WIRE_INVALID", internal="parts out of order or too long")
+        self.count += 1
+        self.body += body
+
+
+class Intake:
+    """The listener of one round. ``post`` is told each event; ``take`` may be called from many threads."""
+
+    def __init__(self, frame: Frame, roster: Roster, post: Callable[[Event], None]) -> None:
+        manifest = frame.manifest
+        self.frame, self._roster, self._post = frame, roster, post
+        self._vectors: dict[str, _Parts] = {p.node: _Parts(frame.vector_bytes) for p in manifest.participants}
+        self._masks: dict[str, _Parts] = {h: _Parts(frame.vector_bytes + SEAL_BYTES) for h in manifest.helpers}
+        self._sets: dict[str, ShareSet] = {}
+        self._complete: dict[str, bytes] = {}
+        self._combination = Combination(manifest.calibration.cells, len(manifest.participants))
+        self._answers: dict[str, tuple[SignedRecord, bytes]] = {}
+        self._survivors: tuple[str, ...] = ()
+
+    def keep(self, node: str) -> None:
+        """The node's vector counts."""
+        self._combination.add(node, self._complete.pop(node))
+
+    def fix(self, survivors: tuple[str, ...]) -> None:
+        """From now on answers over these survivors, and no others, are taken."""
+        self._survivors = survivors
+
+    def shares_for(self, member: str) -> tuple[SignedRecord, ...]:
+        """One share a survivor, addressed to one member of the committee."""
+        place = self.frame.committee.index(member)
+        return tuple(self._sets[node].shares[place] for node in self._survivors)
+
+    def result(self) -> Result:
+        """What the analyst opens, once every helper has answered."""
+        answers = [(helper, *self._answers[helper]) for helper in self.frame.manifest.helpers]
+        records = tuple(record for _, record, _ in answers)
+        shares = self.shares_for(self.frame.committee[0])
+        head = ResultHead(self.frame.payload, self._survivors, shares, records, self._combination.summed)
+        masks = tuple((BodyKind.SEALED_MASKS, helper, sealed) for helper, _, sealed in answers)
+        return Result(head, (*self._combination.bodies(self._survivors), *masks))
+
+    def take(self, sender: str, message: FromNode) -> None:
+        attempt = self.frame.manifest.attempt
+        try:
+            match message:
+                case RoundRefusal():
+                    self._post(Declined(attempt, sender, message.code))
+                case VectorPart() if sender in self._vectors and sender not in self._sets:
+                    self._vectors[sender].add(message.part, message.body)
+                case AnswerPart() if sender in self._masks and sender not in self._answers:
+                    self._masks[sender].add(message.part, message.body)
+                case ShareSet() if sender in self._vectors:
+                    self._post(self._share(sender, message))
+                case AnswerSet() if sender in self._masks and sender not in self._answers:
+                    self._answers[sender] = self._check_answer(sender, message)
+                    self._post(Answered(attempt, sender))
+        except Refused:
+            spoilt = "ROUND_ANSWER_INVALID" if isinstance(message, AnswerPart | AnswerSet) else "ROUND_SHARE_INVALID"
+            self._post(Declined(attempt, sender, spoilt))
+
+    def _share(self, sender: str, message: ShareSet) -> Shared:
+        event = Shared(self.frame.manifest.attempt, sender, wire.digest(wire.encode(message)))
+        if sender not in self._sets:
+            vector = bytes(self._vectors[sender].body)
+            self._check_share(sender, message, vector)
+            self._vectors[sender] = _Parts(0)
+            self._complete[sender], self._sets[sender] = vector, message
+        return event
+
+    def _check_share(self, sender: str, message: ShareSet, vector: bytes) -> None:
+        committee, digest = self.frame.committee, wire.digest(vector)
+        shares: list[Share] = [open_share(record, self._roster) for record in message.shares]
+        sound = (
+            len(vector) == self.frame.vector_bytes
+            and message.parts == self._vectors[sender].count
+            and message.phase == self.frame.manifest.phase
+            and tuple(s.member for s in shares) == committee
+            and all((s.round, s.node, s.vector_digest) == (self.frame.round, sender, digest) for s in shares)
+        )
+        if not sound:
+            raise Refused("POLICY_RECORD_INVALID")
+
+    def _check_answer(self, sender: str, message: AnswerSet) -> tuple[SignedRecord, bytes]:
+        sealed = bytes(self._masks[sender].body)
+        answer = open_answer(message.answer, self._roster)
+        sound = (
+            (answer.round, answer.helper, answer.survivors) == (self.frame.round, sender, self._survivors)
+            and answer.sealed_digest == wire.digest(sealed)
+            and message.parts == self._masks[sender].count
+        )
+        if not sound or not self._survivors:
+            raise Refused("POLICY_RECORD_INVALID")
+        return message.answer, sealed
+
+
+class Readies:
+    """The listener of one request: which helpers said, signed, that they would serve it."""
+
+    def __init__(self, request: bytes, roster: Roster, post: Callable[[Event], None]) -> None:
+        self._request, self._roster, self._post = request, roster, post
+        self.attempt = 0  # rounds opened for the request so far
+        self.records: dict[str, SignedRecord] = {}
+
+    def take(self, sender: str, message: FromNode) -> None:
+        try:
+            if isinstance(message, RoundRefusal):
+                self._post(Declined(self.attempt, sender, message.code))
+            elif isinstance(message, SignedRecord):
+                ready = open_ready(message, self._roster)
+                if (ready.helper, ready.request_digest) != (sender, self._request):
+                    raise Refused("POLICY_RECORD_INVALID")
+                self.records[sender] = message
+                self._post(Readied(sender))
+        except Refused as refused:
+            self._post(Declined(self.attempt, sender, refused.code))

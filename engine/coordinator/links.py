@@ -1,0 +1,149 @@
+"""Who is connected: one link a node or helper, what is waiting to be sent to it, and who hears what it says.
+
+A member dials in and keeps one stream open (server.py). Messages to it wait in its link's outbox; messages from it
+are handed, in order, to the listener of the round or request that they name. Nobody polls.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Protocol
+
+from engine.coordinator.events import Joined, Lost
+from engine.trusted import wire
+from engine.trusted.messages import (
+    AnswerPart,
+    AnswerSet,
+    FromNode,
+    Hello,
+    Pulse,
+    Relay,
+    RoundRefusal,
+    ShareSet,
+    ToNode,
+    VectorPart,
+)
+from engine.trusted.records import Participant, Ready, SignedRecord
+
+Presence = Callable[[Joined | Lost], None]
+
+
+class Listener(Protocol):
+    def take(self, sender: str, message: FromNode) -> None:
+        """A message from a connected member, in the order it was sent; must not block."""
+
+
+class Link:
+    """One stream of one member. ``None`` in the outbox ends the stream."""
+
+    def __init__(self, hello: Hello) -> None:
+        self.name = hello.node
+        self.hello = hello
+        self.outbox: SimpleQueue[ToNode | None] = SimpleQueue()
+
+
+class Links:
+    """All links by member name. A member that dials again replaces its older stream."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._links: dict[str, Link] = {}
+        self._listeners: dict[bytes, Listener] = {}
+        self._watching: set[Presence] = set()
+
+    def join(self, hello: Hello) -> Link:
+        link = Link(hello)
+        with self._lock:
+            older = self._links.pop(link.name, None)
+            if older is not None:
+                self._tell(Lost(link.name))
+                older.outbox.put(None)
+            self._links[link.name] = link
+            self._tell(Joined(link.name))
+        return link
+
+    def leave(self, link: Link) -> None:
+        """The stream broke or ended; a newer one of the same member stays."""
+        with self._lock:
+            if self._links.get(link.name) is link:
+                del self._links[link.name]
+                self._tell(Lost(link.name))
+
+    def _tell(self, event: Joined | Lost) -> None:
+        for presence in self._watching:
+            presence(event)
+
+    def names(self) -> frozenset[str]:
+        with self._lock:
+            return frozenset(self._links)
+
+    def participant(self, name: str) -> Participant | None:
+        """A connected member with the snapshots it announced."""
+        with self._lock:
+            link = self._links.get(name)
+        return None if link is None else Participant(name, link.hello.snapshots)
+
+    def send(self, name: str, message: ToNode) -> None:
+        """Queues a message; one for a member that is not connected is dropped, and its loss was told before."""
+        with self._lock:
+            link = self._links.get(name)
+        if link is not None:
+            link.outbox.put(message)
+
+    def send_each(self, names: Iterable[str], message: ToNode) -> None:
+        for name in names:
+            self.send(name, message)
+
+    def hand_over(self, link: Link, message: FromNode) -> None:
+        """Gives a message to the listener it is for; a late one, for a round long closed, to nobody."""
+        if isinstance(message, Hello):
+            link.hello = message
+            return
+        key = _addressee(message)
+        with self._lock:
+            current = self._links.get(link.name) is link
+            listener = self._listeners.get(key) if key and current else None
+        if listener is not None:
+            listener.take(link.name, message)
+
+    @contextmanager
+    def watched(self, presence: Presence) -> Iterator[frozenset[str]]:
+        """Gives the names connected now, and tells ``presence`` of every later change, none missed or repeated."""
+        with self._lock:
+            self._watching.add(presence)
+            names = frozenset(self._links)
+        try:
+            yield names
+        finally:
+            with self._lock:
+                self._watching.discard(presence)
+
+    def listen(self, key: bytes, listener: Listener) -> None:
+        """From now on messages about this round or request go to ``listener``."""
+        with self._lock:
+            self._listeners[key] = listener
+
+    def forget(self, key: bytes) -> None:
+        with self._lock:
+            self._listeners.pop(key, None)
+
+    def close(self) -> None:
+        """Ends every stream."""
+        with self._lock:
+            for link in self._links.values():
+                link.outbox.put(None)
+
+
+def _addressee(message: FromNode) -> bytes | None:
+    """The round, or for a *ready* the request, that a message is about."""
+    match message:
+        case VectorPart() | ShareSet() | AnswerPart() | AnswerSet() | RoundRefusal() | Relay():
+            return message.round
+        case SignedRecord():
+            ready: Ready = wire.decode(Ready, message.payload)
+            return ready.request_digest
+        case Pulse() | _:
+            return None

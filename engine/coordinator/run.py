@@ -1,0 +1,147 @@
+"""The coordinator's spine: one request, from admission to release or refusal.
+
+     1 admit                  6 collect the shares
+     2 choose the members     7 fix the survivors, ask each helper once
+     3 ask for readies        8 store the result
+     4 assemble the round     9 close
+     5 open the round
+
+What comes next, whom to choose and when to give up is decided by the state machine in rounds.py; this file carries
+its decisions out. Each change is durable before anybody hears of it.
+"""
+
+from __future__ import annotations
+
+from queue import Empty, SimpleQueue
+
+import structlog
+
+from engine.coordinator import events, rounds
+from engine.coordinator.admit import Admitted, terms_of
+from engine.coordinator.assemble import assemble
+from engine.coordinator.events import Action, Event
+from engine.coordinator.intake import Intake, Readies
+from engine.coordinator.services import Services
+from engine.errors import Bug
+from engine.trusted.messages import AskAnswer, AskReady, CloseRound, OpenRound, RequestState, RequestStatus
+
+log = structlog.get_logger("coordinator")
+RESTARTED = "ROUND_COORDINATOR_RESTARTED"
+
+
+class Run:
+    """One request under way. (1) It was admitted by admit.py; ``attempts`` rounds were opened for it before."""
+
+    def __init__(self, case: Admitted, services: Services, attempts: int = 0) -> None:
+        self.case, self.services = case, services
+        self.inbox: SimpleQueue[Event] = SimpleQueue()
+        self.readies = Readies(case.digest, services.roster, self.inbox.put)
+        self.readies.attempt = attempts
+        self.intake: Intake | None = None
+
+    def drive(self) -> None:
+        """Runs the request to its end: RELEASED, REFUSED or EXPIRED."""
+        links, left_ms = self.services.links, self.case.request.expires_ms - self.services.clock.now_ms()
+        terms = terms_of(self.case, self.services.roster, self.services.windows, self._now() + left_ms)
+        links.listen(self.case.digest, self.readies)
+        try:
+            with links.watched(self.inbox.put) as connected:
+                state, actions = rounds.begin(terms, connected, self._now(), self.readies.attempt, RESTARTED)  # (2)
+                while True:
+                    for action in actions:
+                        self._perform(action)
+                    if state.phase is rounds.Phase.ENDED:
+                        return
+                    state, actions = rounds.step(terms, state, self._next(state.deadline), self._now())
+        finally:
+            links.forget(self.case.digest)
+            self._close()
+
+    def _now(self) -> int:
+        return int(self.services.clock.monotonic_ms())
+
+    def _next(self, deadline: int) -> Event:
+        try:
+            return self.inbox.get(timeout=max(deadline - self._now(), 1) / 1e3)
+        except Empty:
+            return events.Tick()
+
+    def _perform(self, action: Action) -> None:
+        links = self.services.links
+        match action:
+            case events.AskReadies(helpers, participants):  # (3)
+                links.send_each(helpers, AskReady(self.case.digest, participants))
+            case events.Open():
+                self._open(action)
+            case events.Reopen(node):
+                links.send(node, OpenRound(self._round.frame.payload))
+            case events.Keep(node):  # (6)
+                self._round.keep(node)
+                self.services.board.replied(self.case.digest, node)
+            case events.Dismiss(node):
+                self._log("share.refused", node=node, code="ROUND_SHARE_INVALID")
+            case events.AskAnswers(survivors, helpers):
+                self._ask_answers(survivors, helpers)
+            case events.Abandon(code):
+                self.services.store.lose_round(self._round.frame.round, code)
+                self._log("round.lost", code=code)
+                self._close()
+            case events.Release():
+                self._release()
+            case events.Refuse(code):
+                self.refuse(code)
+
+    @property
+    def _round(self) -> Intake:
+        if self.intake is None:
+            raise Bug("BUG_UNEXPECTED", internal="no round is open")
+        return self.intake
+
+    def _open(self, chosen: events.Open) -> None:
+        """(4) and (5): from here on nodes may charge."""
+        services, digest = self.services, self.case.digest
+        frame = assemble(self.case, services, chosen, self.readies.records)
+        services.store.open_round(digest, frame.round, chosen.attempt, frame.payload, frame.manifest.created_ms)
+        self.intake = Intake(frame, services.roster, self.inbox.put)
+        self.readies.attempt = chosen.attempt
+        services.links.listen(frame.round, self.intake)
+        self._post(RequestState.RUNNING)
+        self._log("round.opened")
+        services.links.send_each(frame.members, OpenRound(frame.payload))
+
+    def _ask_answers(self, survivors: tuple[str, ...], helpers: tuple[str, ...]) -> None:
+        """(7) Each helper is asked once, over one set of survivors."""
+        self._round.fix(survivors)
+        for helper in helpers:
+            ask = AskAnswer(self._round.frame.round, self._round.shares_for(helper), ())
+            self.services.links.send(helper, ask)
+
+    def _release(self) -> None:
+        """(8) The result waits for its analyst, who may be away."""
+        services, frame = self.services, self._round.frame
+        services.store.release(self.case.digest, frame.round, self._round.result(), services.clock.now_ms())
+        self._post(RequestState.RELEASED)
+        self._log("request.released")
+
+    def refuse(self, code: str) -> None:
+        """(8) The end without a result."""
+        state = RequestState.EXPIRED if code == "POLICY_REQUEST_EXPIRED" else RequestState.REFUSED
+        self.services.store.refuse(self.case.digest, code, self.services.clock.now_ms(), state)
+        self._post(state, code)
+        self._log("request.refused", code=code)
+
+    def _close(self) -> None:
+        """(9) The round takes nothing more."""
+        if self.intake is not None:
+            frame, self.intake = self.intake.frame, None
+            self.services.links.forget(frame.round)
+            self.services.links.send_each(frame.members, CloseRound(frame.round))
+
+    def _post(self, state: RequestState, code: str = "") -> None:
+        nodes = tuple(p.node for p in self.intake.frame.manifest.participants) if self.intake else ()
+        now, attempt = self.services.clock.now_ms(), self.readies.attempt
+        self.services.board.post(RequestStatus(self.case.digest, state, code, (), attempt, nodes, (), now))
+
+    def _log(self, event: str, **facts: str) -> None:
+        round_ = self.intake.frame.round.hex() if self.intake else ""
+        log.info(event, request=self.case.digest.hex(), round=round_, attempt=self.readies.attempt, **facts)

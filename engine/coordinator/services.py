@@ -1,0 +1,24 @@
+"""What every run of the coordinator shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.coordinator.board import Board
+from engine.coordinator.events import Windows
+from engine.coordinator.links import Links
+from engine.coordinator.store import Store
+from engine.trusted.clock import Clock
+from engine.trusted.random import Randomness
+from engine.trusted.sign import Roster
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    roster: Roster
+    links: Links
+    store: Store
+    board: Board
+    clock: Clock
+    randomness: Randomness
+    windows: Windows
