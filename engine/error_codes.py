@@ -144,6 +144,10 @@ CODES: dict[str, ErrorCode] = {
         "The groups and measures of the statement make {cells} figures; at most {most} are allowed.",
         "Use fewer or coarser keys.",
     ),
+    "SQL_TOO_COMPLEX": ErrorCode("The statement is too large: {what}.", "Ask for less in one statement."),
+    "SQL_TEXT_UNPRINTABLE": ErrorCode(
+        "A text in the statement has characters that cannot be shown.", "Use printable characters only."
+    ),
     # -- POLICY_: what the federation's rules or a node's own policy forbid
     "POLICY_PLAN_INVALID": ErrorCode(
         "The plan is not one that this node can verify.", "Update the software of both sides and ask again."
@@ -154,6 +158,9 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_TOO_FEW_HONEST": ErrorCode(
         "n_min and f leave no honest node to make the noise, or ask for more nodes than there are.",
         "Choose n_min of at most the number of hosts and above f.",
+    ),
+    "POLICY_CATALOGUE_DIFFERS": ErrorCode(
+        "The plan was made for another catalogue than this node's.", "Fetch the federation manifest and ask again."
     ),
     "POLICY_WIRE_INVALID": ErrorCode(
         "A message has unknown, repeated or malformed fields.", "Update the software of both sides."

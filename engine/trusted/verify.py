@@ -1,0 +1,183 @@
+"""What a node checks on a plan itself, before it looks at agreements, budgets or data.
+
+Claim: a plan that passes is of this version and this catalogue, within the size limits, well typed and total; its key
+       lists are exactly the published values, its clamps lie inside the derived bounds, and every operator it uses
+       is one this version runs. No number in it is taken on trust.
+Because: each is computed again from the plan's expressions and the signed catalogue (domains.py) and compared.
+Checked by: tests/trusted_numerics/test_verify.py::test_forged_plans_are_refused
+
+The checks, in order: (1) version (2) catalogue (3) sizes (4) names and literals (5) relations, types, placement
+(6) keys and their values (7) grouping sets and cells (8) measures and clamps (9) persons counted once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.errors import Refused
+from engine.trusted.calibrate import cells_of
+from engine.trusted.catalogue import Catalogue
+from engine.trusted.domains import Scope, clamp_of, domain_of, key_values, scope_of
+from engine.trusted.plan import (
+    PLAN_VERSION,
+    Aggregate,
+    Expression,
+    Filter,
+    Literal,
+    Measure,
+    PersonJoin,
+    Plan,
+    PrivateJoin,
+    Project,
+    Relation,
+    Scan,
+    Statistic,
+    Type,
+)
+from engine.trusted.records import Operation, Rules
+from engine.trusted.stability import stability_of
+from engine.trusted.walk import expressions_above, expressions_of, names_in, parts_of, relations_of
+from engine.trusted.wire import digest, encode
+
+MOST_EXPRESSIONS = 2_000
+MOST_DEPTH = 64
+MOST_MEASURES = 32
+MOST_JOINS = 6
+DEFAULT_MAX_CELLS = 1_000_000
+NAME_LENGTH = 128
+_SUMS = (Statistic.SUM, Statistic.CENTRED_SUM)
+
+
+def verify_plan(plan: Plan, catalogue: Catalogue, rules: Rules) -> None:
+    """Raises Refused for the first check that fails: POLICY_PLAN_INVALID, POLICY_CATALOGUE_DIFFERS,
+    POLICY_NOT_SUPPORTED, SQL_TOO_COMPLEX, SQL_TEXT_UNPRINTABLE, SQL_OVERLAP_PERSONS, or a code of domains.py.
+    """
+    aggregate = plan.aggregate
+    _require(plan.version == PLAN_VERSION, "version")  # (1)
+    if plan.catalogue_digest != digest(encode(catalogue)):  # (2)
+        raise Refused("POLICY_CATALOGUE_DIFFERS")
+    check_size(aggregate)  # (3)
+    _check_texts(aggregate)  # (4)
+    stability = stability_of(aggregate.input, catalogue)  # (5)
+    scope = scope_of(aggregate.input, catalogue)
+    for key in aggregate.keys:  # (6)
+        _supported(key.selected_at_most == 0, "keys without a published list")
+        _require(key.values == key_values(domain_of(key.expression, scope), rules.max_keys), "key values")
+    _check_sets(aggregate)  # (7)
+    if cells_of(aggregate) > (rules.max_cells or DEFAULT_MAX_CELLS):
+        raise Refused("SQL_TOO_COMPLEX", what="cells in the answer")
+    _require(0 < len(set(aggregate.measures)) == len(aggregate.measures), "measures")  # (8)
+    for measure in aggregate.measures:
+        _check_measure(measure, scope)
+        if measure.statistic is Statistic.COUNT_PERSONS and stability.overlap > 1:  # (9)
+            raise Refused("SQL_OVERLAP_PERSONS")
+
+
+def check_size(aggregate: Aggregate) -> None:
+    """Refused SQL_TOO_COMPLEX beyond 2,000 expression parts, depth 64, 32 measures or 6 joins."""
+    relations = list(relations_of(aggregate.input))
+    roots = [e for _, relation in relations for e in expressions_of(relation)]
+    count = 0
+    for root in (*roots, *expressions_above(aggregate)):
+        for depth, _ in parts_of(root):
+            count += 1
+            _limit(depth, MOST_DEPTH, "nested expressions")
+            _limit(count, MOST_EXPRESSIONS, "expressions")
+    _limit(max(depth for depth, _ in relations), MOST_DEPTH, "nested queries")
+    _limit(len(aggregate.measures), MOST_MEASURES, "aggregates")
+    _limit(sum(isinstance(r, PersonJoin | PrivateJoin) for _, r in relations), MOST_JOINS, "joins")
+
+
+def _limit(found: int, most: int, what: str) -> None:
+    if found > most:
+        raise Refused("SQL_TOO_COMPLEX", what=f"more than {most} {what}")
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise Refused("POLICY_PLAN_INVALID", internal=what)
+
+
+def _supported(holds: bool, what: str) -> None:
+    if not holds:
+        raise Refused("POLICY_NOT_SUPPORTED", operator=what)
+
+
+def _check_texts(aggregate: Aggregate) -> None:
+    """Names and texts must show on a guardian's page as what they are."""
+    names: list[str] = []
+    roots = list(expressions_above(aggregate))
+    for _, relation in relations_of(aggregate.input):
+        roots += expressions_of(relation)
+        names += [c.name for c in relation.columns] if isinstance(relation, Project) else []
+    _require(all(0 < len(name) <= NAME_LENGTH and name.isprintable() for name in names), "names")
+    for root in roots:
+        for _, part in parts_of(root):
+            if isinstance(part, Literal) and isinstance(part.value, str) and not part.value.isprintable():
+                raise Refused("SQL_TEXT_UNPRINTABLE")
+
+
+def _check_sets(aggregate: Aggregate) -> None:
+    sets = [grouping_set.keys for grouping_set in aggregate.grouping_sets]
+    _require(0 < len(set(sets)) == len(sets), "grouping sets")
+    _require(all(list(keys) == sorted(set(keys)) for keys in sets), "order of keys")
+    used = {key for keys in sets for key in keys}
+    _require(used == set(range(len(aggregate.keys))), "keys of the grouping sets")
+
+
+def _check_measure(measure: Measure, scope: Scope) -> None:
+    statistic, expression, clamp = measure.statistic, measure.expression, measure.clamp
+    _supported(statistic is not Statistic.QUANTILE_TREE, "quantiles")
+    _require((expression is not None) == (statistic in (*_SUMS, Statistic.COUNT_PRESENT)), "measure's expression")
+    _require((clamp is not None) == (statistic in _SUMS), "measure's clamp")
+    if measure.filter is not None and domain_of(measure.filter, scope).type is not Type.BOOLEAN:
+        raise Refused("SQL_TYPE_MISMATCH", function="FILTER", expected="a condition that is true or false")
+    if expression is None:
+        return
+    domain = domain_of(expression, scope)
+    if clamp is None:
+        return
+    if domain.type not in (Type.INTEGER, Type.DECIMAL):
+        raise Refused("SQL_TYPE_MISMATCH", function=statistic.name, expected="a number")
+    widest = clamp_of(domain)
+    _require(widest.lower <= clamp.lower and clamp.upper <= widest.upper, "clamp")
+
+
+def columns_read(plan: Plan, catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
+    """For each dataset of the plan, the columns its answer depends on; the person column where persons are counted.
+
+    Claim: a column not listed cannot influence the answer; filters count, projected columns nobody uses do not.
+    Because: names are followed from the aggregate through each projection down to the scan.
+    Checked by: tests/trusted_numerics/test_verify.py::test_columns_follow_lineage
+    """
+    aggregate = plan.aggregate
+    needed = frozenset().union(*map(names_in, expressions_above(aggregate)))
+    counted = any(m.statistic is Statistic.COUNT_PERSONS for m in aggregate.measures)
+    relation: Relation = aggregate.input
+    while isinstance(relation, Filter | Project):
+        needed = _needed_below(relation, needed)
+        relation = relation.input
+    _supported(isinstance(relation, Scan), type(relation).__name__)
+    dataset = catalogue.dataset(relation.dataset) if isinstance(relation, Scan) else None
+    if dataset is None:
+        raise Refused("POLICY_PLAN_INVALID", internal="dataset")
+    return {dataset.name: needed | {dataset.person.column} if counted else needed}
+
+
+def _needed_below(relation: Filter | Project, needed: frozenset[str]) -> frozenset[str]:
+    if isinstance(relation, Filter):
+        return needed | names_in(relation.predicate)
+    made: dict[str, Expression] = {column.name: column.expression for column in relation.columns}
+    return frozenset().union(*(names_in(made[name]) if name in made else {name} for name in needed))
+
+
+def operations_used(plan: Plan) -> frozenset[Operation]:
+    """What an agreement must allow besides the columns."""
+    aggregate, used = plan.aggregate, {Operation.AGGREGATE}
+    if any(m.statistic is Statistic.QUANTILE_TREE for m in aggregate.measures):
+        used.add(Operation.QUANTILE)
+    if any(key.selected_at_most for key in aggregate.keys):
+        used.add(Operation.KEY_SELECTION)
+    if any(isinstance(relation, PrivateJoin) for _, relation in relations_of(aggregate.input)):
+        used.add(Operation.PRIVATE_JOIN)
+    return frozenset(used)
