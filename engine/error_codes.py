@@ -240,7 +240,6 @@ CODES: dict[str, ErrorCode] = {
         "The agreement does not allow the operation {name}.",
         "Ask without it, or ask for a new edition of the agreement.",
     ),
-    "POLICY_LOSS_NOT_POSITIVE": ErrorCode("The request offers no privacy loss.", "Ask with a larger epsilon."),
     "POLICY_PRICE_ABOVE_AGREEMENT": ErrorCode(
         "The statement costs more than the agreement allows for one plan.", "Ask with a smaller epsilon."
     ),
