@@ -97,7 +97,7 @@ def _caps_of(account: Account, caps: Sequence[AccountCap]) -> list[AccountCap]:
 
 
 def _limits(account: Account, caps: Sequence[AccountCap], now: int) -> dict[tuple[int, int], Loss]:
-    """(period days, period index) -> cap of an account; (0, 0) is its lifetime; the least of several; none: counted only."""
+    """(period days, period index) -> cap of an account; (0, 0) is its lifetime; several caps: the least."""
     limits = {(0, 0): NO_LIMIT}
     for cap in _caps_of(account, caps):
         limits[0, 0] = _least(limits[0, 0], cap.lifetime)
