@@ -57,6 +57,36 @@ CODES: dict[str, ErrorCode] = {
         "Put the file there, or take the node out of the dataset's `hosts`.",
     ),
     "FILE_AGREEMENT": ErrorCode("{problem}", "{instead}"),
+    "FILE_BINDING_DATASET": ErrorCode(
+        "The binding names the dataset {dataset}, which the catalogue does not give to this node.",
+        "Check the name, or the dataset's `hosts` in the catalogue.",
+    ),
+    "FILE_BINDING_COLUMN": ErrorCode(
+        "The binding of {dataset} must have one entry for each column of the catalogue; check {column}.",
+        "Give every declared column a local name or an expression, once.",
+    ),
+    "FILE_BINDING_TYPE": ErrorCode(
+        "The binding of {dataset}.{column} gives a value of a type that cannot become the declared one.",
+        "Bind it to a local column, or to an expression, of a fitting type.",
+    ),
+    "FILE_SOURCE_FORMAT": ErrorCode(
+        "The file {path} is neither .parquet nor .csv.", "Convert it, or name only Parquet and CSV files."
+    ),
+    "FILE_SOURCE_UNREADABLE": ErrorCode(
+        "The file {path} cannot be read as a table.",
+        "CSV files need a header line of distinct names, commas, UTF-8, and as many fields in every line.",
+    ),
+    "FILE_SOURCE_COLUMN_MISSING": ErrorCode(
+        "A file bound to {dataset} has no column {column}.", "Check the names in the file and in the binding."
+    ),
+    "FILE_SOURCE_COLUMN_TYPE": ErrorCode(
+        "The column {column} of a file bound to {dataset} is of another type than when the binding was prepared.",
+        "Run `splittally node prepare` again and look at what it says.",
+    ),
+    "FILE_SOURCE_TOO_LARGE": ErrorCode(
+        "The files bound to {dataset} hold more rows or persons than its `at_most` states.",
+        "Correct the statement in the catalogue, or the files.",
+    ),
     # -- SQL_: the statement, refused before anything is spent
     "SQL_SYNTAX": ErrorCode("The statement cannot be read: {detail}.", "Check it near the place shown."),
     "SQL_TYPE_MISMATCH": ErrorCode("{function} takes {expected}.", "Change or cast what it is given."),
@@ -387,6 +417,10 @@ CODES: dict[str, ErrorCode] = {
     "NODE_ADDRESS_TAKEN": ErrorCode(
         "The address {address} cannot be listened on.", "Choose another, or stop what uses it."
     ),
+    "NODE_SOURCE_FAILED": ErrorCode(
+        "A node's data source did not answer.", "Try again later; the charge of a round that began stays."
+    ),
+    "NODE_SNAPSHOT_MISSING": ErrorCode("A node holds no snapshot of {dataset}.", "Ask the department to cut one."),
     # -- BUG_: ours
     "BUG_UNEXPECTED": ErrorCode("Something went wrong inside Splittally.", "Please report it with the code."),
     "BUG_UNKNOWN_CODE": ErrorCode(

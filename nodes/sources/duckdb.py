@@ -1,0 +1,145 @@
+"""The DuckDB source: keeps workers warm, one request each at a time, and kills what overruns.
+
+Claim: a query that fails, overruns its time or kills its worker gives NODE_SOURCE_FAILED and nothing else; a worker
+       that did so never serves again.
+Because: a worker goes back to the idle list only after a well-formed answer; a timer kills it at the limit, which ends
+       its pipe; it starts with an empty environment, closed descriptors and a silent standard error.
+Checked by: tests/sources/test_worker.py::test_an_overrun_is_killed_and_the_next_query_served
+            tests/sources/test_worker.py::test_the_worker_has_no_environment
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock, Timer
+from typing import Any
+
+from engine.errors import Unavailable
+from nodes.sources import Limits, Row
+from nodes.sources.dialect import DUCKDB
+from nodes.sources.frames import read_frame, write_frame
+
+ROOT = Path(__file__).parents[2]
+IDLE_WORKERS = 2
+
+
+class Child:
+    """One worker process and what it has been opened on."""
+
+    def __init__(self) -> None:
+        self.opened: dict[str, Any] = {}
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "nodes.sources.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            start_new_session=True,
+        )
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """The answer; NODE_SOURCE_FAILED if none comes in time."""
+        assert self.process.stdin and self.process.stdout  # noqa: S101
+        timer = Timer(seconds, self.process.kill)
+        timer.start()
+        try:
+            write_frame(self.process.stdin, request)
+            answer = read_frame(self.process.stdout)
+        except OSError:
+            answer = None
+        finally:
+            timer.cancel()
+        if not isinstance(answer, dict):
+            raise Unavailable("NODE_SOURCE_FAILED", internal="worker ended")
+        return answer
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
+
+
+class DuckDBSource:
+    """Files and snapshots through DuckDB workers. Safe to use from several threads."""
+
+    dialect = DUCKDB
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._idle: list[Child] = []
+        self._lock = Lock()
+
+    def warm(self, databases: Mapping[str, Path]) -> None:
+        """Starts a worker and opens it, so that the next query pays for neither."""
+        self.select(databases, (), 0)
+
+    def select(self, databases: Mapping[str, Path], queries: Sequence[str], most_rows: int) -> list[list[Row]]:
+        request = {"select": {"queries": list(queries), "most_rows": most_rows}}
+        answer = self._ask(request, self._opening(databases))
+        if "rows" not in answer:
+            raise Unavailable("NODE_SOURCE_FAILED", internal="a query failed")
+        rows: list[list[Row]] = answer["rows"]
+        return rows
+
+    def columns(self, file: Path) -> list[tuple[str, str]] | None:
+        """Names and engine types of a file's columns; None if it cannot be read."""
+        answer = self._ask({"columns": str(file)})
+        return [(name, kind) for name, kind in answer["columns"]] if "columns" in answer else None
+
+    def cut(self, database: str, path: Path, files: Sequence[Path], spill: Path, statements: Sequence[str]) -> Any:
+        """Fills a new snapshot file; the statements' rows, or the position of the one that failed."""
+        opening = {
+            "threads": self.limits.threads,
+            "memory_mb": self.limits.memory_mb,
+            "read": {},
+            "write": {database: str(path)},
+            "files": [str(f) for f in files],
+            "spill": str(spill),
+        }
+        answer = self._ask({"cut": {"engine": opening, "statements": list(statements)}})
+        return answer["rows"] if "rows" in answer else int(answer["failed"])
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.close()
+
+    def _opening(self, databases: Mapping[str, Path]) -> dict[str, Any]:
+        read = {name: str(path) for name, path in databases.items()}
+        return {"threads": self.limits.threads, "memory_mb": self.limits.memory_mb, "read": read}
+
+    def _ask(self, request: dict[str, Any], opening: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One request to one worker that nobody else uses meanwhile."""
+        child = self._take(opening)
+        try:
+            if opening is not None and child.opened != opening:
+                child.ask({"open": opening}, self.limits.seconds)
+                child.opened = opening
+            answer = child.ask(request, self.limits.seconds)
+        except Unavailable:
+            child.close()
+            raise
+        self._give(child)
+        return answer
+
+    def _take(self, opening: dict[str, Any] | None) -> Child:
+        with self._lock:
+            alive = [c for c in self._idle if c.process.poll() is None]
+            for child in sorted(alive, key=lambda c: c.opened != opening)[:1]:
+                self._idle = [c for c in alive if c is not child]
+                return child
+        return Child()
+
+    def _give(self, child: Child) -> None:
+        with self._lock:
+            if len(self._idle) < IDLE_WORKERS:
+                self._idle.append(child)
+                return
+        child.close()

@@ -1,0 +1,141 @@
+# ruff: noqa: S608
+"""SQL that turns a department's file into the published view: local columns -> binding -> cleaned columns.
+
+Claim: every stored value is of its declared type and in its declared domain, whatever the file holds.
+Because: the last step of each column is a CASE that gives a value of the domain or NULL, over a conversion that
+         cannot fail; nothing about a CSV is guessed from its rows (every column is read as text).
+Checked by: tests/sources/test_tables.py::test_stored_values_lie_in_their_domains
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from fractions import Fraction
+from pathlib import Path
+
+from engine.errors import BadFile, Refused
+from engine.trusted.catalogue import Column, Dataset, DatasetBinding, IdentifierForm, LocalColumn
+from engine.trusted.dates import EPOCH
+from engine.trusted.domain import Domain
+from engine.trusted.plan import Expression, Literal, Type
+from nodes.sources.dialect import Dialect, quoted, text_literal
+from nodes.sources.expressions import KEY, Expressions
+from nodes.sources.render import has_key_form
+
+FORMS = {
+    IdentifierForm.AS_IS: "{0}",
+    IdentifierForm.UPPER_ALNUM: "regexp_replace(upper({0}), '[^A-Z0-9]', '', 'g')",
+    IdentifierForm.DIGITS: "regexp_replace({0}, '[^0-9]', '', 'g')",
+}
+
+
+def published_columns(dataset: Dataset, dialect: Dialect) -> str:
+    """Column definitions of a snapshot: the person as text, every other column, and the key form of bounded ones."""
+    parts = [f"{quoted(dataset.person.column)} {dialect.types[Type.TEXT]} NOT NULL"]
+    for column in _others(dataset):
+        parts += [f"{quoted(name)} {dialect.types[column.type]}" for name in _names(column, dataset)]
+    return ", ".join(parts)
+
+
+def _names(column: Column, dataset: Dataset) -> list[str]:
+    return [column.name, column.name + KEY] if column.name in has_key_form(dataset) else [column.name]
+
+
+def _others(dataset: Dataset) -> list[Column]:
+    return [c for c in dataset.columns if c.name != dataset.person.column]
+
+
+def reading(file: Path, names: Sequence[str], local: Sequence[LocalColumn], dialect: Dialect) -> str:
+    """The local columns of one file, each of its logical type; ``names``: all columns of a CSV, in its order."""
+    path = text_literal(str(file))
+    if file.suffix == ".parquet":
+        table = f"read_parquet({path})"
+    else:
+        columns = ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in names)
+        table = (
+            f"read_csv({path}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"',"
+            f" strict_mode = false, columns = {{{columns}}})"
+        )
+    guards = {Type.DECIMAL: "CASE WHEN isfinite({0}) THEN {0} END", Type.DATE: dialect.dated}
+    parts = []
+    for column in local:
+        name = quoted(column.name)
+        parts.append(f"{guards.get(column.type, '{0}').format(dialect.try_cast(name, column.type))} AS {name}")
+    return f"SELECT {', '.join(parts)} FROM {table}"
+
+
+def selection(bound: DatasetBinding, dataset: Dataset, raw: str, dialect: Dialect) -> str:
+    """The published rows of one file; surplus rows of a person still among them. FILE_BINDING_TYPE."""
+    local = Expressions(dialect, {c.name: Domain(c.type) for c in bound.local_columns}, local=True)
+    bindings = {c.name: c.expression for c in bound.columns}
+    person = _converted(bindings[dataset.person.column], Type.TEXT, local, dataset, dataset.person.column)
+    values = [f"{local.bound(FORMS[dataset.person.form], person)} AS {quoted(dataset.person.column)}"]
+    for column in _others(dataset):
+        value = _converted(bindings[column.name], column.type, local, dataset, column.name)
+        values.append(f"{_on_grid(value, column, dialect)} AS {quoted(column.name)}")
+    consent = ""
+    if bound.consent is not None:
+        consent = f" WHERE {_converted(bound.consent, Type.BOOLEAN, local, dataset, 'consent')}"
+    stored = [quoted(dataset.person.column)] + [s for c in _others(dataset) for s in _stored(c, dialect)]
+    name = quoted(dataset.person.column)
+    return (
+        f"SELECT {', '.join(stored)} FROM (SELECT {', '.join(values)} FROM ({raw}) AS f{consent}) AS b"
+        f" WHERE {name} IS NOT NULL AND {name} <> ''"
+    )
+
+
+def _converted(expression: Expression, to: Type, local: Expressions, dataset: Dataset, column: str) -> str:
+    try:
+        return local.converted(local.value(expression), local.domain(expression).type, to)
+    except Refused as error:
+        raise BadFile("FILE_BINDING_TYPE", dataset=dataset.name, column=column, internal=str(error)) from None
+
+
+def _stored(column: Column, dialect: Dialect) -> list[str]:
+    """The stored forms of one column, from a converted value of its name."""
+    name = quoted(column.name)
+    if column.domain:
+        return [f"CASE WHEN {name} IN ({', '.join(map(text_literal, column.domain))}) THEN {name} END"]
+    if column.bounds is None:
+        return [name]
+    words = Expressions(dialect, {})
+    lower, upper = (words.literal(_end(column, e)) for e in (column.bounds.lower, column.bounds.upper))
+    return [
+        f"CASE WHEN {name} > {upper} THEN {upper} WHEN {name} < {lower} THEN {lower} ELSE {name} END",
+        f"CASE WHEN {name} >= {lower} AND {name} <= {upper} THEN {name} END",
+    ]
+
+
+def _end(column: Column, end: Fraction) -> Literal:
+    if column.type is Type.DATE:
+        return Literal(Type.DATE, EPOCH + timedelta(days=int(end)))
+    return Literal(column.type, int(end) if column.type is Type.INTEGER else end)
+
+
+def _on_grid(value: str, column: Column, dialect: Dialect) -> str:
+    """A decimal as the nearest multiple of its step: the double that a literal of that multiple is."""
+    if column.step is None:
+        return value
+    up, down = (
+        dialect.cast(text_literal(str(float(n))), Type.DECIMAL)
+        for n in (column.step.denominator, column.step.numerator)
+    )
+    nearest = f"(floor({value} * {up} / {down} + 0.5) * {down} / {up})"
+    return nearest if column.bounds else dialect.finite.format(nearest)
+
+
+def row_cap(dataset: Dataset, table: str, key: str, dialect: Dialect) -> list[str]:
+    """Statements that leave a person at most ``rows_per_person`` rows: those of least keyed hash of their content."""
+    person, most = quoted(dataset.person.column), dataset.rows_per_person
+    content = ", ".join(quoted(name) for c in _others(dataset) for name in _names(c, dataset))
+    order = dialect.keyed_hash.format(text_literal(key), ", ".join(filter(None, (person, content))))
+    surplus = f"SELECT {person} FROM {table} GROUP BY {person} HAVING COUNT(*) > {most}"
+    ranked = (
+        f"SELECT rowid AS i, row_number() OVER (PARTITION BY {person} ORDER BY {order}) AS n FROM {table}"
+        f" WHERE {person} IN (SELECT {person} FROM surplus)"
+    )
+    return [
+        f"CREATE TEMP TABLE surplus AS {surplus}",
+        f"DELETE FROM {table} WHERE rowid IN (SELECT i FROM ({ranked}) AS s WHERE n > {most})",
+    ]

@@ -1,0 +1,147 @@
+"""The child process that holds the engine: `python -m nodes.sources.worker`, JSON frames on its pipes.
+
+Claim: this process holds no key and no network address; what it is asked, it can read the named files only, write
+       only the snapshot being cut, and its answers are rows or the position of the statement that failed.
+Because: the parent starts it with an empty environment and closed descriptors; the engine is opened with the files
+       named, then external access is closed, extensions are off and the configuration is locked before any query;
+       each request gets a fresh engine; the engine's own messages are dropped here.
+Checked by: tests/sources/test_worker.py::test_the_engine_is_locked_down
+            tests/sources/test_worker.py::test_no_word_of_the_engine_crosses_the_pipe
+
+Requests: {"open"} names the databases and prepares an engine over them; {"select"} runs queries on it, and the next
+fresh one is prepared after the answer has left; {"columns"} describes a file; {"cut"} writes one snapshot.
+"""
+
+from __future__ import annotations
+
+import csv
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from nodes.sources.frames import read_frame, write_frame
+
+
+def engine(
+    threads: int, memory_mb: int, *, read: Mapping[str, str], write: Mapping[str, str], files: Sequence[str], spill: str
+) -> duckdb.DuckDBPyConnection:
+    """A fresh engine in memory with databases attached, shut to everything but them and ``files``."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "threads": threads,
+            "memory_limit": f"{memory_mb}MB",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+            "temp_directory": spill,
+        },
+    )
+    for name, path in read.items():
+        connection.execute(f"ATTACH {_text(path)} AS {_name(name)} (READ_ONLY)")
+    for name, path in write.items():
+        connection.execute(f"ATTACH {_text(path)} AS {_name(name)}")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET preserve_insertion_order = false")
+    connection.execute(f"SET allowed_paths = [{', '.join(map(_text, files))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _name(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"'
+
+
+class Worker:
+    """Answers one request after another; ``ready`` is the engine prepared for the next queries."""
+
+    def __init__(self) -> None:
+        self.opening: dict[str, Any] = {}
+        self.ready: duckdb.DuckDBPyConnection | None = None
+
+    def prepare(self) -> None:
+        if self.opening and self.ready is None:
+            self.ready = engine(**self.opening, write={}, files=(), spill="")
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        [(kind, body)] = request.items()
+        if kind == "open":
+            self.opening = body
+            self.prepare()
+            return {"opened": True}
+        if kind == "columns":
+            return {"columns": columns_of(body)}
+        return self.select(body) if kind == "select" else cut(body)
+
+    def select(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.prepare()
+        connection, self.ready = self.ready, None
+        if connection is None:
+            return {"failed": -1}
+        try:
+            return _run(connection, body["queries"], body["most_rows"])
+        finally:
+            connection.close()
+
+
+def _run(connection: duckdb.DuckDBPyConnection, statements: Sequence[str], most_rows: int) -> dict[str, Any]:
+    """Rows of each statement; the position of the first that fails or has too many rows."""
+    results = []
+    for position, statement in enumerate(statements):
+        try:
+            rows = connection.execute(statement).fetchmany(most_rows + 1)
+        except duckdb.Error:
+            return {"failed": position}
+        if len(rows) > most_rows:
+            return {"failed": position}
+        results.append(rows)
+    return {"rows": results}
+
+
+def cut(body: dict[str, Any]) -> dict[str, Any]:
+    """Runs the statements that fill a snapshot, and leaves it as one closed file."""
+    connection = engine(**body["engine"])
+    try:
+        return _run(connection, body["statements"], 1)
+    finally:
+        connection.close()
+
+
+def columns_of(path: str) -> list[tuple[str, str]]:
+    """Names and engine types of a file's columns: Parquet by its schema, CSV by its first line, no rows."""
+    if not path.endswith(".parquet"):
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            return [(name, "VARCHAR") for name in next(csv.reader(file), [])]
+    connection = engine(1, 256, read={}, write={}, files=[path], spill="")
+    try:
+        rows = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({_text(path)})").fetchall()  # noqa: S608
+    finally:
+        connection.close()
+    return [(name, kind) for name, kind, *_ in rows]
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    worker, requests, answers = Worker(), sys.stdin.buffer, sys.stdout.buffer
+    while (request := read_frame(requests)) is not None:
+        try:
+            answer = worker.answer(request)
+        except (duckdb.Error, OSError, UnicodeError, csv.Error):
+            answer = {"failed": -1}
+        write_frame(answers, answer)
+        with suppress(duckdb.Error):  # then the next query fails
+            worker.prepare()
+
+
+if __name__ == "__main__":
+    main()

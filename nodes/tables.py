@@ -1,0 +1,173 @@
+# ruff: noqa: S608
+"""The published view of a node's tables: one cleaned copy per dataset, cut from the department's own files.
+
+Claim: in a snapshot every stored value lies in its declared domain, every row has a person in normal form, consent
+       holds, and no person has more than ``rows_per_person`` rows; queries read snapshots and nothing else.
+Because: each value is converted without failing, NaN, infinities and dates beyond the calendar become NULL, numbers
+       and dates are clamped (measures) or NULL outside their bounds (keys), decimals lie on their step, texts outside
+       their list are NULL; surplus rows of a person go by a hash keyed with the random snapshot id. The copy is
+       written beside, closed, and renamed; its id never comes from content.
+Checked by: tests/sources/test_tables.py::test_stored_values_lie_in_their_domains
+            tests/sources/test_tables.py::test_surplus_rows_are_dropped
+            tests/sources/test_tables.py::test_a_snapshot_is_kept_until_binding_or_definition_change
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+
+from engine.errors import BadFile, Unavailable
+from engine.trusted import wire
+from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding
+from engine.trusted.home import Home
+from engine.trusted.random import Randomness
+from engine.trusted.records import SnapshotRef
+from nodes.schema import columns_of, files_of
+from nodes.sources.dialect import quoted
+from nodes.sources.duckdb import DuckDBSource
+from nodes.sources.publish import published_columns, reading, row_cap, selection
+from nodes.sources.render import ROWS, alias
+
+SNAPSHOT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    dataset: str
+    id: str
+    path: Path
+    consent_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The snapshots a node answers from."""
+
+    snapshots: tuple[Snapshot, ...]
+
+    def snapshot(self, dataset: str) -> Snapshot:
+        """NODE_SNAPSHOT_MISSING if this node holds none."""
+        for snapshot in self.snapshots:
+            if snapshot.dataset == dataset:
+                return snapshot
+        raise Unavailable("NODE_SNAPSHOT_MISSING", dataset=dataset)
+
+    def refs(self) -> tuple[SnapshotRef, ...]:
+        return tuple(SnapshotRef(s.dataset, s.id, s.consent_version) for s in self.snapshots)
+
+    @property
+    def databases(self) -> Mapping[str, Path]:
+        """Alias -> file, for a source."""
+        return {alias(s.dataset): s.path for s in self.snapshots}
+
+
+def cut(
+    binding: NodeBinding,
+    catalogue: Catalogue,
+    home: Home,
+    *,
+    randomness: Randomness,
+    source: DuckDBSource,
+    fresh: bool = False,
+) -> Tables:
+    """One snapshot per bound dataset: the one there is, unless binding or definition changed or ``fresh`` is asked.
+
+    Raises BadFile FILE_BINDING_*, FILE_SOURCE_*, FILE_MISSING; nothing is replaced then.
+    """
+    snapshots = []
+    for bound in binding.datasets:
+        dataset = catalogue.dataset(bound.dataset)
+        if dataset is None or binding.node not in dataset.hosts:
+            raise BadFile("FILE_BINDING_DATASET", dataset=bound.dataset)
+        kept = None if fresh else _kept(bound, dataset, home)
+        snapshots.append(kept or _new(bound, dataset, home, randomness, source))
+    return Tables(tuple(snapshots))
+
+
+def _digest(bound: DatasetBinding, dataset: Dataset) -> str:
+    return wire.digest(wire.encode(bound) + wire.encode(dataset)).hex()
+
+
+def _record(home: Home, dataset: str) -> str:
+    return f"snapshots/{dataset}.json"
+
+
+def _path(home: Home, dataset: str, snapshot: str) -> Path:
+    return home.path / "snapshots" / f"{dataset}-{snapshot}.duckdb"
+
+
+def _kept(bound: DatasetBinding, dataset: Dataset, home: Home) -> Snapshot | None:
+    record = home.path / _record(home, dataset.name)
+    if not record.exists():
+        return None
+    try:
+        held = json.loads(record.read_bytes())
+        snapshot, digest = str(held["snapshot"]), held["digest"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    path = _path(home, dataset.name, snapshot)
+    if digest != _digest(bound, dataset) or not path.exists():
+        return None
+    return Snapshot(dataset.name, snapshot, path, bound.consent_version)
+
+
+def _new(bound: DatasetBinding, dataset: Dataset, home: Home, randomness: Randomness, source: DuckDBSource) -> Snapshot:
+    snapshot = randomness.bytes(SNAPSHOT_BYTES).hex()
+    path = _path(home, dataset.name, snapshot)
+    partial = path.with_suffix(".partial")
+    spill = path.with_suffix(".spill")
+    try:
+        _write(bound, dataset, partial, spill, snapshot, source)
+        partial.chmod(0o600)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+        rmtree(spill, ignore_errors=True)
+    held = {"snapshot": snapshot, "digest": _digest(bound, dataset), "consent_version": bound.consent_version}
+    home.write(_record(home, dataset.name), json.dumps(held).encode() + b"\n")
+    for old in path.parent.glob(f"{dataset.name}-*.duckdb"):
+        if old != path:
+            old.unlink()
+    return Snapshot(dataset.name, snapshot, path, bound.consent_version)
+
+
+def _write(
+    bound: DatasetBinding, dataset: Dataset, path: Path, spill: Path, snapshot: str, source: DuckDBSource
+) -> None:
+    """Creates the copy, fills it file by file, drops surplus rows, and checks the owner's statement of size."""
+    files = files_of(bound.files)
+    table = f"{quoted(alias(dataset.name))}.{quoted(ROWS)}"
+    statements = [f"CREATE TABLE {table} ({published_columns(dataset, source.dialect)})"]
+    for file in files:
+        columns = columns_of(file, source)
+        _check(bound, dataset, columns)
+        raw = reading(file, [c.name for c in columns], bound.local_columns, source.dialect)
+        statements.append(f"INSERT INTO {table} {selection(bound, dataset, raw, source.dialect)}")
+    person = quoted(dataset.person.column)
+    statements += row_cap(dataset, table, snapshot, source.dialect)
+    statements.append(f"SELECT COUNT(*), COUNT(DISTINCT {person}) FROM {table}")
+    answer = source.cut(alias(dataset.name), path, files, spill, statements)
+    if isinstance(answer, int):
+        failed = files[answer - 1] if 0 < answer <= len(files) else None
+        raise BadFile("FILE_SOURCE_UNREADABLE", path=str(failed or bound.dataset))
+    [[rows, persons]] = answer[-1]
+    if rows > dataset.at_most_rows or persons > dataset.at_most_persons:
+        raise BadFile("FILE_SOURCE_TOO_LARGE", dataset=dataset.name)
+
+
+def _check(bound: DatasetBinding, dataset: Dataset, columns: tuple[LocalColumn, ...]) -> None:
+    """That the file has the local columns, of their types, and the binding one entry for each declared column."""
+    for local in bound.local_columns:
+        there = next((c for c in columns if c.name == local.name), None)
+        if there is None:
+            raise BadFile("FILE_SOURCE_COLUMN_MISSING", dataset=dataset.name, column=local.name)
+        if there.type is not local.type:
+            raise BadFile("FILE_SOURCE_COLUMN_TYPE", dataset=dataset.name, column=local.name)
+    named = [c.name for c in bound.columns]
+    wrong = {c.name for c in dataset.columns}.symmetric_difference(named)
+    if wrong or len(named) != len(set(named)):
+        raise BadFile("FILE_BINDING_COLUMN", dataset=dataset.name, column=", ".join(sorted(wrong or named)))
