@@ -56,6 +56,10 @@ CODES: dict[str, ErrorCode] = {
         "The folder {path} of the node {node} holds neither {dataset}.parquet nor {dataset}.csv.",
         "Put the file there, or take the node out of the dataset's `hosts`.",
     ),
+    "FILE_DEMO_PACKAGE": ErrorCode(
+        "The package pseudopeople, which simulates the residents, is not installed or did not run.",
+        "Run `pip install 'splittally[demo]'`, or use --generated.",
+    ),
     "FILE_AGREEMENT": ErrorCode("{problem}", "{instead}"),
     "FILE_BINDING_DATASET": ErrorCode(
         "The binding names the dataset {dataset}, which the catalogue does not give to this node.",
@@ -421,6 +425,9 @@ CODES: dict[str, ErrorCode] = {
         "A node's data source did not answer.", "Try again later; the charge of a round that began stays."
     ),
     "NODE_SNAPSHOT_MISSING": ErrorCode("A node holds no snapshot of {dataset}.", "Ask the department to cut one."),
+    "NODE_NOT_STARTED": ErrorCode(
+        "{name} did not start.", "Its last words, with SPLITTALLY_DEBUG=1 set, say why; nothing was charged."
+    ),
     # -- BUG_: ours
     "BUG_UNEXPECTED": ErrorCode("Something went wrong inside Splittally.", "Please report it with the code."),
     "BUG_UNKNOWN_CODE": ErrorCode(

@@ -8,6 +8,7 @@ federation each home is then carried to its owner's machine and the copy here de
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,10 @@ class Federation:
     def names(self, role: Role) -> tuple[str, ...]:
         """Members with the role, in the order of the manifest."""
         return tuple(m.name for m in self.manifest.members if role in m.roles)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return (*self.roots, *(m.name for m in self.manifest.members))
 
     @property
     def processes(self) -> tuple[str, ...]:
@@ -129,6 +134,14 @@ def found(
 
         bind_all({directory / node: source for node, source in bindings.items()})
     return Federation(directory, manifest, root_names)
+
+
+def set_coordinator(federation: Federation, address: str) -> None:
+    """Tell every member's home where the coordinator is (host:port)."""
+    for name in (m.name for m in federation.manifest.members):
+        home = Home.load(federation.home(name))
+        member = {"name": home.name, "role": home.role, "federation": home.federation, "listen": home.listen}
+        home.write("member.json", json.dumps({**member, "coordinator": address}, indent=2).encode() + b"\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,88 @@
+"""``splittally federation init``: found a federation and write everybody's home."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.cli.options import CatalogueFile, Json, exact, probability
+
+app = typer.Typer(help="Found a federation.", no_args_is_help=True)
+
+_Number = Annotated[Fraction, typer.Option(parser=exact, metavar="NUMBER")]
+_Delta = Annotated[Fraction, typer.Option(parser=probability, metavar="NUMBER")]
+
+
+@app.callback()
+def federation() -> None:
+    """Found a federation."""
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the homes go; must not hold homes yet.")],
+    catalog: CatalogueFile,
+    coordinator: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where members reach the coordinator.")
+    ] = "127.0.0.1:7443",
+    analyst: Annotated[list[str], typer.Option(metavar="NAME", help="An analyst; may be given again.")] = ["analyst"],  # noqa: B006
+    n_min: Annotated[int, typer.Option(min=0, help="Least survivors of a round; 0: all hosts of the plan.")] = 0,
+    f: Annotated[int, typer.Option("-f", "--corrupt", min=0, help="Nodes assumed corrupt.")] = 0,
+    roots: Annotated[int, typer.Option(min=1, max=9, help="Root keys.")] = 1,
+    cap_epsilon: _Number = Fraction(8),
+    cap_delta: _Delta = Fraction(1, 10**6),
+    budget_epsilon: _Number = Fraction(8),
+    budget_delta: _Delta = Fraction(1, 10**6),
+    per_plan_epsilon: _Number = Fraction(2),
+    per_plan_delta: _Delta = Fraction(1, 10**9),
+    agreement: Annotated[
+        bool, typer.Option(help="Sign a first agreement over every dataset and column, and install it.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Write homes for root, policy officer, coordinator, nodes, helpers, guardians and analysts.
+
+    The caps bound what one person may lose at each node, in a year and for ever; the budget is the agreement's.
+    """
+    from engine.catalogue import load_catalogue
+    from engine.cli.show import console, print_json
+    from engine.governance.agreement import sign_first_agreement
+    from engine.governance.federation import default_caps, found
+    from engine.trusted.account import loss_for
+    from engine.trusted.clock import SystemClock
+    from engine.trusted.random import SystemRandomness
+
+    clock = SystemClock()
+    founded = found(
+        directory,
+        load_catalogue(catalog),
+        clock=clock,
+        randomness=SystemRandomness(),
+        coordinator_address=coordinator,
+        n_min=n_min,
+        f=f,
+        analysts=analyst,
+        caps=default_caps(cap_epsilon, cap_delta),
+        roots=roots,
+    )
+    if agreement:
+        budget, per_plan = loss_for(budget_epsilon, budget_delta), loss_for(per_plan_epsilon, per_plan_delta)
+        sign_first_agreement(founded, clock, budget, per_plan)
+    if as_json:
+        homes = {name: str(founded.home(name)) for name in founded.members}
+        print_json({"federation": founded.manifest.federation, "epoch": founded.manifest.epoch, "homes": homes})
+        return
+    shown = console()
+    shown.print(f"Founded [bold]{founded.manifest.federation}[/] with {len(founded.members)} homes in {directory}.")
+    shown.print("Next:")
+    shown.print(f"  splittally coordinator --home {founded.home('coordinator')}")
+    for name in founded.processes:
+        home = founded.home(name)
+        if (home / "node.toml").exists():
+            shown.print(f"  edit {home / 'node.toml'}; splittally node prepare {home / 'node.toml'}")
+        shown.print(f"  splittally node --home {home}")
+    shown.print(f'  splittally submit --home {founded.home(analyst[0])} "SELECT ..."')
+    shown.print("Keys stand in each home only: carry a home to its owner's machine and delete it here.", style="dim")

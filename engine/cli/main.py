@@ -1,0 +1,61 @@
+"""The command ``splittally``: one file a command group; whatever a command needs, it imports when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from engine.cli import agreement, check, coordinator, demo, explain, federation, node, submit, try_
+from engine.cli.show import show_error
+from engine.errors import Bug, SplittallyError
+
+app = typer.Typer(
+    name="splittally",
+    help="SQL across departments whose data stays where it is.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("try")(try_.try_)
+app.command("demo")(demo.demo)
+app.command("check")(check.check)
+app.command("explain")(explain.explain)
+app.command("submit")(submit.submit)
+app.command("watch")(submit.watch)
+app.command("result")(submit.result)
+app.command("requests")(submit.requests)
+app.command("coordinator")(coordinator.coordinator)
+app.add_typer(node.app, name="node")
+app.add_typer(federation.app, name="federation")
+app.add_typer(agreement.app, name="agreement")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit status of the table in engine/errors.py."""
+    try:
+        app(args=list(arguments), prog_name="splittally")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+    except SplittallyError as error:
+        show_error(error)
+        return error.exit_status
+    except Exception as error:
+        # The last line of defence: a stranger sees a code, a developer asks for the traceback.
+        if os.environ.get("SPLITTALLY_DEBUG"):
+            raise
+        bug = Bug("BUG_UNEXPECTED", internal=repr(error))
+        show_error(bug)
+        return bug.exit_status
+    return 0
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

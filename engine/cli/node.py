@@ -1,0 +1,58 @@
+"""``splittally node``: becomes a node's process, or compiles what a department wrote for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.cli.options import Json, NODE_HOME
+
+app = typer.Typer(help="Run a node or helper, or prepare its binding.")
+
+_Home = Annotated[Path, typer.Option(metavar="DIR", help="Default: ~/.splittally/node.")]
+_Coordinator = Annotated[str, typer.Option(metavar="HOST:PORT", help="Default: as in the home.")]
+
+
+@app.callback(invoke_without_command=True)
+def node(context: typer.Context, home: _Home = NODE_HOME, coordinator: _Coordinator = "") -> None:
+    """Run a node or helper until it is stopped; it dials the coordinator and opens no port."""
+    if context.invoked_subcommand is None:
+        _become(home, coordinator)
+
+
+@app.command()
+def run(home: _Home = NODE_HOME, coordinator: _Coordinator = "") -> None:
+    """The same as `splittally node --home DIR`."""
+    _become(home, coordinator)
+
+
+@app.command()
+def prepare(
+    file: Annotated[Path, typer.Argument(metavar="NODE.TOML", help="What the department wrote.")],
+    home: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the folder of the file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compile node.toml: check its columns against the department's files and store the typed form for the node."""
+    from engine.cli.show import console, print_json
+    from engine.governance.binding import prepare as compile_home
+    from engine.trusted.home import Home
+
+    binding = compile_home(Home.load(home or file.parent), file)
+    shown = [
+        {"dataset": d.dataset, "files": list(d.files), "columns": [c.name for c in d.columns]} for d in binding.datasets
+    ]
+    if as_json:
+        print_json({"node": binding.node, "datasets": shown})
+        return
+    for dataset in binding.datasets:
+        console().print(f"{dataset.dataset}: {len(dataset.columns)} columns from {', '.join(dataset.files)}")
+
+
+def _become(home: Path, coordinator: str) -> None:
+    import os
+    import sys
+
+    options = ["--coordinator", coordinator] if coordinator else []
+    os.execv(sys.executable, [sys.executable, "-m", "nodes", "--home", str(home), *options])  # noqa: S606

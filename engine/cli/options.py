@@ -1,0 +1,48 @@
+"""Options that several commands share, each with one meaning and one default."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPSILON = Fraction(1)
+DELTA = Fraction(1, 10**9)
+HOMES = Path.home() / ".splittally"
+ANALYST_HOME, NODE_HOME, COORDINATOR_HOME = HOMES / "analyst", HOMES / "node", HOMES / "coordinator"
+
+
+def exact(text: str) -> Fraction:
+    """A positive decimal, exactly as written."""
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise typer.BadParameter(f"{text!r} is not a number") from None
+    if value <= 0:
+        raise typer.BadParameter("must be above 0")
+    return value
+
+
+def probability(text: str) -> Fraction:
+    value = exact(text)
+    if value >= 1:
+        raise typer.BadParameter("must be below 1")
+    return value
+
+
+Epsilon = Annotated[
+    Fraction, typer.Option(parser=exact, metavar="NUMBER", help="Privacy loss of the statement, all cells together.")
+]
+Delta = Annotated[
+    Fraction, typer.Option(parser=probability, metavar="NUMBER", help="The delta that epsilon is stated with.")
+]
+CatalogueFile = Annotated[Path, typer.Option("--catalog", metavar="FILE", help="The catalogue (YAML).")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AnalystHome = Annotated[
+    Path, typer.Option("--home", metavar="DIR", help="The analyst's home.", show_default="~/.splittally/analyst")
+]
+NMin = Annotated[
+    int | None, typer.Option(min=1, help="Least number of nodes an answer may come from; default: the federation's.")
+]

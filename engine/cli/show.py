@@ -1,0 +1,151 @@
+"""What people see: errors, answers as tables with their intervals, answers as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import SplittallyError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from engine.sql.finish import Answer
+
+Value = int | float | Decimal | date | str | bool | None
+
+
+def console(*, error: bool = False) -> Console:
+    """Standard output or error; tables keep their full width when nobody's terminal limits them."""
+    from rich.console import Console
+
+    wide = None if (sys.stderr if error else sys.stdout).isatty() else 120
+    return Console(stderr=error, highlight=False, soft_wrap=False, width=wide)
+
+
+def show_error(error: SplittallyError) -> None:
+    """``CODE (where): sentence hint`` on standard error; what is for the operator's eyes only when debugging."""
+    if sys.stderr.isatty():
+        from rich.text import Text
+
+        where = f" ({error.at})" if error.at else ""
+        head = Text.assemble((error.code, "bold red"), f"{where}: {error.message}")
+        shown = console(error=True)
+        shown.print(head)
+        if error.hint:
+            shown.print(Text(error.hint, style="dim"))
+    else:
+        sys.stderr.write(f"{error}\n")
+    if os.environ.get("SPLITTALLY_DEBUG") and error.internal:
+        sys.stderr.write(f"internal: {error.internal}\n")
+
+
+def print_json(document: object, *, indent: int | None = 2) -> None:
+    sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def plain(value: Value | Fraction) -> int | float | str | bool | None:
+    """A value as JSON has it: numbers as numbers, dates in ISO form."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal | Fraction):
+        return int(value) if value == int(value) else float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def rows_json(columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> list[dict[str, object]]:
+    return [dict(zip(columns, map(plain, row), strict=True)) for row in rows]
+
+
+def intervals_json(answer: Answer) -> list[dict[str, list[object]]]:
+    """One entry a row, in row order: column -> [low, high] at 95 %."""
+    return [{name: [plain(low), plain(high)] for name, (low, high) in row.items()} for row in answer.intervals]
+
+
+def answer_json(answer: Answer, nodes: Sequence[str], cost: Mapping[str, object]) -> dict[str, object]:
+    document: dict[str, object] = {
+        "columns": list(answer.columns),
+        "rows": rows_json(answer.columns, answer.rows),
+        "intervals": intervals_json(answer),
+        "nodes": list(nodes),
+        "cost": dict(cost),
+    }
+    if answer.notes:
+        document["notes"] = list(answer.notes)
+    return document
+
+
+def answer_table(answer: Answer, exact: Sequence[Mapping[str, Value]] | None = None) -> Table:
+    """One line a row; beside each estimate its 95 % interval and, where given, the exact value."""
+    from rich.table import Table
+
+    table = Table(header_style="bold", pad_edge=False)
+    estimates = [name for name in answer.columns if any(name in row for row in answer.intervals)]
+    for name, type_ in zip(answer.columns, answer.types, strict=True):
+        number = type_.name in ("INTEGER", "DECIMAL")
+        table.add_column(name, justify="right" if number else "left")
+        if name in estimates:
+            table.add_column("95 %", justify="left", style="dim")
+            if exact is not None:
+                table.add_column("exact", justify="right", style="cyan")
+    for index, row in enumerate(answer.rows):
+        cells: list[str] = []
+        for name, value in zip(answer.columns, row, strict=True):
+            interval = answer.intervals[index].get(name)
+            places = _places(interval)
+            cells.append(text(value, places))
+            if name in estimates:
+                cells.append(_interval(value, interval, places))
+                if exact is not None:
+                    cells.append(text(exact[index].get(name), places))
+        table.add_row(*cells)
+    return table
+
+
+def text(value: Any, places: int | None = None) -> str:
+    """A value for a table cell: thousands apart, no more decimals than the interval supports."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and places is None:
+        return str(value)
+    if isinstance(value, int | float | Decimal | Fraction):
+        return f"{float(value):,.{places or 0}f}" if places is not None else f"{float(value):g}"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _places(interval: tuple[float, float] | None) -> int | None:
+    """Decimals worth showing: two digits of the interval's half width."""
+    if interval is None:
+        return None
+    half = (float(interval[1]) - float(interval[0])) / 2
+    return max(0, min(6, 1 - math.floor(math.log10(half)))) if half > 0 else 0
+
+
+def _interval(value: Any, interval: tuple[float, float] | None, places: int | None) -> str:
+    if interval is None:
+        return ""
+    low, high = float(interval[0]), float(interval[1])
+    if isinstance(value, int | float | Decimal):
+        below, above = float(value) - low, high - float(value)
+        if math.isclose(below, above, rel_tol=0.02, abs_tol=10.0 ** -(places or 0) / 2):
+            return f"± {text(max(below, above), places)}"
+    return f"{text(low, places)} .. {text(high, places)}"
+
+
+def footer(nodes: Sequence[str], cost: Mapping[str, object], left: str = "") -> str:
+    """Who answered, what it cost, what is left; one line."""
+    spent = f"cost epsilon {text(cost['epsilon'])} at delta {cost['delta']:g}" if cost.get("rho_billionths") else "free"
+    parts = [f"answered by {', '.join(nodes)}", spent, *([left] if left else [])]
+    return "; ".join(parts)

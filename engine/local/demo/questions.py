@@ -1,0 +1,78 @@
+"""What the demonstration asks, in the order it asks it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``sql`` = ``body`` + ``tail``; without the tail (HAVING, ORDER BY, LIMIT) it gives every row, for the exact
+    figures to be looked up in. ``asks``: the question in words.
+    """
+
+    asks: str
+    body: str
+    tail: str = ""
+    keys: tuple[str, ...] = ()
+
+    @property
+    def sql(self) -> str:
+        return f"{self.body}\n{self.tail}" if self.tail else self.body
+
+
+BY_COUNCIL = Question(
+    asks="How many people live in each council's area, and how old are they on average?",
+    body="SELECT council, COUNT(*) AS residents, AVG(age) AS mean_age\nFROM residents\nGROUP BY council",
+    tail="ORDER BY residents DESC",
+    keys=("council",),
+)
+
+QUESTIONS = (
+    BY_COUNCIL,
+    Question(
+        asks="Which places in a household are held by more than a thousand people?",
+        body="SELECT relationship, COUNT(*) AS people\nFROM residents\nGROUP BY relationship",
+        tail="HAVING COUNT(*) > 1000\nORDER BY people DESC",
+        keys=("relationship",),
+    ),
+    Question(
+        asks="How do age groups divide by sex?",
+        body=(
+            "SELECT CASE WHEN age < 18 THEN 'under 18' WHEN age < 65 THEN '18 to 64' ELSE '65 and over' END\n"
+            "  AS age_group, sex, COUNT(*) AS people\nFROM residents\nGROUP BY age_group, sex"
+        ),
+        tail="ORDER BY age_group, sex",
+        keys=("age_group", "sex"),
+    ),
+    Question(
+        asks="What did people earn, by kind of pay form? One person may have several forms.",
+        body=(
+            "SELECT form, COUNT(*) AS forms, COUNT(DISTINCT person_id) AS people,\n"
+            "  SUM(wages) AS total, AVG(wages) AS mean\nFROM earnings\nGROUP BY form"
+        ),
+        tail="ORDER BY form",
+        keys=("form",),
+    ),
+    Question(
+        asks="How much was paid on forms of 20,000 to 60,000 dollars?",
+        body="SELECT COUNT(*) AS forms, SUM(wages) AS paid\nFROM earnings\nWHERE wages BETWEEN 20000 AND 60000",
+    ),
+    Question(
+        asks="In which three decades were most people born who hold a social security number?",
+        body="SELECT year(born) // 10 AS decade, COUNT(*) AS people\nFROM registrations\nGROUP BY decade",
+        tail="ORDER BY people DESC\nLIMIT 3",
+        keys=("decade",),
+    ),
+    Question(
+        asks="Who earns most? Nobody learns that here:",
+        body="SELECT person_id, wages FROM earnings",
+        tail="ORDER BY wages DESC LIMIT 3",
+    ),
+    Question(
+        asks="The first question again: the same answer, free of charge.",
+        body=BY_COUNCIL.body,
+        tail=BY_COUNCIL.tail,
+        keys=BY_COUNCIL.keys,
+    ),
+)
