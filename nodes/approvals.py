@@ -37,7 +37,6 @@ def check_agreement(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> Agree
         require(operation in agreement.operations, "POLICY_OPERATION_OUT_OF_SCOPE", name=operation.name.lower())
     loss, most = request.loss, agreement.per_plan
     within = loss.rho_billionths <= most.rho_billionths and loss.delta_quintillionths <= most.delta_quintillionths
-    require(loss.rho_billionths > 0, "POLICY_LOSS_NOT_POSITIVE")
     require(within, "POLICY_PRICE_ABOVE_AGREEMENT")
     return agreement
 

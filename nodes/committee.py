@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.trusted import ring
-from engine.trusted.mask import SEED_BYTES, add_mask, seed_info
+from engine.trusted.mask import SEED_BYTES, add_mask, answer_info, seed_info
 from engine.trusted.messages import AnswerSet, AskAnswer, AskReady
 from engine.trusted.records import (
     RECORD_VERSION,
@@ -62,11 +62,6 @@ class Answer:
 
     sealed: bytes
     answer: AnswerSet
-
-
-def answer_info(round_: bytes, helper: str) -> bytes:
-    """What a sealed sum of masks is bound to."""
-    return b"answer" + round_ + helper.encode()
 
 
 def ready(ask: AskReady, seat: Seat) -> SignedRecord:

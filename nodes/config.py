@@ -12,12 +12,16 @@ from __future__ import annotations
 from engine.errors import BadFile, Refused
 from engine.trusted.clock import Clock
 from engine.trusted.home import Home
+from engine.trusted.noise import OpenDPSampler
 from engine.trusted.random import Randomness
 from engine.trusted.records import RECORD_VERSION, Agreement, JournalEntry, JournalKind
 from engine.trusted.sign import Roster, open_agreement
 from engine.trusted.wire import digest
+from nodes.answer import Node
 from nodes.ledger import Ledger
 from nodes.manifest import Keys, Seat
+from nodes.sources.duckdb import DuckDBSource
+from nodes.tables import cut
 
 
 def take_seat(home: Home, clock: Clock, randomness: Randomness) -> Seat:
@@ -34,9 +38,15 @@ def take_seat(home: Home, clock: Clock, randomness: Randomness) -> Seat:
     return Seat(home.name, roster, _agreements(home, roster, ledger), ledger, clock, randomness, keys)
 
 
-def hosts_data(seat: Seat) -> bool:
-    """Whether the catalogue names this member as a host of anything."""
-    return any(seat.name in dataset.hosts for dataset in seat.catalogue.datasets)
+def open_node(home: Home, seat: Seat) -> Node | None:
+    """The node, its snapshots cut and its worker and sampler warm; None for a member that hosts no dataset."""
+    if not any(seat.name in dataset.hosts for dataset in seat.catalogue.datasets):
+        return None
+    source, sampler = DuckDBSource(), OpenDPSampler()
+    tables = cut(home.binding(), seat.catalogue, home, randomness=seat.randomness, source=source)
+    source.warm(tables.databases)
+    sampler.gaussian(1, 1)
+    return Node(seat, tables, source, sampler)
 
 
 def _agreements(home: Home, roster: Roster, ledger: Ledger) -> dict[bytes, Agreement]:
