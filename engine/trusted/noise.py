@@ -2,8 +2,8 @@
 
 Claim: ``OpenDPSampler`` draws each integer from the discrete Gaussian whose scale is ``sigma``, or the next larger
        number a double can hold, with the operating system's randomness.
-Because: OpenDP's Gaussian on i64 vectors is the exact sampler of Canonne, Kamath, Steinke 2020 for the rational value of
-       its scale; it draws on zeros here, so nothing saturates (the headroom keeps sigma below 2^57), and the caller
+Because: OpenDP's Gaussian on i64 vectors is the exact sampler of Canonne, Kamath, Steinke 2020 for the rational value
+       of its scale; it draws on zeros, so nothing saturates (the headroom keeps sigma below 2^57), and the caller
        adds modulo 2^64.
 Checked by: tests/trusted_numerics/test_noise.py::test_draws_have_the_law_of_the_discrete_gaussian
 """

@@ -1,0 +1,159 @@
+"""A plan as people read and sign it: in English, and as normalised SQL. Both come from the plan alone.
+
+Claim: whatever changes what a plan computes changes its text: every relation, key, list of values, measure, clamp and
+       filter is shown, through the tables of wording.py.
+Because: each field of each frozen type is rendered here; the title and hosts of a dataset come from the catalogue.
+Checked by: tests/trusted_numerics/test_describe.py::test_a_change_of_the_plan_changes_the_text
+"""
+
+from __future__ import annotations
+
+from engine.errors import Refused
+from engine.trusted.calibrate import cells_of
+from engine.trusted.catalogue import Catalogue, Dataset
+from engine.trusted.domains import clamp_of, domain_of, scope_of
+from engine.trusted.plan import (
+    Aggregate,
+    ColumnRef,
+    Filter,
+    Key,
+    Measure,
+    NamedExpression,
+    Plan,
+    Project,
+    Relation,
+    Scan,
+    Statistic,
+)
+from engine.trusted.stability import stability_of
+from engine.trusted.wording import in_sql, in_words, literal_text, named, number_text
+
+SHOWN_VALUES = 12
+_COUNTED = {
+    Statistic.COUNT_ROWS: "the number of rows",
+    Statistic.COUNT_PERSONS: "the number of different persons",
+    Statistic.COUNT_PRESENT: "the number of rows with a value of",
+    Statistic.SUM: "the sum of",
+    Statistic.CENTRED_SUM: "the sum, for an average, of",
+}
+
+
+def english(plan: Plan, catalogue: Catalogue) -> str:
+    """Lines of plain English. The plan must have passed verify_plan; POLICY_NOT_SUPPORTED else."""
+    aggregate = plan.aggregate
+    stability = stability_of(aggregate.input, catalogue)
+    lines = _source_lines(aggregate.input, catalogue)
+    lines += [f"Group key {i}: {_key_words(key)}." for i, key in enumerate(aggregate.keys, 1)]
+    lines += [f"Groups: {_sets_words(aggregate)}."]
+    lines += [f"Released for each group, {i}: {_measure_words(m)}." for i, m in enumerate(aggregate.measures, 1)]
+    persons = "one node" if stability.overlap == 1 else f"up to {stability.overlap} nodes"
+    lines.append(
+        f"In all {cells_of(aggregate)} noisy numbers, and no rows. One person counts with at most"
+        f" {_plural(stability.rows, 'row')} in at most {_plural(stability.groups, 'group')}, at {persons}."
+    )
+    return "\n".join(lines)
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _dataset(name: str, catalogue: Catalogue) -> Dataset:
+    dataset = catalogue.dataset(name)
+    if dataset is None:
+        raise Refused("POLICY_PLAN_INVALID", internal=f"dataset {name}")
+    return dataset
+
+
+def _source_lines(relation: Relation, catalogue: Catalogue) -> list[str]:
+    match relation:
+        case Scan(dataset=name):
+            dataset = _dataset(name, catalogue)
+            return [f"Rows of: {named(name)} ({dataset.title}), held by {', '.join(dataset.hosts)}."]
+        case Filter(input=source, predicate=predicate):
+            return [*_source_lines(source, catalogue), f"Only rows where: {in_words(predicate)}."]
+        case Project(input=source, columns=columns):
+            made = [f"Computed: {named(c.name)} = {in_words(c.expression)}." for c in columns if not _kept(c)]
+            names = ", ".join(named(c.name) for c in columns)
+            return [*_source_lines(source, catalogue), *made, f"Only these columns go on: {names}."]
+        case _:
+            raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
+
+
+def _kept(column: NamedExpression) -> bool:
+    return column.expression == ColumnRef(column.name)
+
+
+def _key_words(key: Key) -> str:
+    values = [literal_text(v) if v.value is not None else "missing" for v in key.values]
+    shown = values if len(values) <= SHOWN_VALUES else [*values[: SHOWN_VALUES - 2], "...", values[-1]]
+    return f"{in_words(key.expression)}, {_plural(len(values), 'value')}: {', '.join(shown)}"
+
+
+def _sets_words(aggregate: Aggregate) -> str:
+    sets = []
+    for grouping_set in aggregate.grouping_sets:
+        names = [str(k + 1) for k in grouping_set.keys]
+        sets.append(f"by key {' and key '.join(names)}" if names else "all rows together")
+    return "; ".join(sets)
+
+
+def _measure_words(measure: Measure) -> str:
+    text = _COUNTED[measure.statistic]
+    if measure.expression is not None:
+        text += f" {_bracketed(in_words(measure.expression))}"
+    if measure.clamp is not None:
+        text += f", each value limited to {number_text(measure.clamp.lower)} ... {number_text(measure.clamp.upper)}"
+    return text if measure.filter is None else f"{text}, only rows where {in_words(measure.filter)}"
+
+
+def _bracketed(words: str) -> str:
+    return f"({words})" if " " in words else words
+
+
+def normalised_sql(plan: Plan, catalogue: Catalogue) -> str:
+    """One SELECT in DuckDB's dialect that says what the plan computes before noise. For reading, never executed.
+
+    A clamp that changes nothing (the published bounds themselves) is left out.
+    """
+    aggregate = plan.aggregate
+    keys = [in_sql(key.expression) for key in aggregate.keys]
+    columns = keys + [_measure_sql(m, aggregate, catalogue) for m in aggregate.measures]
+    text = f"SELECT {', '.join(columns)}\nFROM {_source_sql(aggregate.input, catalogue)}"
+    sets = [", ".join(keys[k] for k in grouping_set.keys) for grouping_set in aggregate.grouping_sets]
+    if len(sets) == 1:
+        return text + (f"\nGROUP BY {sets[0]}" if sets[0] else "")
+    return text + f"\nGROUP BY GROUPING SETS ({', '.join(f'({s})' for s in sets)})"
+
+
+def _source_sql(relation: Relation, catalogue: Catalogue) -> str:
+    match relation:
+        case Scan(dataset=name):
+            return named(name)
+        case Filter(input=Scan(dataset=name), predicate=predicate):
+            return f"{named(name)}\nWHERE {in_sql(predicate)}"
+        case Filter(input=source, predicate=predicate):
+            return f"(SELECT * FROM {_source_sql(source, catalogue)}) AS t\nWHERE {in_sql(predicate)}"  # noqa: S608
+        case Project(input=source, columns=columns):
+            person = next(name for name, domain in scope_of(source, catalogue).items() if domain.person)
+            made = [named(c.name) if _kept(c) else f"{in_sql(c.expression)} AS {named(c.name)}" for c in columns]
+            return f"(SELECT {', '.join([named(person), *made])} FROM {_source_sql(source, catalogue)}) AS t"  # noqa: S608
+        case _:
+            raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
+
+
+def _measure_sql(measure: Measure, aggregate: Aggregate, catalogue: Catalogue) -> str:
+    scope = scope_of(aggregate.input, catalogue)
+    if measure.statistic is Statistic.COUNT_PERSONS:
+        text = f"COUNT(DISTINCT {named(next(n for n, d in scope.items() if d.person))})"
+    elif measure.expression is None:
+        text = "COUNT(*)"
+    elif measure.clamp is None:
+        text = f"COUNT({in_sql(measure.expression)})"
+    else:
+        value = in_sql(measure.expression)
+        if measure.clamp != clamp_of(domain_of(measure.expression, scope)):
+            low, high = number_text(measure.clamp.lower), number_text(measure.clamp.upper)
+            value = f"CASE WHEN {value} < {low} THEN {low} WHEN {value} > {high} THEN {high} ELSE {value} END"
+        text = f"{'SUM' if measure.statistic is Statistic.SUM else 'AVG'}({value})"
+    return text if measure.filter is None else f"{text} FILTER (WHERE {in_sql(measure.filter)})"
