@@ -11,6 +11,7 @@ from engine.trusted.records import Participant, SignedHead, SignedRecord, Snapsh
 
 MESSAGE_VERSION = 1
 PART_BYTES = 1 << 20
+FORWARD_BYTES = 8 << 20  # masked vectors of a round are forwarded one by one up to so many bytes in all
 
 
 @dataclass(frozen=True, slots=True)
