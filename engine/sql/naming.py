@@ -1,0 +1,89 @@
+"""Names of output columns without an alias, as DuckDB writes them: ``count_star()``, ``(sum(a) / count_star())``."""
+
+from __future__ import annotations
+
+import re
+
+from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Name, SyntaxExpression
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BINARY = frozenset(("+", "-", "*", "/", "//", "%", "=", "!=", "<", "<=", ">", ">=", "||"))
+_QUOTED = frozenset(("year", "quarter", "month", "day", "nullif", "if", "substring", "trim", "left"))
+_POSTFIX = {
+    "is null": "({} IS NULL)",
+    "is true": "(CAST({} AS BOOLEAN) IS NOT DISTINCT FROM true)",
+    "is false": "(CAST({} AS BOOLEAN) IS NOT DISTINCT FROM false)",
+}
+
+
+def name_of(expression: SyntaxExpression) -> str:
+    """The output name of an expression: a column's own name, else its text in DuckDB's form."""
+    return expression.parts[-1] if isinstance(expression, Name) else render(expression)
+
+
+def render(expression: SyntaxExpression) -> str:
+    match expression:
+        case Name(parts=parts):
+            return ".".join(_identifier(part) for part in parts)
+        case Constant(spelled=spelled):
+            return spelled
+        case Cast(operand=operand, spelled=spelled, lenient=lenient):
+            return (
+                f"{'TRY_' if lenient else ''}CAST({render(operand)} AS {spelled.replace(',', ', ').replace('  ', ' ')})"
+            )
+        case Aggregated():
+            return _aggregate(expression)
+        case Apply(operator=operator, operands=operands, spelled=spelled):
+            return _apply(operator, [render(operand) for operand in operands], operands, spelled)
+
+
+def _identifier(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+
+
+def _aggregate(use: Aggregated) -> str:
+    if use.argument is None:
+        text = "count_star()"
+    else:
+        text = f"{use.spelled}({'DISTINCT ' if use.distinct else ''}{render(use.argument)})"
+    return text if use.where is None else f"{text} FILTER (WHERE {render(use.where)})"
+
+
+def _apply(operator: str, operands: list[str], trees: tuple[SyntaxExpression, ...], spelled: str) -> str:
+    if operator in _BINARY and not spelled:
+        return f"({operands[0]} {operator} {operands[1]})"
+    if operator in ("and", "or"):
+        return "(" + f" {operator.upper()} ".join(operands) + ")"
+    if operator in _POSTFIX:
+        return _POSTFIX[operator].format(operands[0])
+    if operator == "not":
+        inner = trees[0]
+        if isinstance(inner, Apply) and inner.operator == "is null":
+            return f"({render(inner.operands[0])} IS NOT NULL)"
+        return f"(NOT {operands[0]})"
+    if operator == "negate":
+        return f"(-({operands[0]}))"
+    if operator == "between":
+        return f"({operands[0]} BETWEEN {operands[1]} AND {operands[2]})"
+    if operator == "in":
+        return f"({operands[0]} IN ({', '.join(operands[1:])}))"
+    if operator == "like":
+        return f"({operands[0]} ~~ {operands[1]})"
+    if operator == "case":
+        return _case(operands)
+    if operator == "days":
+        return f"to_days(CAST(trunc(CAST({operands[0]} AS DOUBLE)) AS INTEGER))"
+    if operator == "coalesce":
+        return f"COALESCE({', '.join(operands)})"
+    name = spelled or operator
+    return f"{_quote(name)}({', '.join(operands)})"
+
+
+def _quote(name: str) -> str:
+    return f'"{name}"' if name in _QUOTED else name
+
+
+def _case(operands: list[str]) -> str:
+    pairs = zip(operands[0::2], operands[1::2], strict=False)
+    branches = " ".join(f"WHEN ({condition}) THEN ({value})" for condition, value in pairs)
+    return f"CASE  {branches} ELSE {operands[-1] if len(operands) % 2 else 'NULL'} END"

@@ -1,0 +1,171 @@
+"""Constructs of SQL outside the language, by the parser's names for them, and what to write instead.
+
+The language is a closed list (terms.py and parse.py); this table only makes refusals helpful. What stands in neither
+is refused as SQL_NOT_SUPPORTED with the parser's name.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from engine.errors import Position, Refused
+
+
+class Refusal(NamedTuple):
+    code: str
+    construct: str
+    instead: str
+
+
+def _never(construct: str, instead: str) -> Refusal:
+    return Refusal("SQL_NOT_SUPPORTED", construct[0].upper() + construct[1:], instead)
+
+
+def _later(construct: str, instead: str) -> Refusal:
+    return Refusal("SQL_NOT_YET_SUPPORTED", construct[0].upper() + construct[1:], instead)
+
+
+_JOIN = _later("a join", "Ask about one dataset at a time.")
+_SET = _later("UNION, INTERSECT or EXCEPT", "Ask one statement for each part.")
+_SUBQUERY = _later("a query inside an expression", "Put conditions on the columns of the dataset itself.")
+_GROUPS = _later("ROLLUP, CUBE or GROUPING SETS", "Ask one statement for each set of keys.")
+_QUANTILE = _later("a median, quantile, minimum or maximum", "Count rows in ranges of the value, or use AVG.")
+_SPREAD = _later("a variance, deviation, correlation or regression", "Use AVG, or SUM of a product of columns.")
+_WINDOW = _never("a window function", "Released rows are few: compute running figures from the answer.")
+_ROWS = _never("a function that returns values of single rows", "Use COUNT, SUM or AVG.")
+_TIME = _never("the current date or time", "Write the date: DATE '2024-01-31'.")
+_SAMPLE = _never("sampling", "Leave it out; noise protects people already.")
+_TEXT = _never("this text function", "Use UPPER, LOWER, TRIM, LENGTH, SUBSTRING or ||.")
+_JSON = _never("a list, row, struct, map or JSON value", "Use columns that the catalogue declares.")
+_MATHS = _never("this function", "Use + - * / // % ABS, FLOOR, CEIL, ROUND, LEAST or GREATEST.")
+_UNIT = _never("this part of a date", "Use year, quarter, month, day, isodow or dow.")
+_LIST = _later("IN with a column or query", "Write the values: IN (1, 2, 3).")
+
+
+def _each(names: str, refusal: Refusal) -> dict[str, Refusal]:
+    return dict.fromkeys(names.split(), refusal)
+
+
+NODES: dict[str, Refusal] = {
+    **_each("Join Lateral", _JOIN),
+    **_each("Union Intersect Except", _SET),
+    **_each("Subquery Select Exists Any All", _SUBQUERY),
+    **_each("Rollup Cube GroupingSets Grouping GroupingId", _GROUPS),
+    **_each(
+        "Median PercentileCont PercentileDisc Quantile ApproxQuantile WithinGroup Min Max",
+        _QUANTILE,
+    ),
+    **_each(
+        "Variance VariancePop Stddev StddevPop StddevSamp Corr CovarPop CovarSamp RegrSlope "
+        "RegrIntercept RegrR2 RegrCount RegrAvgx RegrAvgy Kurtosis Skewness",
+        _SPREAD,
+    ),
+    **_each(
+        "Window RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead FirstValue LastValue NthValue Qualify",
+        _WINDOW,
+    ),
+    **_each(
+        "AnyValue First Last ArgMax ArgMin ArrayAgg GroupConcat Mode Histogram IgnoreNulls "
+        "ApproxDistinct BitwiseAndAgg BitwiseOrAgg BitwiseXorAgg RespectNulls ArrayUniqueAgg",
+        _ROWS,
+    ),
+    **_each("LogicalAnd LogicalOr", _later("BOOL_AND or BOOL_OR", "Use COUNT(*) FILTER (WHERE ...).")),
+    **_each(
+        "CurrentDate CurrentTime CurrentTimestamp CurrentDatetime CurrentUser CurrentVersion Rand Uuid "
+        "Localtime Localtimestamp CurrentSchema CurrentDatabase",
+        _TIME,
+    ),
+    "TableSample": _SAMPLE,
+    **_each(
+        "Replace RegexpLike RegexpReplace RegexpExtract RegexpILike Split ConcatWs Pad Repeat Format "
+        "Right Contains StartsWith EndsWith StrPosition Reverse MD5 SHA2 ToChar Chr Unicode Ascii Hex "
+        "Levenshtein TimeToStr StrToTime Translate Initcap",
+        _TEXT,
+    ),
+    **_each("ILike SimilarTo Glob Escape", _never("this pattern match", "Use = or IN.")),
+    **_each(
+        "Bracket Array Struct Map JSONExtract JSONExtractScalar JSONBExtract Dot List Explode Unnest "
+        "Comprehension Lambda Slice Tuple ToMap JSON ParseJSON",
+        _JSON,
+    ),
+    **_each(
+        "Pow Sqrt Cbrt Ln Log Exp Trunc Sign WidthBucket BitwiseAnd BitwiseOr BitwiseXor BitwiseNot "
+        "BitwiseLeftShift BitwiseRightShift Factorial Sin Cos Tan",
+        _MATHS,
+    ),
+    **_each("Values ReadCSV ReadParquet", Refusal("SQL_FILE", "", "")),
+    **_each("Pivot Unpivot", _never("PIVOT", "Group by the column.")),
+    **_each("NullSafeEQ NullSafeNEQ", _later("IS DISTINCT FROM", "Use = or <>, and IS NULL where it may be NULL.")),
+    **_each("Collate AtTimeZone", _never("COLLATE or a time zone", "Leave it out.")),
+    **_each("Placeholder Parameter SessionParameter", _never("a parameter", "Write the value.")),
+    **_each("PositionalColumn Columns Aliases", _never("this way to name columns", "Name each column.")),
+    "Interval": _never("an interval here", "Add days to a date: paid_on + INTERVAL 7 DAY."),
+    "DataType": _never("this type", "Cast to INTEGER, BIGINT, DOUBLE, DECIMAL(p, s), DATE, BOOLEAN or VARCHAR."),
+    "DateDiff": _later("this unit of date_diff", "Use 'day', 'month' or 'year'."),
+    "TimestampTrunc": _never("this unit of date_trunc", "Use 'day', 'week', 'month', 'quarter' or 'year'."),
+    "Extract": _UNIT,
+    **_each("Week WeekOfYear DayOfYear LastDay Monthname Dayname TimeToUnix", _UNIT),
+    **_each("DateFromParts DateBin DateSub TsOrDsAdd", _never("this date function", "Use date_trunc.")),
+    **_each("ByteString RawString HexString BitString National", _never("this literal", "Use '...'.")),
+}
+
+CLAUSES: dict[str, Refusal] = {
+    "distinct": _never("SELECT DISTINCT", "Use GROUP BY, with COUNT(*) to see how many."),
+    "joins": _JOIN,
+    "laterals": _JOIN,
+    "locks": _never("FOR UPDATE", "Leave it out."),
+    "sample": _SAMPLE,
+    "qualify": _WINDOW,
+    "windows": _WINDOW,
+    "pivots": _never("PIVOT", "Group by the column."),
+    "into": _never("INTO", "Leave it out; nothing is written."),
+    "hint": _never("a hint", "Leave it out."),
+    "operation_modifiers": _never("this modifier of SELECT", "Leave it out."),
+    "when": _never("a time-travel clause", "Leave it out."),
+    "recursive": _never("WITH RECURSIVE", "Use WITH without RECURSIVE."),
+    "materialized": _never("MATERIALIZED", "Leave it out."),
+    "limit_options": _never("LIMIT with a percentage or ties", "Write LIMIT and a number."),
+    "rollup": _GROUPS,
+    "cube": _GROUPS,
+    "grouping_sets": _GROUPS,
+    "except_": _never("* EXCLUDE", "Name the columns."),
+    "replace": _never("* REPLACE", "Name the columns."),
+    "rename": _never("* RENAME", "Name the columns."),
+    "query": _SUBQUERY,
+    "field": _LIST,
+    "unnest": _LIST,
+    "symmetric": _never("BETWEEN SYMMETRIC", "Write the lower bound first."),
+    "db": _never("a schema before a table", "Name the dataset alone."),
+    "catalog": _never("a database before a table", "Name the dataset alone."),
+    "columns": _later("column names after a table alias", "Name columns inside: SELECT x AS name."),
+    "ordinality": _JSON,
+    "with_fill": _never("WITH FILL", "Leave it out."),
+    "position": _never("TRIM with LEADING or TRAILING", "Use TRIM(x)."),
+    "format": _never("FORMAT", "Leave it out."),
+}
+
+
+def refuse_node(kind: str, at: Position, spelled: str, functions: tuple[str, ...]) -> Refused:
+    """The refusal of a node that is not in the language; ``spelled`` is a function's name as written."""
+    row = NODES.get(kind)
+    if row is not None:
+        return Refused(row.code, at=at, construct=row.construct, instead=row.instead)
+    if spelled:
+        near = get_close_matches(spelled.lower(), functions, n=1)
+        meant = f"Did you mean {near[0].upper()}?" if near else "See the list of functions in the manual."
+        return Refused("SQL_UNKNOWN_FUNCTION", at=at, name=spelled[:40], meant=meant)
+    return Refused("SQL_NOT_SUPPORTED", at=at, construct=f"This construct ({kind})", instead="Write it in plainer SQL.")
+
+
+def refuse_clause(node: str, clause: str, at: Position) -> Refused:
+    """The refusal of a part of a known node that is not in the language."""
+    row = CLAUSES.get(clause)
+    if row is not None:
+        return Refused(row.code, at=at, construct=row.construct, instead=row.instead)
+    return Refused(
+        "SQL_NOT_SUPPORTED",
+        at=at,
+        construct=f"The part {clause.strip('_').upper()} of {node.upper()}",
+        instead="Write it in plainer SQL.",
+    )

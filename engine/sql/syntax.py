@@ -1,0 +1,156 @@
+"""What a statement says, as frozen types: the parser's tree after everything outside the language was refused.
+
+Later passes read these types only; no type of the parser's library goes past parse.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from engine.errors import Position
+from engine.trusted.plan import Type
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A column, as ``column`` or ``table.column``."""
+
+    parts: tuple[str, ...]
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A literal as written; ``spelled`` is its text for naming columns."""
+
+    value: bool | int | Fraction | str | None
+    spelled: str
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """An operator or function of the language, by its one name here, e.g. ``+``, ``is null``, ``date_trunc``.
+
+    ``case`` has condition, value, condition, value, ..., and an optional last operand for ELSE.
+    ``spelled`` is the function's name as written.
+    """
+
+    operator: str
+    operands: tuple[SyntaxExpression, ...]
+    at: Position
+    spelled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """CAST to a type of the language; ``digits`` of DECIMAL(p, digits)."""
+
+    operand: SyntaxExpression
+    type: Type
+    digits: int | None
+    spelled: str
+    lenient: bool
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregated:
+    """``count``, ``sum``, ``avg`` or ``count_if``; ``argument`` None stands for ``*``."""
+
+    aggregate: str
+    argument: SyntaxExpression | None
+    distinct: bool
+    where: SyntaxExpression | None
+    at: Position
+    spelled: str
+
+
+SyntaxExpression = Name | Constant | Apply | Cast | Aggregated
+
+
+@dataclass(frozen=True, slots=True)
+class Star:
+    """``*`` or ``table.*`` in a SELECT list."""
+
+    table: str | None
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    expression: SyntaxExpression
+    alias: str | None
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """``keys`` of GROUP BY in order; ``every``: GROUP BY ALL."""
+
+    keys: tuple[SyntaxExpression, ...]
+    every: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """One key of ORDER BY; ``expression`` None stands for ALL."""
+
+    expression: SyntaxExpression | None
+    descending: bool
+    nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    name: str
+    alias: str | None
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A query in parentheses after FROM."""
+
+    query: Query
+    alias: str | None
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """``name AS (query)`` after WITH."""
+
+    name: str
+    query: Query
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    common: tuple[Common, ...]
+    items: tuple[Item | Star, ...]
+    source: Table | Derived
+    where: SyntaxExpression | None
+    grouping: Grouping | None
+    having: SyntaxExpression | None
+    order: tuple[Sort, ...]
+    limit: int | None
+    offset: int
+    at: Position
+
+
+def operands_of(expression: SyntaxExpression) -> tuple[SyntaxExpression, ...]:
+    """The expressions directly inside one."""
+    if isinstance(expression, Apply):
+        return expression.operands
+    if isinstance(expression, Cast):
+        return (expression.operand,)
+    if isinstance(expression, Aggregated):
+        return tuple(e for e in (expression.argument, expression.where) if e is not None)
+    return ()
+
+
+def holds_aggregate(expression: SyntaxExpression) -> bool:
+    return isinstance(expression, Aggregated) or any(holds_aggregate(e) for e in operands_of(expression))

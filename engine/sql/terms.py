@@ -1,0 +1,357 @@
+"""Expressions of the parser's tree -> syntax types, by a closed table of nodes and of their parts.
+
+A node that has no row here is refused, and so is every part of a node that its row does not name: what is not read
+cannot be dropped in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from engine.errors import Position, Refused
+from engine.sql.refusals import refuse_clause, refuse_node
+from engine.sql.scan import position_of
+from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Name, SyntaxExpression
+from engine.trusted.plan import Type
+
+LARGEST_INTEGER = 2**53
+LONGEST_LITERAL = 1_000
+Node = Any  # sqlglot.exp.Expression; the library has no types that hold its argument names
+
+
+class Row(NamedTuple):
+    """How one node is read: its operator, the parts that are its operands, and parts without meaning here."""
+
+    operator: str
+    parts: tuple[str, ...] = ("this", "expression")
+    ignored: tuple[str, ...] = ()
+
+
+_ONE = ("this",)
+OPERATORS: dict[str, Row] = {
+    "Add": Row("+"),
+    "Sub": Row("-"),
+    "Mul": Row("*"),
+    "Div": Row("/", ignored=("typed", "safe")),
+    "IntDiv": Row("//"),
+    "Mod": Row("%"),
+    "EQ": Row("="),
+    "NEQ": Row("!="),
+    "LT": Row("<"),
+    "LTE": Row("<="),
+    "GT": Row(">"),
+    "GTE": Row(">="),
+    "And": Row("and"),
+    "Or": Row("or"),
+    "Not": Row("not", _ONE),
+    "Between": Row("between", ("this", "low", "high")),
+    "Like": Row("like"),
+    "DPipe": Row("||", ignored=("safe",)),
+}
+FUNCTIONS: dict[str, Row] = {
+    "Abs": Row("abs", _ONE),
+    "Floor": Row("floor", _ONE),
+    "Ceil": Row("ceil", _ONE),
+    "Round": Row("round", ("this", "decimals")),
+    "Least": Row("least", ("this", "expressions"), ("ignore_nulls",)),
+    "Greatest": Row("greatest", ("this", "expressions"), ("ignore_nulls",)),
+    "Coalesce": Row("coalesce", ("this", "expressions")),
+    "Nullif": Row("nullif"),
+    "If": Row("if", ("this", "true", "false")),
+    "Upper": Row("upper", _ONE),
+    "Lower": Row("lower", _ONE),
+    "Trim": Row("trim", _ONE),
+    "Length": Row("length", _ONE),
+    "Substring": Row("substring", ("this", "start", "length")),
+    "Left": Row("left"),
+    "Concat": Row("concat", ("expressions",), ("safe", "coalesce")),
+    "Year": Row("year", _ONE),
+    "Quarter": Row("quarter", _ONE),
+    "Month": Row("month", _ONE),
+    "Day": Row("day", _ONE),
+    "DayOfMonth": Row("day", _ONE),
+    "DayOfWeek": Row("dow", _ONE),
+    "DayOfWeekIso": Row("isodow", _ONE),
+}
+NAMED = {"date_part": 2, "datepart": 2, "alphanumeric": 1}  # functions the parser does not know, with their operands
+PARTS = {"year": "year", "quarter": "quarter", "month": "month", "day": "day", "isodow": "isodow", "dow": "dow"} | {
+    "dayofweek": "dow",
+    "dayofmonth": "day",
+}
+GRAINS = ("day", "week", "month", "quarter", "year")
+AGGREGATES = {"Count": "count", "Sum": "sum", "Avg": "avg", "CountIf": "count_if"}
+_TYPES = {"INT": Type.INTEGER, "BIGINT": Type.INTEGER, "DOUBLE": Type.DECIMAL, "DECIMAL": Type.DECIMAL} | {
+    "TEXT": Type.TEXT,
+    "VARCHAR": Type.TEXT,
+    "DATE": Type.DATE,
+    "BOOLEAN": Type.BOOLEAN,
+}
+_SPELLED = {"INT": "INTEGER", "TEXT": "VARCHAR"}
+KNOWN_FUNCTIONS = tuple(
+    sorted({row.operator for row in FUNCTIONS.values()} | set(AGGREGATES.values()) | set(NAMED) | {"date_trunc"})
+)
+
+
+def parts_of(node: Node) -> dict[str, Any]:
+    """The parts of a node that are set."""
+    return {name: part for name, part in node.args.items() if part is not None and part is not False and part != []}
+
+
+class Terms:
+    """Reads expressions of one statement; remembers the last place seen for parts that carry none."""
+
+    def __init__(self, sql: str) -> None:
+        self._sql = sql
+        self._last = 0
+
+    def at(self, node: Node) -> Position:
+        """The first character known of a node, else the last place read."""
+        starts = [n.meta["start"] for n in node.walk() if "start" in n.meta]
+        self._last = min(starts) if starts else self._last
+        return position_of(self._sql, self._last)
+
+    def take(self, node: Node, parts: tuple[str, ...], ignored: tuple[str, ...] = ()) -> dict[str, Any]:
+        """The set parts of a node, if all of them are among ``parts``; ``ignored`` ones mean nothing."""
+        found = parts_of(node)
+        for name, part in found.items():
+            if name not in parts and name not in ignored:
+                first = part[0] if isinstance(part, list) else part
+                raise refuse_clause(type(node).__name__, name, self.at(first if hasattr(first, "walk") else node))
+        return {name: part for name, part in found.items() if name in parts}
+
+    def refuse(self, node: Node) -> Refused:
+        kind = type(node).__name__
+        written = str(node.this) if kind == "Anonymous" and isinstance(node.this, str) else self._written(node)
+        return refuse_node(kind, self.at(node), written, KNOWN_FUNCTIONS)
+
+    def _written(self, node: Node) -> str:
+        """A node's own text: a function's name or a literal as written."""
+        start, end = node.meta.get("start"), node.meta.get("end")
+        return self._sql[start : end + 1] if start is not None and end is not None else ""
+
+    def read(self, node: Node) -> SyntaxExpression:
+        """The syntax of an expression; raises Refused for what is not in the language."""
+        kind = type(node).__name__
+        special = _SPECIAL.get(kind)
+        if special is not None:
+            return special(self, node)
+        row = OPERATORS.get(kind)
+        if row is not None:
+            return self._operator(node, row)
+        row = FUNCTIONS.get(kind)
+        if row is not None:
+            return Apply(row.operator, self._operands(node, row), self.at(node), self._written(node).lower())
+        if kind in AGGREGATES:
+            return self._aggregate(node, None)
+        raise self.refuse(node)
+
+    def _operands(self, node: Node, row: Row) -> tuple[SyntaxExpression, ...]:
+        found = self.take(node, row.parts, row.ignored)
+        operands: list[SyntaxExpression] = []
+        for name in row.parts:
+            part = found.get(name)
+            for inner in part if isinstance(part, list) else [] if part is None else [part]:
+                operands.append(self.read(inner))
+        return tuple(operands)
+
+    def _operator(self, node: Node, row: Row) -> SyntaxExpression:
+        """Chains of AND, OR are one node with many operands."""
+        kind = type(node)
+        chain: list[Node] = []
+        if row.operator in ("and", "or"):
+            left = node
+            while type(left) is kind:
+                self.take(left, row.parts)
+                chain.append(left.expression)
+                left = left.this
+            operands = tuple(self.read(inner) for inner in [left, *reversed(chain)])
+        else:
+            operands = self._operands(node, row)
+        return Apply(row.operator, operands, operands[0].at)
+
+    def _paren(self, node: Node) -> SyntaxExpression:
+        return self.read(self.take(node, _ONE)["this"])
+
+    def _column(self, node: Node) -> SyntaxExpression:
+        found = self.take(node, ("this", "table", "db", "catalog"))
+        if "db" in found or type(found["this"]).__name__ != "Identifier":
+            raise refuse_node("Dot", self.at(node), "", ())
+        parts = (str(found["table"].name),) if "table" in found else ()
+        return Name((*parts, str(found["this"].name)), self.at(node))
+
+    def _literal(self, node: Node) -> SyntaxExpression:
+        at, text = self.at(node), str(node.this)
+        if node.is_string:
+            if len(text) > LONGEST_LITERAL:
+                raise Refused("SQL_LITERAL", at=at, problem="a text literal is longer than 1,000 characters")
+            return Constant(text, "'" + text.replace("'", "''") + "'", at)
+        try:
+            value = Fraction(text)
+        except ValueError:
+            raise Refused("SQL_LITERAL", at=at, problem="a number cannot be read") from None
+        if abs(value) > LARGEST_INTEGER or value.denominator > LARGEST_INTEGER:
+            raise Refused("SQL_LITERAL", at=at, problem="a number is larger or finer than 2^53")
+        return Constant(int(text) if text.isdecimal() else value, self._written(node) or text, at)
+
+    def _truth(self, node: Node) -> SyntaxExpression:
+        return Constant(bool(node.this), "true" if node.this else "false", self.at(node))
+
+    def _null(self, node: Node) -> SyntaxExpression:
+        return Constant(None, "NULL", self.at(node))
+
+    def _negative(self, node: Node) -> SyntaxExpression:
+        operand = self.read(self.take(node, _ONE)["this"])
+        if isinstance(operand, Constant) and type(operand.value) in (int, Fraction) and operand.spelled[0] != "-":
+            negated = -operand.value  # type: ignore[operator]
+            return Constant(negated, "-" + operand.spelled, operand.at)
+        return Apply("negate", (operand,), operand.at)
+
+    def _is(self, node: Node) -> SyntaxExpression:
+        found = self.take(node, ("this", "expression"))
+        operand, other = self.read(found["this"]), self.read(found["expression"])
+        if not isinstance(other, Constant) or not (other.value is None or isinstance(other.value, bool)):
+            raise Refused("SQL_NOT_SUPPORTED", at=other.at, construct="IS with a value", instead="Use =.")
+        return Apply({None: "is null", True: "is true", False: "is false"}[other.value], (operand,), operand.at)
+
+    def _in(self, node: Node) -> SyntaxExpression:
+        found = self.take(node, ("this", "expressions"))
+        if "expressions" not in found:
+            raise refuse_clause("In", "field", self.at(node))
+        operand = self.read(found["this"])
+        return Apply("in", (operand, *(self.read(item) for item in found["expressions"])), operand.at)
+
+    def _case(self, node: Node) -> SyntaxExpression:
+        """CASE x WHEN v is CASE WHEN x = v, as the engine itself reads it."""
+        found = self.take(node, ("this", "ifs", "default"))
+        subject = self.read(found["this"]) if "this" in found else None
+        operands: list[SyntaxExpression] = []
+        for branch in found["ifs"]:
+            inner = self.take(branch, ("this", "true"))
+            condition = self.read(inner["this"])
+            operands.append(condition if subject is None else Apply("=", (subject, condition), condition.at))
+            operands.append(self.read(inner["true"]))
+        if "default" in found:
+            operands.append(self.read(found["default"]))
+        return Apply("case", tuple(operands), self.at(node))
+
+    def _cast(self, node: Node) -> SyntaxExpression:
+        found = self.take(node, ("this", "to"), ("safe",))
+        kind = found["to"]
+        name = kind.this.name if hasattr(kind.this, "name") else ""
+        parameters = [str(p.this.this) for p in parts_of(kind).get("expressions", []) if hasattr(p.this, "this")]
+        if name not in _TYPES or (parameters and (name != "DECIMAL" or len(parameters) != 2)):
+            raise refuse_node("DataType", self.at(node), "", ())
+        digits = int(parameters[1]) if parameters and parameters[1].isdecimal() else None
+        operand = self.read(found["this"])
+        spelled = _SPELLED.get(name, name) + (f"({', '.join(parameters)})" if parameters else "")
+        return Cast(operand, _TYPES[name], digits, spelled, "safe" in parts_of(node), operand.at)
+
+    def _named(self, node: Node) -> SyntaxExpression:
+        """Functions the parser has no node for."""
+        found = self.take(node, ("this", "expressions"))
+        name = str(found["this"]).lower()
+        operands = tuple(self.read(operand) for operand in found.get("expressions", ()))
+        if NAMED.get(name) != len(operands):
+            raise self.refuse(node)
+        if name == "alphanumeric":
+            return Apply(name, operands, self.at(node), name)
+        return self._date_part(node, operands[0], operands[1], name)
+
+    def _extract(self, node: Node) -> SyntaxExpression:
+        found = self.take(node, ("this", "expression"))
+        unit = found["this"]
+        part = Constant(str(unit.name), f"'{unit.name}'", self.at(node))
+        return self._date_part(node, part, self.read(found["expression"]), "date_part")
+
+    def _date_part(self, node: Node, unit: SyntaxExpression, operand: SyntaxExpression, spelled: str) -> Apply:
+        """``date part`` has the unit as written, then the date; its name is that of the part's own function."""
+        part = str(unit.value).lower() if isinstance(unit, Constant) else ""
+        if part not in PARTS:
+            raise refuse_node("Extract", self.at(node), "", ())
+        return Apply(PARTS[part], (unit, operand), operand.at, spelled)
+
+    def _truncate(self, node: Node) -> SyntaxExpression:
+        found = self.take(node, ("this", "unit"))
+        grain = str(found["unit"].name).lower() if "unit" in found else ""
+        if grain not in GRAINS:
+            raise refuse_node("TimestampTrunc", self.at(node), "", ())
+        operand = self.read(found["this"])
+        unit = Constant(grain, f"'{grain}'", operand.at)
+        return Apply("date_trunc", (unit, operand), operand.at, self._written(node).lower() or "date_trunc")
+
+    def _difference(self, node: Node) -> SyntaxExpression:
+        found = self.take(node, ("this", "expression", "unit"), ("date_part_boundary",))
+        grain = str(found["unit"].name).lower() if "unit" in found else ""
+        if grain not in ("day", "month", "year"):
+            raise refuse_node("DateDiff", self.at(node), "", ())
+        first, second = self.read(found["expression"]), self.read(found["this"])
+        return Apply(
+            "date_diff",
+            (Constant(grain, f"'{grain}'", first.at), first, second),
+            first.at,
+            self._written(node).lower() or "date_diff",
+        )
+
+    def _interval(self, node: Node) -> SyntaxExpression:
+        """INTERVAL n DAY or WEEK, as a number of days; other units have no fixed length."""
+        found = self.take(node, ("this", "unit"))
+        unit = str(found["unit"].name).lower().rstrip("s") if "unit" in found else ""
+        count = str(found["this"].name) if "this" in found else ""
+        if unit not in ("day", "week") or not count.isdecimal() or len(count) > 6:
+            raise self.refuse(node)
+        return Apply(
+            "days", (Constant(int(count) * (7 if unit == "week" else 1), count, self.at(node)),), self.at(node)
+        )
+
+    def _date_add(self, node: Node) -> SyntaxExpression:
+        found = self.take(node, ("this", "expression"))
+        operand = self.read(found["this"])
+        return Apply("+", (operand, self.read(found["expression"])), operand.at)
+
+    def _filter(self, node: Node) -> SyntaxExpression:
+        found = self.take(node, ("this", "expression"))
+        if type(found["this"]).__name__ not in AGGREGATES:
+            raise self.refuse(found["this"])
+        condition = self.take(found["expression"], _ONE)["this"]
+        return self._aggregate(found["this"], self.read(condition))
+
+    def _aggregate(self, node: Node, where: SyntaxExpression | None) -> SyntaxExpression:
+        kind = type(node).__name__
+        at, spelled = self.at(node), self._written(node).lower()
+        inner = self.take(node, _ONE, ("big_int",)).get("this")
+        distinct = type(inner).__name__ == "Distinct"
+        if distinct:
+            listed = self.take(inner, ("expressions",))["expressions"]
+            if len(listed) != 1:
+                raise refuse_node("Tuple", at, "", ())
+            inner = listed[0]
+        if inner is None or type(inner).__name__ == "Star":
+            if kind != "Count" or distinct or (inner is not None and parts_of(inner)):
+                raise Refused("SQL_SYNTAX", at=at, detail=f"{AGGREGATES[kind].upper()} has no argument")
+            return Aggregated("count", None, False, where, at, spelled or "count")
+        return Aggregated(AGGREGATES[kind], self.read(inner), distinct, where, at, spelled or AGGREGATES[kind])
+
+
+_SPECIAL: dict[str, Callable[[Terms, Node], SyntaxExpression]] = {
+    "Paren": Terms._paren,
+    "Column": Terms._column,
+    "Literal": Terms._literal,
+    "Boolean": Terms._truth,
+    "Null": Terms._null,
+    "Neg": Terms._negative,
+    "Is": Terms._is,
+    "In": Terms._in,
+    "Case": Terms._case,
+    "Cast": Terms._cast,
+    "TryCast": Terms._cast,
+    "Anonymous": Terms._named,
+    "Extract": Terms._extract,
+    "TimestampTrunc": Terms._truncate,
+    "DateTrunc": Terms._truncate,
+    "DateDiff": Terms._difference,
+    "Interval": Terms._interval,
+    "DateAdd": Terms._date_add,
+    "Filter": Terms._filter,
+}
