@@ -8,9 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.trusted import ring
-from engine.trusted.messages import BodyKind
+from engine.trusted.messages import FORWARD_BYTES, BodyKind
 
-FORWARD_BYTES = 8 << 20
 WORD_BYTES = 8
 Body = tuple[BodyKind, str, bytes]  # of what kind, whose (empty: the sum), the bytes
 

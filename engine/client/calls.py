@@ -1,0 +1,130 @@
+"""Calls to the coordinator: one channel over mutual TLS, bytes through wire.py, errors as their codes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+
+from engine.errors import Unavailable, error_for
+from engine.trusted import wire
+from engine.trusted.home import Home
+from engine.trusted.messages import (
+    BodyKind,
+    DescribeFederation,
+    FederationDescription,
+    ListRequests,
+    RequestList,
+    RequestName,
+    RequestStatus,
+    ResultBody,
+    ResultHead,
+    ResultPart,
+    Submission,
+)
+
+DESK = "/splittally.v1.Desk/"
+PATIENCE_SECONDS = 10.0
+FETCH_SECONDS = 300.0
+OPTIONS = (
+    ("grpc.ssl_target_name_override", "coordinator"),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+_CODE = re.compile(r"[A-Z]+(_[A-Z0-9]+)+")
+Bodies = dict[tuple[BodyKind, str], bytes]
+
+
+class Line:
+    """The channel of one member's home. Every method raises NODE_UNREACHABLE when nobody answers."""
+
+    def __init__(self, home: Home) -> None:
+        tls = home.tls()
+        credentials = grpc.ssl_channel_credentials(tls.authority, tls.key, tls.certificate)
+        self._channel = grpc.secure_channel(home.coordinator, credentials, options=OPTIONS)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def describe(self) -> FederationDescription:
+        described: FederationDescription = self._call("Describe", DescribeFederation(), FederationDescription)
+        return described
+
+    def submit(self, submission: Submission) -> RequestStatus:
+        status: RequestStatus = self._call("Submit", submission, RequestStatus)
+        return status
+
+    def requests(self, most: int) -> RequestList:
+        listed: RequestList = self._call("List", ListRequests(most), RequestList)
+        return listed
+
+    def watch(self, request: bytes, seconds: float | None) -> Iterator[RequestStatus]:
+        """The status now and after each change; ROUND_PENDING when ``seconds`` are over before the request is."""
+        with _codes(late="ROUND_PENDING"):
+            for payload in self._channel.unary_stream(DESK + "Watch")(_name(request), timeout=seconds):
+                yield wire.decode(RequestStatus, payload)
+
+    def await_ready(self, seconds: float | None) -> None:
+        """Returns when the coordinator can be reached (again); at most ``seconds``, or ``PATIENCE_SECONDS``."""
+        patience = min(seconds or PATIENCE_SECONDS, PATIENCE_SECONDS)
+        try:
+            grpc.channel_ready_future(self._channel).result(timeout=patience)
+        except grpc.FutureTimeoutError:
+            raise Unavailable("NODE_UNREACHABLE") from None
+
+    def fetch(self, request: bytes) -> tuple[ResultHead, Bodies]:
+        """A released result: its head, and the bytes of each vector and each sealed sum of masks."""
+        with _codes():
+            parts = self._channel.unary_stream(DESK + "Fetch")(_name(request), timeout=FETCH_SECONDS)
+            return _assemble(wire.decode(ResultPart, payload) for payload in parts)
+
+    def _call(self, method: str, message: object, answer: type) -> Any:
+        with _codes():
+            call = self._channel.unary_unary(DESK + method)
+            payload = call(wire.encode(message), timeout=PATIENCE_SECONDS, wait_for_ready=True)
+            return wire.decode(answer, payload)
+
+
+def _name(request: bytes) -> bytes:
+    return wire.encode(RequestName(request))
+
+
+def _assemble(parts: Iterator[ResultHead | ResultBody]) -> tuple[ResultHead, Bodies]:
+    head: ResultHead | None = None
+    bodies: dict[tuple[BodyKind, str], bytearray] = {}
+    counts: dict[tuple[BodyKind, str], int] = {}
+    for part in parts:
+        if isinstance(part, ResultHead):
+            if head is not None:
+                raise _unfit("two heads")
+            head = part
+            continue
+        key = (part.body_kind, part.sender)
+        if part.part != counts.get(key, 0):
+            raise _unfit("parts out of order")
+        counts[key] = part.part + 1
+        bodies.setdefault(key, bytearray()).extend(part.body)
+    if head is None:
+        raise _unfit("no head")
+    return head, {key: bytes(body) for key, body in bodies.items()}
+
+
+def _unfit(detail: str) -> Unavailable:
+    return Unavailable("ROUND_RESULT_INVALID", detail=detail)
+
+
+@contextmanager
+def _codes(late: str = "NODE_UNREACHABLE") -> Iterator[None]:
+    """A gRPC failure as the error its code stands for; a library's text goes into ``internal`` only."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        details, status = str(error.details() or ""), error.code()
+        if _CODE.fullmatch(details):
+            raise error_for(details) from None
+        code = late if status is grpc.StatusCode.DEADLINE_EXCEEDED else "NODE_UNREACHABLE"
+        raise Unavailable(code, internal=f"{status.name}: {details}") from None

@@ -1,0 +1,169 @@
+"""Opening a result: every check that the analyst's machine makes before it believes a number.
+
+     1 the round runs this very request, with this plan and this noise
+     2 its helpers are members of distinct bodies, none the analyst's
+     3 the survivors are distinct participants, at least n_min
+     4 every survivor signed its share for this round, for this analyst, over the vector that came
+     5 every helper signed its answer for this round and these survivors, over the masks that came
+     6 seeds and masks open with the analyst's key alone; without them the vectors are noise
+     7 the check cell counts the survivors
+
+Nothing is taken from the coordinator on trust. When only the sum was sent (above 8 MiB), step 4 cannot compare
+digests of vectors; ``checked_each_vector`` is then False, and the receipt says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.errors import Unavailable
+from engine.trusted import ring, wire
+from engine.trusted.calibrate import calibrate
+from engine.trusted.mask import SEED_BYTES, answer_info, seed_info, subtract_mask
+from engine.trusted.messages import FORWARD_BYTES, BodyKind, ResultHead, Submission
+from engine.trusted.plan import Plan
+from engine.trusted.records import Request, Role, RoundManifest, Share
+from engine.trusted.ring import Vector
+from engine.trusted.seal import SealingKey
+from engine.trusted.sign import Roster, open_answer, open_request, open_share
+from engine.trusted.stability import stability_of
+
+WORD_BYTES = 8
+LEAST_COMMITTEE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a round released: ``cells`` in ring units, signed, without the check cell."""
+
+    manifest: RoundManifest
+    survivors: tuple[str, ...]
+    cells: tuple[int, ...]
+    checked_each_vector: bool
+
+
+def open_result(
+    head: ResultHead,
+    bodies: Mapping[tuple[BodyKind, str], bytes],
+    own: Submission,
+    roster: Roster,
+    key: SealingKey,
+) -> Opened:
+    """The released cells, once all seven checks hold.
+
+    Raises Unavailable ROUND_RESULT_INVALID, ROUND_TOO_FEW_NODES or ROUND_CHECK_FAILED, or Refused POLICY_SIGNATURE_*,
+    POLICY_SEAL_INVALID.
+    """
+    request = open_request(own.request, roster)
+    manifest = _check_round(head, own, request, roster)  # 1
+    _check_helpers(manifest, request, roster)  # 2
+    _check_survivors(head, manifest, request)  # 3
+    round_ = wire.digest(head.manifest)
+    vectors = _vectors(head, bodies, manifest)
+    shares = _check_shares(head, vectors, round_, request, roster)  # 4
+    _check_answers(head, bodies, round_, manifest, roster)  # 5
+    total = _sum(vectors, manifest.calibration.cells + 1)
+    for share in shares:  # 6
+        seed = key.open(share.sealed_seed, seed_info(round_, share.node, request.analyst))
+        _require(len(seed) == SEED_BYTES, "a seed of another length")
+        subtract_mask(total, seed, round_, share.node)
+    for helper in manifest.helpers:
+        masks = key.open(bodies[BodyKind.SEALED_MASKS, helper], answer_info(round_, helper))
+        _require(len(masks) == WORD_BYTES * len(total), "masks of another length")
+        total = ring.subtract(total, ring.from_bytes(masks))
+    *cells, check = ring.to_signed(total)
+    if check != len(head.survivors):  # 7
+        raise Unavailable("ROUND_CHECK_FAILED")
+    return Opened(manifest, head.survivors, tuple(cells), not head.summed)
+
+
+def _require(holds: bool, detail: str) -> None:
+    if not holds:
+        raise Unavailable("ROUND_RESULT_INVALID", detail=detail)
+
+
+def _check_round(head: ResultHead, own: Submission, request: Request, roster: Roster) -> RoundManifest:
+    manifest: RoundManifest = wire.decode(RoundManifest, head.manifest)
+    plan: Plan = wire.decode(Plan, own.plan, wire.PLAN_BYTES)
+    catalogue = roster.manifest.catalogue
+    _require(manifest.request == own.request, "the round runs another request")
+    _require(manifest.plan == own.plan, "the round runs another plan")
+    _require(wire.digest(own.plan) == request.plan_digest, "the plan is not the one signed for")
+    _require(manifest.epoch == roster.manifest.epoch, "the round belongs to another edition of the federation")
+    _require(1 <= manifest.attempt <= request.max_attempts, "the round is beyond the attempts signed for")
+    _require(1 <= manifest.run <= request.runs and manifest.phase == 1, "the round is beyond the runs signed for")
+    nodes = [p.node for p in manifest.participants]
+    hosts = stability_of(plan.aggregate.input, catalogue).hosts
+    _require(len(set(nodes)) == len(nodes) and set(nodes) <= set(hosts), "the participants are not distinct hosts")
+    expected = calibrate(plan, catalogue, request.loss, request.n_min, request.f)
+    _require(manifest.calibration == expected, "its units or noise are not those computed here")
+    return manifest
+
+
+def _check_helpers(manifest: RoundManifest, request: Request, roster: Roster) -> None:
+    bodies = [roster.require(helper, Role.HELPER).body for helper in manifest.helpers]
+    least = max(LEAST_COMMITTEE, roster.manifest.rules.committee, request.committee) - 1
+    _require(len(bodies) >= least, "the committee is too small")
+    _require(len(set(bodies)) == len(bodies), "two helpers are of one body")
+    _require(roster.member(request.analyst).body not in bodies, "a helper is of the analyst's body")
+
+
+def _check_survivors(head: ResultHead, manifest: RoundManifest, request: Request) -> None:
+    nodes = {p.node for p in manifest.participants}
+    distinct = set(head.survivors)
+    _require(len(distinct) == len(head.survivors) and distinct <= nodes, "the survivors are not distinct participants")
+    if len(distinct) < request.n_min:
+        raise Unavailable("ROUND_TOO_FEW_NODES")
+
+
+def _vectors(
+    head: ResultHead, bodies: Mapping[tuple[BodyKind, str], bytes], manifest: RoundManifest
+) -> tuple[bytes, ...]:
+    """One vector a survivor, or the sum; a sum in place of small vectors is not accepted."""
+    length = WORD_BYTES * (manifest.calibration.cells + 1)
+    small = length * len(manifest.participants) <= FORWARD_BYTES
+    _require(not (head.summed and small), "the vectors were withheld")
+    senders = ("",) if head.summed else head.survivors
+    expected = {(BodyKind.MASKED_VECTOR, s) for s in senders} | {(BodyKind.SEALED_MASKS, h) for h in manifest.helpers}
+    _require(set(bodies) == expected, "parts are missing or not asked for")
+    vectors = tuple(bodies[BodyKind.MASKED_VECTOR, sender] for sender in senders)
+    _require(all(len(v) == length for v in vectors), "a vector of another length")
+    return vectors
+
+
+def _check_shares(
+    head: ResultHead, vectors: tuple[bytes, ...], round_: bytes, request: Request, roster: Roster
+) -> list[Share]:
+    shares = [open_share(record, roster) for record in head.shares]
+    named = [(share.round, share.node, share.member) for share in shares]
+    _require(named == [(round_, node, request.analyst) for node in head.survivors], "a share is for another round")
+    if not head.summed:
+        signed = [share.vector_digest for share in shares]
+        _require([wire.digest(v) for v in vectors] == signed, "a vector is not the one its node signed")
+    return shares
+
+
+def _check_answers(
+    head: ResultHead,
+    bodies: Mapping[tuple[BodyKind, str], bytes],
+    round_: bytes,
+    manifest: RoundManifest,
+    roster: Roster,
+) -> None:
+    answers = [open_answer(record, roster) for record in head.answers]
+    _require([a.helper for a in answers] == list(manifest.helpers), "an answer is missing or of another helper")
+    for answer in answers:
+        same = answer.round == round_ and set(answer.survivors) == set(head.survivors)
+        _require(same and len(answer.survivors) == len(head.survivors), "an answer is over another set of survivors")
+        masks = bodies[BodyKind.SEALED_MASKS, answer.helper]
+        _require(wire.digest(masks) == answer.sealed_digest, "masks are not those their helper signed")
+
+
+def _sum(vectors: tuple[bytes, ...], length: int) -> Vector:
+    total = np.zeros(length, dtype=np.uint64)
+    for vector in vectors:
+        total = ring.add(total, ring.from_bytes(vector))
+    return total

@@ -1,0 +1,193 @@
+"""One question on its way: explained, signed and submitted, followed, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from engine.client.archive import Asked, Question, Released
+from engine.client.open_result import LEAST_COMMITTEE
+from engine.client.release import Release
+from engine.errors import Refused, Unavailable, error_for
+from engine.trusted import wire
+from engine.trusted.account import loss_for
+from engine.trusted.messages import FederationDescription, RequestState, RequestStatus, Submission
+from engine.trusted.records import RECORD_VERSION, Agreement, Loss, RecordKind, Request, SignedRecord
+from engine.trusted.sign import NONCE_BYTES, open_agreement, require_in_force, signed
+from engine.trusted.stability import stability_of
+
+if TYPE_CHECKING:
+    from engine.client.session import Session
+    from engine.sql import Statement
+
+VALID_MS = 24 * 3_600_000
+MAX_ATTEMPTS = 2
+ENDED_BADLY = (RequestState.REFUSED, RequestState.EXPIRED, RequestState.REVOKED)
+Progress = Callable[[RequestStatus], None]
+
+
+@dataclass
+class Query:
+    """A statement with its terms; see ``Session.query`` for each. ``asked`` is set once it was submitted."""
+
+    session: Session
+    statement: Statement
+    agreement: str | None
+    epsilon: Fraction
+    delta: Fraction
+    least: int | None
+    purpose: str
+    asked: Asked | None = None
+    kept: Released | None = None  # the release of the same question, given before
+
+    @cached_property
+    def plan(self) -> bytes:
+        """The exact bytes that are approved, signed for and sent to nodes."""
+        return wire.encode(self.statement.plan)
+
+    @cached_property
+    def loss(self) -> Loss:
+        """What one attempt is charged at each node; Refused SQL_EPSILON_RANGE."""
+        return loss_for(self.epsilon, self.delta)
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        return stability_of(self.statement.plan.aggregate.input, self.session.catalogue).hosts
+
+    @property
+    def n_min(self) -> int:
+        rules = self.session.roster.manifest.rules
+        usual = max(min(rules.n_min or len(self.hosts), len(self.hosts)), rules.f + 1)
+        return usual if self.least is None else self.least
+
+    def explain(self) -> str:
+        """What the nodes will do, in English and as normalised SQL, and what it costs. Free."""
+        from engine.trusted.describe import english, normalised_sql
+
+        plan, catalogue = self.statement.plan, self.session.catalogue
+        price = f"epsilon {float(self.epsilon):g} at delta {float(self.delta):g}: rho {self.loss.rho_billionths}e-9"
+        asks = f"Asks {', '.join(self.hosts)}; at least {self.n_min} must answer. Costs {price} at each."
+        return "\n\n".join((english(plan, catalogue), normalised_sql(plan, catalogue), asks))
+
+    def submit(self) -> str:
+        """Signs the request and hands it in; its id. The same question, once released, is not asked again."""
+        if self.asked is not None:
+            return self.asked.digest.hex()
+        described = self.session.describe()
+        record = self._agreement(described)
+        question = Question(wire.digest(self.plan), self.loss, self.n_min, wire.digest(record.payload))
+        self.asked = self._same_question(question, described) or self._hand_in(question, record)
+        return self.asked.digest.hex()
+
+    def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Release:
+        """The release, once there is one; submits first if need be.
+
+        ``timeout`` in seconds, then Unavailable ROUND_PENDING; ``progress`` is called with each status. Raises the
+        refusal of a request that was refused, and ROUND_RESULT_INVALID or ROUND_CHECK_FAILED for a result that does
+        not hold (open_result.py).
+        """
+        self.submit()
+        session, asked = self.session, self.asked
+        if asked is None:
+            raise Refused("POLICY_REQUEST_UNKNOWN")
+        if self.kept is not None:
+            return session.release(asked, self.kept, repeated=True)
+        for status in self._statuses(asked.digest, timeout):
+            if progress is not None:
+                progress(status)
+            if status.state in ENDED_BADLY:
+                raise error_for(status.code or "POLICY_REQUEST_EXPIRED")
+            if status.state is RequestState.RELEASED:
+                return session.release(asked, session.archive.released(asked.digest) or session.fetch(asked))
+        raise Unavailable("ROUND_PENDING")
+
+    def _statuses(self, digest: bytes, timeout: float | None) -> Iterator[RequestStatus]:
+        """Each status as it comes, over restarts of the coordinator."""
+        line, clock = self.session.line, self.session.clock
+        end = None if timeout is None else clock.monotonic_ms() + 1e3 * timeout
+        while True:
+            left = None if end is None else max((end - clock.monotonic_ms()) / 1e3, 1e-3)
+            try:
+                yield from line.watch(digest, left)
+                return
+            except Unavailable as lost:
+                if lost.code != "NODE_UNREACHABLE":
+                    raise
+                line.await_ready(left)
+
+    def _agreement(self, described: FederationDescription) -> SignedRecord:
+        """The agreement in force that is meant; POLICY_AGREEMENT_CHOICE when that is not exactly one."""
+        session, wanted = self.session, self.agreement
+        usable: dict[str, SignedRecord] = {}
+        for record in described.agreements:
+            agreement = self._usable(record)
+            digest = wire.digest(record.payload).hex()
+            if agreement is not None and (wanted is None or agreement.name == wanted or digest.startswith(wanted)):
+                usable[f"{agreement.name} ({digest[:12]})"] = record
+        if len(usable) != 1:
+            known = ", ".join(sorted(usable)) or "none"
+            raise Refused("POLICY_AGREEMENT_CHOICE", name=session.home.name, agreements=known)
+        return next(iter(usable.values()))
+
+    def _usable(self, record: SignedRecord) -> Agreement | None:
+        """The agreement, if it is in force and names this analyst."""
+        session = self.session
+        try:
+            agreement = open_agreement(record, session.roster)
+            require_in_force(agreement, session.clock.now_ms())
+        except Refused:
+            return None
+        return agreement if session.home.name in agreement.analysts else None
+
+    def _same_question(self, question: Question, described: FederationDescription) -> Asked | None:
+        """The earlier request of the same question: released over what is there now, or still under way."""
+        archive = self.session.archive
+        digest = archive.last_asked(question)
+        if digest is None:
+            return None
+        asked, released = archive.asked(digest), archive.released(digest)
+        if released is None:
+            return asked if self._under_way(digest) else None
+        now = {p for p in described.connected if p.node in self.hosts}
+        if set(released.receipt.round_manifest.participants) != now:
+            return None
+        self.kept = released
+        return asked
+
+    def _under_way(self, digest: bytes) -> bool:
+        """Whether the coordinator still works on a request, or holds its result."""
+        known = {s.request_digest: s.state for s in self.session.requests(most=1_000)}
+        return known.get(digest, RequestState.REFUSED) not in ENDED_BADLY
+
+    def _hand_in(self, question: Question, record: SignedRecord) -> Asked:
+        """Signs a new request, keeps it, submits it: in this order, so that no charge is without its request."""
+        session = self.session
+        manifest, now = session.roster.manifest, session.clock.now_ms()
+        request = Request(
+            version=RECORD_VERSION,
+            nonce=session.randomness.bytes(NONCE_BYTES),
+            federation=manifest.federation,
+            analyst=session.home.name,
+            plan_digest=question.plan_digest,
+            agreement_digest=question.agreement_digest,
+            loss=self.loss,
+            n_min=self.n_min,
+            f=manifest.rules.f,
+            committee=max(LEAST_COMMITTEE, manifest.rules.committee),
+            sealing_key=session.home.sealing_key().public,
+            created_ms=now,
+            expires_ms=now + VALID_MS,
+            max_attempts=MAX_ATTEMPTS,
+            runs=1,
+            purpose=self.purpose,
+        )
+        payload = wire.encode(request)
+        own = signed(RecordKind.REQUEST, payload, session.home.signing_key())
+        submission = Submission(own, self.plan, self.statement.sql.encode())
+        asked = Asked(wire.digest(payload), submission, record, self.epsilon, self.delta)
+        session.archive.keep_request(asked, question)
+        session.line.submit(submission)
+        return asked

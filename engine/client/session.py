@@ -1,0 +1,150 @@
+"""The analyst's side: ask a question, follow it, open the answer.
+
+    session = connect("~/.splittally/analyst")
+    release = session.query("SELECT region, COUNT(*) AS n FROM people GROUP BY region").wait()
+
+A question is priced and signed here; what comes back is opened and checked here (open_result.py). The same question
+over unchanged snapshots is answered from the copy kept at home, free of charge.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.client.archive import Archive, Asked, Released
+from engine.client.calls import Line
+from engine.client.open_result import open_result
+from engine.client.query import Query
+from engine.client.release import Release
+from engine.errors import Refused
+from engine.trusted import wire
+from engine.trusted.clock import Clock, SystemClock
+from engine.trusted.home import Home
+from engine.trusted.messages import FederationDescription, RequestStatus
+from engine.trusted.random import Randomness, SystemRandomness
+from engine.trusted.records import RECORD_VERSION, Receipt, Request
+from engine.trusted.sign import require_current
+
+if TYPE_CHECKING:
+    from engine.sql import Statement
+
+Amount = Fraction | str | float | int
+
+
+def connect(home: Home | Path | str, *, clock: Clock | None = None, randomness: Randomness | None = None) -> Session:
+    """A session of the analyst whose home it is. Raises BadFile FILE_HOME_* and Refused POLICY_MANIFEST_*."""
+    opened = home if isinstance(home, Home) else Home.load(Path(home).expanduser())
+    return Session(opened, clock or SystemClock(), randomness or SystemRandomness())
+
+
+class Session:
+    """One analyst's questions to one federation. Close it, or use it as a context manager."""
+
+    def __init__(self, home: Home, clock: Clock, randomness: Randomness) -> None:
+        self.home, self.clock, self.randomness = home, clock, randomness
+        self.roster = home.roster()
+        self.catalogue = self.roster.manifest.catalogue
+        require_current(self.roster.manifest, clock.now_ms())
+        self.line = Line(home)
+        self.archive = Archive(home)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.line.close()
+
+    def query(
+        self,
+        sql: str,
+        agreement: str | None = None,
+        epsilon: Amount = 1,
+        delta: Amount = "1e-9",
+        n_min: int | None = None,
+        purpose: str = "",
+    ) -> Query:
+        """A question, read and priced; nothing is sent or spent yet.
+
+        ``agreement``: its name, or the start of its digest in hex; not needed when only one is in force for the
+        analyst. ``epsilon`` and ``delta`` are for the whole statement. ``n_min``: the least number of nodes whose
+        answer is accepted, by default what the federation's rules say. Raises Refused SQL_*.
+        """
+        return Query(self, self.prepare(sql), agreement, _exact(epsilon), _exact(delta), n_min, purpose)
+
+    def prepare(self, sql: str) -> Statement:
+        from engine.sql import prepare
+
+        return prepare(sql, self.catalogue, self.roster.manifest.rules)
+
+    def describe(self) -> FederationDescription:
+        """The federation as the coordinator sees it: its manifest, its agreements and the nodes now connected."""
+        return self.line.describe()
+
+    def requests(self, most: int = 100) -> tuple[RequestStatus, ...]:
+        """The newest requests of this analyst."""
+        return self.line.requests(most).requests
+
+    def result(self, request_id: str) -> Release:
+        """The answer of a request submitted from this home, now or long ago; Unavailable ROUND_NOT_RELEASED."""
+        asked = self.archive.asked(_digest(request_id))
+        return self.release(asked, self.archive.released(asked.digest) or self.fetch(asked))
+
+    def fetch(self, asked: Asked) -> Released:
+        """Fetches a result, checks and opens it, and keeps it with its receipt."""
+        head, bodies = self.line.fetch(asked.digest)
+        opened = open_result(head, bodies, asked.submission, self.roster, self.home.sealing_key())
+        receipt = Receipt(
+            version=RECORD_VERSION,
+            federation_manifest=self.home.manifest_record(),
+            agreement=asked.agreement,
+            round_manifest=opened.manifest,
+            survivors=opened.survivors,
+            shares=head.shares,
+            answers=head.answers,
+            checked_each_vector=opened.checked_each_vector,
+            charges=(),
+        )
+        released = Released(opened.cells, opened.survivors, receipt)
+        self.archive.keep_release(asked.digest, released)
+        return released
+
+    def release(self, asked: Asked, released: Released, *, repeated: bool = False) -> Release:
+        """The answer as a person reads it, from the opened cells."""
+        from engine.sql.finish import finish
+
+        statement = self.prepare(asked.submission.statement.decode())
+        if wire.encode(statement.plan) != asked.submission.plan:
+            raise Refused("POLICY_CATALOGUE_DIFFERS")
+        manifest = released.receipt.round_manifest
+        request: Request = wire.decode(Request, manifest.request.payload)
+        return Release(
+            request_id=asked.digest.hex(),
+            answer=finish(statement, self.catalogue, manifest.calibration, released.cells, len(released.survivors)),
+            survivors=released.survivors,
+            participants=tuple(p.node for p in manifest.participants),
+            receipt=wire.encode(released.receipt),
+            loss=request.loss,
+            epsilon=asked.epsilon,
+            delta=asked.delta,
+            repeated=repeated,
+        )
+
+
+def _exact(amount: Amount) -> Fraction:
+    """An amount as written: 0.1 is one tenth. Refused SQL_EPSILON_RANGE for what is no number."""
+    try:
+        return Fraction(str(amount))
+    except (ValueError, ZeroDivisionError):
+        raise Refused("SQL_EPSILON_RANGE") from None
+
+
+def _digest(request_id: str) -> bytes:
+    try:
+        return bytes.fromhex(request_id)
+    except ValueError:
+        raise Refused("POLICY_REQUEST_UNKNOWN") from None
