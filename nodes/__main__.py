@@ -9,7 +9,7 @@ import threading
 
 import structlog
 
-from engine.errors import SplittallyError
+from engine.errors import Bug, SplittallyError
 from engine.trusted.clock import SystemClock
 from engine.trusted.home import Home
 from engine.trusted.random import SystemRandomness
@@ -55,7 +55,10 @@ def _run(arguments: list[str]) -> None:
     seat = take_seat(home, SystemClock(), SystemRandomness())
     server = Server(seat, open_node(home, seat), lambda: dial(endpoint, home.tls()))
     server.start()
-    stop.wait()
+    while server.alive and not stop.wait(1.0):
+        pass
+    if not server.alive:
+        raise Bug("BUG_UNEXPECTED")
     server.stop()
     seat.ledger.close()
 

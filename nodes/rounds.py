@@ -146,6 +146,8 @@ class Rounds:
         match message:
             case AskReady() if not self._draining:
                 return self._begin(message.request_digest, (Duty.READY,), arrival, message)
+            case AskReady(request):
+                self._hold(now_ms, request, (RoundRefusal(request, "NODE_CLOSING"),))
             case OpenRound(manifest):
                 return self._open(replace(arrival, manifest=manifest))
             case AskAnswer() if message.round in self._opened:
@@ -194,7 +196,7 @@ class Rounds:
 
     def _duties(self, manifest: RoundManifest) -> tuple[Duty, ...]:
         require(not self._draining, "NODE_CLOSING")
-        duties = (Duty.REMEMBER,) if self._name in manifest.helpers else ()
+        duties: tuple[Duty, ...] = (Duty.REMEMBER,) if self._name in manifest.helpers else ()
         if any(p.node == self._name for p in manifest.participants):
             duties += (Duty.ANSWER,)
         require(bool(duties), "ROUND_NOT_FOR_ME")

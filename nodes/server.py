@@ -13,12 +13,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from traceback import extract_tb
 
 import grpc
 import structlog
 
-from engine.errors import SplittallyError
+from engine.errors import SplittallyError, error_for
 from engine.trusted.home import Tls
 from engine.trusted.messages import (
     MESSAGE_VERSION,
@@ -77,6 +78,11 @@ class Server:
         self._duties = ThreadPoolExecutor(1, "duty")  # one: a round is remembered before it is helped
         self._line = threading.Thread(target=self._attend, name="line", daemon=True)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread that attends the coordinator still runs."""
+        return self._line.is_alive()
+
     def start(self) -> None:
         self._line.start()
 
@@ -96,18 +102,19 @@ class Server:
         failures = 0
         while not self._closing.is_set():
             over = threading.Event()
-            with self._dialler() as channel:
-                stream = channel.stream_stream(METHOD)(self._outgoing(over))
-                try:
-                    for payload in stream:
+            try:
+                with self._dialler() as channel:
+                    for payload in channel.stream_stream(METHOD)(self._outgoing(over)):
                         failures = 0
                         self._receive(payload)
-                except grpc.RpcError as error:
-                    self._log.info("line_lost", status=error.code().name)
-                finally:
-                    over.set()
-                    with self._changed:
-                        self._changed.notify_all()
+            except grpc.RpcError as error:
+                self._log.info("line_lost", status=error.code().name, code=error_for(error.details() or "").code)
+            except SplittallyError as error:
+                self._log.error("line_not_dialled", code=error.code)
+            finally:
+                over.set()
+                with self._changed:
+                    self._changed.notify_all()
             self._closing.wait(self._backoff(failures))
             failures += 1
 
@@ -159,7 +166,7 @@ class Server:
             self._changed.notify_all()
         for task in tasks:
             pool = self._plans if task.duty is Duty.ANSWER else self._duties
-            pool.submit(self._perform, task).add_done_callback(lambda done, task=task: self._finish(task, done))
+            pool.submit(self._perform, task).add_done_callback(partial(self._finish, task))
 
     def _perform(self, task: Task) -> Outcome:
         now = self._seat.clock.monotonic_ms()

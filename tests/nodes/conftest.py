@@ -194,6 +194,7 @@ class Federation:
 
     hosts = HOSTS
     now = NOW
+    loss = Loss(1_000_000, 0)
     plan = staticmethod(lambda dataset, key="region", **changes: plan_over(dataset, key, **changes))
     snapshots_of = staticmethod(lambda node: snapshots_of(node))
 

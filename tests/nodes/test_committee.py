@@ -1,0 +1,184 @@
+"""A helper's duty: ready, one answer a round, and which survivors it accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from engine.errors import SplittallyError
+from engine.trusted import ring, wire
+from engine.trusted.mask import answer_info
+from engine.trusted.messages import AskAnswer, AskReady
+from engine.trusted.records import JournalEntry, JournalKind, RecordKind, Share, SignedRecord
+from engine.trusted.sign import open_answer, open_ready, signed
+from nodes.answer import answer
+from nodes.committee import help_answer, ready, remember
+
+
+class Scene:
+    """One round that five nodes have answered; three survivors are enough."""
+
+    def __init__(self, federation: Any) -> None:
+        federation.adopt(rules=replace(federation.rules, n_min=3))
+        self.federation = federation
+        self.arrival = federation.arrive(federation.round(federation.sign(federation.request(n_min=3))))
+        self.helper = federation.seat("helper-1")
+        self.held = remember(self.arrival, self.helper)
+        self.replies = {host: answer(self.arrival, federation.node(host)) for host in federation.hosts}
+
+    def shares(self, *nodes: str, place: int = 1) -> tuple[SignedRecord, ...]:
+        return tuple(self.replies[node].shares.shares[place] for node in nodes)
+
+    def ask(self, *shares: SignedRecord) -> AskAnswer:
+        return AskAnswer(self.held.round.id, shares, ())
+
+    def refused(self, ask: AskAnswer) -> str:
+        with pytest.raises(SplittallyError) as refused:
+            help_answer(ask, self.held, self.helper)
+        return refused.value.code
+
+
+@pytest.fixture
+def scene(federation: Any) -> Scene:
+    return Scene(federation)
+
+
+def test_ready_is_signed_and_dated(federation: Any) -> None:
+    record = ready(AskReady(bytes(32), federation.hosts), federation.seat("helper-1"))
+    opened = open_ready(record, federation.roster)
+    assert (opened.helper, opened.at_ms, opened.request_digest, opened.held) == (
+        "helper-1",
+        federation.now,
+        bytes(32),
+        (),
+    )
+    assert opened.head == federation.seat("helper-1").ledger.head()
+
+
+def test_a_member_without_the_role_is_never_ready(federation: Any) -> None:
+    with pytest.raises(SplittallyError) as refused:
+        ready(AskReady(bytes(32), ()), federation.seat("north"))
+    assert refused.value.code == "POLICY_UNKNOWN_MEMBER"
+
+
+def test_helper_never_answers_twice(scene: Scene) -> None:
+    first = scene.ask(*scene.shares("north", "south", "east"))
+    help_answer(first, scene.held, scene.helper)
+    assert scene.refused(first) == "POLICY_ROUND_ANSWERED"
+    assert scene.refused(scene.ask(*scene.shares("north", "south", "west"))) == "POLICY_ROUND_ANSWERED"
+    scene.helper.ledger.close()
+    del scene.federation.seats["helper-1"]
+    restarted = scene.federation.seat("helper-1")
+    with pytest.raises(SplittallyError) as refused:
+        help_answer(first, scene.held, restarted)
+    assert refused.value.code == "POLICY_ROUND_ANSWERED"
+
+
+def test_the_answer_is_marked_before_it_is_made_and_signed(scene: Scene) -> None:
+    given = help_answer(scene.ask(*scene.shares("north", "south", "east")), scene.held, scene.helper)
+    record = open_answer(given.answer.answer, scene.federation.roster)
+    ledger = scene.helper.ledger
+    assert record.survivors == ("north", "south", "east")
+    assert record.sealed_digest == wire.digest(given.sealed)
+    entry: JournalEntry = wire.decode(JournalEntry, ledger.entry(record.head.head.size - 1))
+    assert (entry.kind, entry.round, entry.survivors) == (
+        JournalKind.ANSWERED_AS_HELPER,
+        scene.held.round.id,
+        record.survivors,
+    )
+
+
+def test_the_sum_is_for_the_analyst_alone(scene: Scene) -> None:
+    given = help_answer(scene.ask(*scene.shares("north", "south", "east")), scene.held, scene.helper)
+    info, keys = answer_info(scene.held.round.id, "helper-1"), scene.federation.keys
+    assert len(ring.from_bytes(keys["ada"].sealing.open(given.sealed, info))) == 5
+    for other in ("bob", "helper-1", "helper-2", "north"):
+        with pytest.raises(SplittallyError):
+            keys[other].sealing.open(given.sealed, info)
+
+
+def altered(change: Callable[[Share], Share], by: str = "north") -> Callable[[Scene], AskAnswer]:
+    def forge(scene: Scene) -> AskAnswer:
+        first, *others = scene.shares("north", "south", "east")
+        payload = wire.encode(change(wire.decode(Share, first.payload)))
+        return scene.ask(signed(RecordKind.SHARE, payload, scene.federation.keys[by].signing), *others)
+
+    return forge
+
+
+FORGED: dict[str, tuple[Callable[[Scene], AskAnswer], str]] = {
+    "below n_min": (lambda s: s.ask(*s.shares("north", "south")), "ROUND_TOO_FEW_NODES"),
+    "nobody": (lambda s: s.ask(), "ROUND_TOO_FEW_NODES"),
+    "a node twice": (lambda s: s.ask(*s.shares("north", "south", "south")), "ROUND_SURVIVOR_REPEATED"),
+    "shares for the analyst": (
+        lambda s: s.ask(*s.shares("north", "south", "east", place=0)),
+        "ROUND_SHARE_MISDIRECTED",
+    ),
+    "shares for the other helper": (
+        lambda s: s.ask(*s.shares("north", "south", "east", place=2)),
+        "ROUND_SHARE_MISDIRECTED",
+    ),
+    "a share of another round": (altered(lambda share: replace(share, round=bytes(32))), "ROUND_SHARE_MISDIRECTED"),
+    "a share signed by another node": (altered(lambda share: share, by="south"), "POLICY_SIGNATURE_INVALID"),
+    "a share of a node outside the round": (
+        altered(lambda share: replace(share, node="helper-3"), by="helper-3"),
+        "POLICY_RECORD_INVALID",
+    ),
+    "a seed sealed for another": (
+        altered(lambda share: replace(share, sealed_seed=bytes(80))),
+        "POLICY_SEAL_INVALID",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_helper_refuses_forged_survivors(name: str, scene: Scene) -> None:
+    forge, code = FORGED[name]
+    assert scene.refused(forge(scene)) == code
+    help_answer(scene.ask(*scene.shares("north", "south", "east")), scene.held, scene.helper)  # nothing was burnt
+
+
+def test_a_node_that_was_not_a_participant_is_no_survivor(federation: Any) -> None:
+    federation.adopt(rules=replace(federation.rules, n_min=3))
+    record = federation.sign(federation.request(n_min=3))
+    whole = federation.round(record)
+    small = federation.arrive(replace(whole, participants=whole.participants[:4]))
+    helper = federation.seat("helper-1")
+    held = remember(small, helper)
+    shares = [answer(small, federation.node(h)).shares.shares[1] for h in federation.hosts[:3]]
+    honest: Share = wire.decode(Share, shares[0].payload)
+    outside = federation.node("centre").seat
+    head = answer(federation.arrive(replace(whole, attempt=2)), federation.node("centre")).shares.shares[1]
+    foreign = replace(honest, node="centre", head=wire.decode(Share, head.payload).head)
+    shares.append(signed(RecordKind.SHARE, wire.encode(foreign), outside.keys.signing))
+    with pytest.raises(SplittallyError) as refused:
+        help_answer(AskAnswer(held.round.id, tuple(shares), ()), held, helper)
+    assert refused.value.code == "ROUND_SURVIVOR_UNKNOWN"
+
+
+def test_nothing_is_answered_after_the_agreement_or_the_request(scene: Scene) -> None:
+    ask = scene.ask(*scene.shares("north", "south", "east"))
+    over = replace(scene.held, agreement=replace(scene.held.agreement, until_ms=scene.federation.now))
+    with pytest.raises(SplittallyError) as refused:
+        help_answer(ask, over, scene.helper)
+    assert refused.value.code == "POLICY_AGREEMENT_EXPIRED"
+    scene.federation.clock.forward(3_600_000)
+    assert scene.refused(ask) == "POLICY_REQUEST_EXPIRED"
+
+
+def test_attempts_are_counted_for_each_request(scene: Scene) -> None:
+    record = scene.federation.sign(scene.federation.request(n_min=3))
+    codes = []
+    for nonce in range(1, 4):
+        arrival = scene.federation.arrive(scene.federation.round(record, nonce=bytes([nonce]) * 16))
+        held = remember(arrival, scene.helper)
+        answerable = [h for h in scene.federation.hosts[:3]]
+        try:
+            shares = tuple(answer(arrival, scene.federation.node(h)).shares.shares[1] for h in answerable)
+            help_answer(AskAnswer(held.round.id, shares, ()), held, scene.helper)
+        except SplittallyError as refused:
+            codes.append(refused.code)
+    assert codes == ["POLICY_ATTEMPTS_EXHAUSTED"] * 2  # two attempts were signed for; the scene's was the first
