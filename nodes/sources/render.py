@@ -36,6 +36,7 @@ from engine.trusted.stability import stability_of
 from nodes.sources.dialect import Dialect, quoted, text_literal
 from nodes.sources.expressions import KEY, Expressions
 
+SUMS = (Statistic.SUM, Statistic.CENTRED_SUM)
 ROWS = "rows"  # the one table of a snapshot
 
 
@@ -108,13 +109,13 @@ def query_of(
     operands = [f"{quoted(rows.person)} AS p"]
     operands += [f"{inner.value(k.expression, key=True)} AS k{i}" for i, k in enumerate(keys)]
     for i, m in enumerate(aggregate.measures):
-        operands += [f"{inner.value(m.expression)} AS x{i}"] if m.expression is not None else []
+        operands += [f"{_operand(m, inner)} AS x{i}"] if m.expression is not None else []
         operands += [f"{inner.value(m.filter)} AS f{i}"] if m.filter is not None else []
     never_null = [f"k{i} IS NOT NULL" for i, k in enumerate(keys) if all(v.value is not None for v in k.values)]
     where = f" WHERE {' AND '.join(never_null)}" if never_null else ""
-    source = f"(SELECT * FROM (SELECT {', '.join(operands)} FROM ({rows.sql}) AS r) AS o{where}) AS o"
+    source = f"(SELECT {', '.join(operands)} FROM ({rows.sql}) AS r) AS o{where}"
     one_row = stability.rows == 1
-    sums = [_sum(i, m, inner, dialect, one_row) for i, m in enumerate(aggregate.measures)]
+    sums = [_sum(i, m, inner, one_row) for i, m in enumerate(aggregate.measures)]
     names = [f"k{i}" for i in range(len(keys))]
     if keys and stability.groups < stability.rows:
         source = _capped(source, names, sums, stability.groups, dialect, hash_key)
@@ -128,48 +129,53 @@ def _is_date(values: tuple[object, ...]) -> bool:
     return any(getattr(v, "type", None) is Type.DATE for v in values)
 
 
-def _sum(position: int, measure: Measure, inner: Expressions, dialect: Dialect, one_row: bool) -> str:
-    """One measure over the operands x, f and p: an exact integer aggregate."""
-    statistic, operand = measure.statistic, "1"
-    if statistic in (Statistic.SUM, Statistic.CENTRED_SUM):
-        if measure.expression is None or measure.clamp is None:
-            raise Refused("POLICY_PLAN_INVALID", internal="a sum without expression or clamp")
-        kind = inner.domain(measure.expression).type
-        operand = steps(f"x{position}", kind, measure, grid_of(measure, inner.scope), dialect)
-    elif statistic is Statistic.COUNT_PRESENT:
-        operand = f"x{position}"
-    elif statistic is Statistic.COUNT_PERSONS:
-        operand = "p"
-    elif statistic is not Statistic.COUNT_ROWS:
-        raise Refused("POLICY_NOT_SUPPORTED", operator=statistic.name)
-    if measure.filter is not None:
-        operand = f"CASE WHEN f{position} THEN {operand} END"
-    if statistic in (Statistic.SUM, Statistic.CENTRED_SUM):
-        return f"SUM({operand})"
-    return f"COUNT({'DISTINCT ' if statistic is Statistic.COUNT_PERSONS and not one_row else ''}{operand})"
-
-
-def steps(name: str, kind: Type, measure: Measure, grid: Grid, dialect: Dialect) -> str:
-    """floor((x - centre) / step + 1/2), clamped to the whole steps of the clamp's ends; NULL stays NULL."""
-    assert measure.clamp is not None  # noqa: S101
+def _operand(measure: Measure, inner: Expressions) -> str:
+    """What one measure looks at, a row: for a sum, the whole steps before they are clamped."""
+    assert measure.expression is not None  # noqa: S101
+    value = inner.value(measure.expression)
+    if measure.statistic not in SUMS:
+        return value
+    kind, words = inner.domain(measure.expression).type, inner.dialect
+    grid = grid_of(measure, inner.scope)
     if kind is Type.DATE:
-        name = f"({name} - DATE '1970-01-01')"
-    lower, upper = (_whole_steps(end, grid) for end in (measure.clamp.lower, measure.clamp.upper))
+        value = f"({value} - DATE '1970-01-01')"
     if kind is not Type.DECIMAL and grid.step == 1 and grid.centre.denominator == 1:
-        low, high = (int(grid.centre) + k for k in (lower, upper))
-        clamped = f"CASE WHEN {name} > {high} THEN {high} WHEN {name} < {low} THEN {low} ELSE {name} END"
-        return f"({clamped} - ({int(grid.centre)}))" if grid.centre else clamped
-    number = dialect.cast(name, Type.DECIMAL) if kind is not Type.DECIMAL else name
-    shifted = f"({number} - {_double(grid.centre, dialect)})" if grid.centre else number
-    scaled = shifted + "".join(
-        f" {operator} {_double(Fraction(factor), dialect)}"
+        return f"({value} - ({int(grid.centre)}))" if grid.centre else value
+    number = words.cast(value, Type.DECIMAL) if kind is not Type.DECIMAL else value
+    centred = f"({number} - {_double(grid.centre, words)})" if grid.centre else number
+    scaled = "".join(
+        f" {operator} {_double(Fraction(factor), words)}"
         for operator, factor in (("*", grid.step.denominator), ("/", grid.step.numerator))
         if factor != 1
     )
-    whole = f"floor({scaled} + 0.5)"
-    return dialect.cast(
-        f"CASE WHEN {whole} > {upper} THEN {upper} WHEN {whole} < {lower} THEN {lower} ELSE {whole} END", Type.INTEGER
-    )
+    return f"floor({centred}{scaled} + 0.5)"
+
+
+def _sum(position: int, measure: Measure, inner: Expressions, one_row: bool) -> str:
+    """One measure over the operands x, f and p: an exact integer aggregate."""
+    statistic, operand = measure.statistic, "1"
+    if statistic in SUMS:
+        operand = _clamped(f"x{position}", measure, inner)
+    elif statistic is Statistic.COUNT_PRESENT:
+        operand = f"x{position}"
+    elif statistic is Statistic.COUNT_PERSONS:
+        operand = "p" if one_row else "DISTINCT p"
+    elif statistic is not Statistic.COUNT_ROWS:
+        raise Refused("POLICY_NOT_SUPPORTED", operator=statistic.name)
+    if measure.filter is not None:
+        distinct, _, plain = operand.rpartition("DISTINCT ")
+        operand = f"{distinct and 'DISTINCT '}CASE WHEN f{position} THEN {plain} END"
+    return f"{'SUM' if statistic in SUMS else 'COUNT'}({operand})"
+
+
+def _clamped(steps: str, measure: Measure, inner: Expressions) -> str:
+    """Whole steps between those of the clamp's ends, by a full CASE; NULL stays NULL."""
+    if measure.clamp is None:
+        raise Refused("POLICY_PLAN_INVALID", internal="a sum without a clamp")
+    grid = grid_of(measure, inner.scope)
+    lower, upper = (_whole_steps(end, grid) for end in (measure.clamp.lower, measure.clamp.upper))
+    clamped = f"CASE WHEN {steps} > {upper} THEN {upper} WHEN {steps} < {lower} THEN {lower} ELSE {steps} END"
+    return inner.dialect.cast(clamped, Type.INTEGER)
 
 
 def _whole_steps(end: Fraction, grid: Grid) -> int:

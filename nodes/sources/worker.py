@@ -63,21 +63,25 @@ def _name(value: str) -> str:
 
 
 class Worker:
-    """Answers one request after another; ``ready`` is the engine prepared for the next queries."""
+    """Answers one request after another; each set of queries gets the engine that was prepared for it."""
 
     def __init__(self) -> None:
         self.opening: dict[str, Any] = {}
         self.ready: duckdb.DuckDBPyConnection | None = None
+        self.spent: duckdb.DuckDBPyConnection | None = None
 
     def prepare(self) -> None:
+        """Closes the engine of the last queries and opens a fresh one."""
+        if self.spent is not None:
+            self.spent.close()
+            self.spent = None
         if self.opening and self.ready is None:
             self.ready = engine(**self.opening, write={}, files=(), spill="")
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         [(kind, body)] = request.items()
         if kind == "open":
-            self.opening = body
-            self.prepare()
+            self.spent, self.ready, self.opening = self.ready, None, body
             return {"opened": True}
         if kind == "columns":
             return {"columns": columns_of(body)}
@@ -85,13 +89,10 @@ class Worker:
 
     def select(self, body: dict[str, Any]) -> dict[str, Any]:
         self.prepare()
-        connection, self.ready = self.ready, None
-        if connection is None:
+        if self.ready is None:
             return {"failed": -1}
-        try:
-            return _run(connection, body["queries"], body["most_rows"])
-        finally:
-            connection.close()
+        self.spent, self.ready = self.ready, None
+        return _run(self.spent, body["queries"], body["most_rows"])
 
 
 def _run(connection: duckdb.DuckDBPyConnection, statements: Sequence[str], most_rows: int) -> dict[str, Any]:
