@@ -171,13 +171,6 @@ CODES: dict[str, ErrorCode] = {
     "SQL_UNTYPED_NULL": ErrorCode(
         "A NULL stands where nothing says what type it is.", "Write CAST(NULL AS INTEGER), or another type."
     ),
-    "SQL_TOO_MANY_MEASURES": ErrorCode(
-        "The statement needs more than 32 measures.", "Ask for fewer figures at a time."
-    ),
-    "SQL_TOO_MANY_CELLS": ErrorCode(
-        "The groups and measures of the statement make {cells} figures; at most {most} are allowed.",
-        "Use fewer or coarser keys.",
-    ),
     "SQL_TOO_COMPLEX": ErrorCode("The statement is too large: {what}.", "Ask for less in one statement."),
     "SQL_TEXT_UNPRINTABLE": ErrorCode(
         "A text in the statement has characters that cannot be shown.", "Use printable characters only."

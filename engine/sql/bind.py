@@ -15,8 +15,8 @@ from engine.sql.naming import name_of
 from engine.sql.outputs import AggregateUse, Outputs
 from engine.sql.parse import Parsed
 from engine.sql.rows import Rows, rows_of
+from engine.sql.statement import Context
 from engine.sql.syntax import Constant, Grouping, Item, Query, Star, SyntaxExpression, holds_aggregate
-from engine.trusted.catalogue import Catalogue
 from engine.trusted.plan import Type
 
 __all__ = ["AggregateUse", "BoundOutput", "BoundQuery", "BoundSort", "bind"]
@@ -51,10 +51,10 @@ class BoundQuery:
     offset: int
 
 
-def bind(parsed: Parsed, catalogue: Catalogue) -> BoundQuery:
+def bind(parsed: Parsed, context: Context) -> BoundQuery:
     """Resolves every name and type of a statement; raises Refused SQL_* with the place."""
     query = parsed.query
-    rows = rows_of(query, catalogue)
+    rows = rows_of(query, context.catalogue)
     items = _items(query)
     if not _asks_figures(query, items):
         raise Refused("SQL_ROWS", at=query.at)

@@ -44,7 +44,10 @@ def located(at: Position) -> Iterator[None]:
     except Refused as error:
         if error.at is not None:
             raise
-        raise type(error)(error.code, at=at, internal=error.internal, **error.facts) from None
+        facts = dict(error.facts)
+        if "function" in facts:
+            facts["function"] = _SIGNS.get(facts["function"], facts["function"])
+        raise type(error)(error.code, at=at, internal=error.internal, **facts) from None
 
 
 def leaf(expression: Expression, domain: Domain | None, at: Position) -> Bound:
@@ -61,6 +64,22 @@ def literal(value: LiteralValue, at: Position) -> Bound:
         return leaf(made, domain_of(made, {}), at)
 
 
+_SIGNS = {
+    "ADD": "+",
+    "SUBTRACT": "-",
+    "MULTIPLY": "*",
+    "DIVIDE": "/",
+    "FLOOR_DIVIDE": "//",
+    "MODULO": "%",
+    "NEGATE": "-",
+    "EQUAL": "=",
+    "NOT_EQUAL": "<>",
+    "LESS": "<",
+    "LESS_EQUAL": "<=",
+    "GREATER": ">",
+    "GREATER_EQUAL": ">=",
+    "CONCAT": "||",
+}
 _TYPES: dict[type, Type] = {bool: Type.BOOLEAN, int: Type.INTEGER, str: Type.TEXT, date: Type.DATE}
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from engine.errors import Position, Refused
 from engine.sql.refusals import refuse_clause, refuse_node
 from engine.sql.scan import position_of, scan
+from engine.sql.statement import Context
 from engine.sql.syntax import Common, Derived, Grouping, Item, Query, Sort, Star, SyntaxExpression, Table
 from engine.sql.terms import LARGEST_INTEGER, Node, Terms, parts_of
 
@@ -29,19 +30,23 @@ class Parsed:
     query: Query
 
 
-def parse(sql: str) -> Parsed:
+def parse(sql: str, context: Context) -> Parsed:
     """Reads one SELECT statement in DuckDB's dialect; raises Refused SQL_*."""
+    return Parsed(sql, _read(sql))
+
+
+def _read(sql: str) -> Query:
     scan(sql)
     with _room():
         try:
-            return Parsed(sql, _query(Terms(sql), _tree(sql)))
+            return _query(Terms(sql), _tree(sql))
         except RecursionError:
             raise Refused("SQL_TOO_DEEP") from None
 
 
 def parse_expression(text: str) -> SyntaxExpression:
     """Reads one expression, as node.toml has them; raises Refused SQL_*."""
-    query = parse(f"SELECT {text}\nFROM local").query
+    query = _read(f"SELECT {text}\nFROM local")
     if len(query.items) != 1 or query != _plain(query) or not isinstance(query.items[0], Item):
         raise Refused("SQL_SYNTAX", at=query.at, detail="one expression is expected here")
     if query.items[0].alias is not None:

@@ -1,0 +1,68 @@
+"""Pass 4, decompose: the statement's aggregates -> measures that nodes can add up. ``Restricted`` -> ``Decomposed``.
+
+SUM is one measure. AVG is a centred sum and the count of the same rows (same expression, same filter). Equal measures
+are released once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.sql.bind import BoundQuery
+from engine.sql.expressions import Bound
+from engine.sql.outputs import AggregateUse, Figure, aggregate_leaf, key_leaf
+from engine.sql.restrict import Restricted
+from engine.sql.statement import Context, CountLeaf, KeyLeaf, Leaf, MeanLeaf, SumLeaf
+from engine.trusted.plan import Aggregate, Clamp, Expression, GroupingSet, Measure, Statistic
+
+_COUNTED = {
+    Figure.ROWS: Statistic.COUNT_ROWS,
+    Figure.PRESENT: Statistic.COUNT_PRESENT,
+    Figure.PERSONS: Statistic.COUNT_PERSONS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decomposed:
+    query: BoundQuery
+    aggregate: Aggregate
+    leaves: tuple[tuple[str, Leaf], ...]
+
+
+def decompose(restricted: Restricted, context: Context) -> Decomposed:
+    """The plan's aggregate, and what each leaf of the outputs is in terms of its measures."""
+    measures: list[Measure] = []
+    leaves: list[tuple[str, Leaf]] = [(key_leaf(i), KeyLeaf(i)) for i in range(len(restricted.keys))]
+    for index, (use, clamp) in enumerate(zip(restricted.query.aggregates, restricted.clamps, strict=True)):
+        leaves.append((aggregate_leaf(index), _leaf(use, clamp, measures)))
+    every_key = GroupingSet(tuple(range(len(restricted.keys))))
+    aggregate = Aggregate(restricted.relation, restricted.keys, (every_key,), tuple(measures))
+    return Decomposed(restricted.query, aggregate, tuple(leaves))
+
+
+def _leaf(use: AggregateUse, clamp: Clamp | None, measures: list[Measure]) -> Leaf:
+    argument, condition = _inner(use.argument), _inner(use.filter)
+    if use.figure is Figure.SUM:
+        return SumLeaf(_place(measures, Measure(Statistic.SUM, argument, condition, clamp)))
+    if use.figure is Figure.MEAN:
+        centred = _place(measures, Measure(Statistic.CENTRED_SUM, argument, condition, clamp))
+        return MeanLeaf(centred, _place(measures, _present(use.argument, condition)))
+    return CountLeaf(_place(measures, Measure(_COUNTED[use.figure], argument, condition)))
+
+
+def _present(argument: Bound | None, condition: Expression | None) -> Measure:
+    """The count of the rows a sum adds up; all of them if the argument can never be NULL."""
+    if argument is None or (argument.domain is not None and not argument.domain.nullable):
+        return Measure(Statistic.COUNT_ROWS, None, condition)
+    return Measure(Statistic.COUNT_PRESENT, argument.expression, condition)
+
+
+def _place(measures: list[Measure], measure: Measure) -> int:
+    """The position of a measure; equal ones share it."""
+    if measure not in measures:
+        measures.append(measure)
+    return measures.index(measure)
+
+
+def _inner(bound: Bound | None) -> Expression | None:
+    return None if bound is None else bound.expression

@@ -1,0 +1,60 @@
+"""Pass 5, price: the whole plan, checked exactly as nodes check it, with its privacy figures in words.
+
+``Decomposed`` -> ``Statement``. The loss itself is chosen by whoever asks; what one person can change is fixed here.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from engine.errors import Refused
+from engine.sql.decompose import Decomposed
+from engine.sql.expressions import Bound
+from engine.sql.statement import Context, MeanLeaf, Ordering, Output, Statement
+from engine.trusted.catalogue import Catalogue
+from engine.trusted.plan import PLAN_VERSION, Plan, Type
+from engine.trusted.stability import Stability, stability_of
+from engine.trusted.verify import verify_plan
+from engine.trusted.wire import digest, encode
+
+
+def price(decomposed: Decomposed, context: Context) -> Statement:
+    """Raises Refused for what no node would accept: SQL_TOO_COMPLEX, SQL_OVERLAP_PERSONS, SQL_TEXT_UNPRINTABLE."""
+    query = decomposed.query
+    plan = Plan(PLAN_VERSION, _catalogue_digest(context.catalogue), decomposed.aggregate)
+    verify_plan(plan, context.catalogue, context.rules)
+    stability = stability_of(decomposed.aggregate.input, context.catalogue)
+    return Statement(
+        sql=query.sql,
+        plan=plan,
+        leaves=decomposed.leaves,
+        outputs=tuple(Output(o.name, _type(o.bound), o.bound.expression) for o in query.outputs),
+        having=None if query.having is None else query.having.expression,
+        order=tuple(Ordering(s.bound.expression, s.descending, s.nulls_first) for s in query.order),
+        limit=query.limit,
+        offset=query.offset,
+        notes=_notes(decomposed, stability),
+    )
+
+
+def _type(bound: Bound) -> Type:
+    if bound.domain is None:
+        raise Refused("SQL_UNTYPED_NULL", at=bound.at)
+    return bound.domain.type
+
+
+@lru_cache(maxsize=8)
+def _catalogue_digest(catalogue: Catalogue) -> bytes:
+    return digest(encode(catalogue))
+
+
+def _notes(decomposed: Decomposed, stability: Stability) -> tuple[str, ...]:
+    rows = "1 row" if stability.rows == 1 else f"{stability.rows} rows"
+    notes = [f"One person counts with at most {rows}; further rows of a person are left out."]
+    if stability.overlap > 1:
+        notes.append(
+            f"One person may appear at {stability.overlap} nodes, so noise is {stability.overlap} times as large."
+        )
+    if any(isinstance(leaf, MeanLeaf) for _, leaf in decomposed.leaves):
+        notes.append("An average over fewer than one row, as counted with noise, is NULL.")
+    return tuple(notes)

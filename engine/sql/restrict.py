@@ -1,0 +1,54 @@
+"""Pass 3, restrict: what may be released. ``BoundQuery`` -> ``Restricted``.
+
+Every key gets the explicit list of all its values, every sum and mean its clamp; both come from the published bounds
+by lineage. What has no list or no bound is refused here, with the place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.errors import Refused
+from engine.sql.bind import BoundQuery
+from engine.sql.expressions import Bound, located
+from engine.sql.outputs import AggregateUse, Figure
+from engine.sql.statement import Context
+from engine.trusted.domains import Domain, clamp_of, key_values
+from engine.trusted.plan import Clamp, Filter, Key, Relation, Scan
+
+
+@dataclass(frozen=True, slots=True)
+class Restricted:
+    """``clamps``: one an aggregate, None for counts."""
+
+    query: BoundQuery
+    relation: Relation
+    keys: tuple[Key, ...]
+    clamps: tuple[Clamp | None, ...]
+
+
+def restrict(query: BoundQuery, context: Context) -> Restricted:
+    """Raises Refused SQL_KEY_NO_DOMAIN, SQL_KEY_TOO_MANY, SQL_UNBOUNDED_MEASURE, SQL_PERSON_COLUMN."""
+    relation: Relation = Scan(query.dataset)
+    if query.predicate is not None:
+        relation = Filter(relation, query.predicate.expression)
+    keys = tuple(_key(key, context.rules.max_keys) for key in query.keys)
+    return Restricted(query, relation, keys, tuple(_clamp(use) for use in query.aggregates))
+
+
+def _key(key: Bound, max_keys: int) -> Key:
+    with located(key.at):
+        return Key(key.expression, key_values(_known(key), max_keys))
+
+
+def _clamp(use: AggregateUse) -> Clamp | None:
+    if use.figure not in (Figure.SUM, Figure.MEAN) or use.argument is None:
+        return None
+    with located(use.at):
+        return clamp_of(_known(use.argument))
+
+
+def _known(bound: Bound) -> Domain:
+    if bound.domain is None:
+        raise Refused("SQL_UNTYPED_NULL", at=bound.at)
+    return bound.domain
