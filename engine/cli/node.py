@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Json, NODE_HOME
+from engine.cli.options import NODE_HOME, Json
 
 app = typer.Typer(help="Run a node or helper, or prepare its binding.")
 

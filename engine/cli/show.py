@@ -6,7 +6,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -29,6 +30,16 @@ def console(*, error: bool = False) -> Console:
 
     wide = None if (sys.stderr if error else sys.stdout).isatty() else 120
     return Console(stderr=error, highlight=False, soft_wrap=False, width=wide)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """What is being done, on one line of the terminal's standard error; silent elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with console(error=True).status("starting") as status:
+        yield lambda words: status.update(f"{words} ...") if words else status.stop()
 
 
 def show_error(error: SplittallyError) -> None:

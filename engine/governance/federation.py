@@ -81,6 +81,11 @@ def default_caps(epsilon: Fraction = CAP[0], delta: Fraction = CAP[1]) -> tuple[
     return (AccountCap(AccountScope.IDENTIFIER, "", 365, most, most),)
 
 
+def default_rules(n_min: int = 0, f: int = 0, caps: tuple[AccountCap, ...] | None = None) -> Rules:
+    """The rules of a federation whose founders set nothing else."""
+    return Rules(n_min, f, MAX_KEYS, MAX_CELLS, caps or default_caps(), COMMITTEE)
+
+
 def found(
     directory: Path,
     catalogue: Catalogue,
@@ -124,7 +129,7 @@ def found(
         root_keys=tuple(RootKey(key.name, key.public) for key in root_keys),
         root_threshold=threshold,
         members=tuple(founder.member(seat) for seat in seats),
-        rules=Rules(n_min, f, MAX_KEYS, MAX_CELLS, caps or default_caps(), COMMITTEE),
+        rules=default_rules(n_min, f, caps),
         catalogue=catalogue,
     )
     record = signed(RecordKind.FEDERATION_MANIFEST, encode(manifest), *root_keys)

@@ -15,7 +15,7 @@ from pathlib import Path
 from shutil import rmtree
 from types import FrameType, TracebackType
 
-from engine.client import Session, connect
+from engine.client.session import Session, connect
 from engine.errors import Unavailable
 from engine.governance.agreement import sign_first_agreement
 from engine.governance.federation import Federation, found, set_coordinator
@@ -77,6 +77,14 @@ class LocalFederation:
     def session(self) -> Session:
         return connect(self.federation.home(ANALYST))
 
+    def wait_until_stopped(self) -> None:
+        """Return when a child ends; Ctrl-C and SIGTERM leave earlier. Raises Unavailable NODE_NOT_STARTED."""
+        while True:
+            for child in self.children:
+                if child.stopped:
+                    raise Unavailable("NODE_NOT_STARTED", name=child.name, internal=child.last_words())
+            self.clock.sleep_ms(POLL_MS * 10)
+
     def _found(self) -> None:
         terms = self.terms
         self.federation = found(
@@ -114,7 +122,7 @@ class LocalFederation:
         session = self.session()
 
         def missing() -> list[str]:
-            waiting = sorted(nodes - set(session.connected()))
+            waiting = sorted(nodes - {participant.node for participant in session.describe().connected})
             return waiting + [c.name for c in helpers if ATTENDING not in c.last_words(100)]
 
         def ready() -> bool:

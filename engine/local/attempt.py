@@ -1,0 +1,51 @@
+"""One statement over one's own files: what ``splittally try`` does, without the printing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from engine.catalogue import load_catalogue
+from engine.client.release import Release
+from engine.governance.federation import default_rules
+from engine.local.data import folders_of
+from engine.local.federation import LocalFederation, Terms
+from engine.trusted.account import loss_for, times
+from engine.trusted.records import AccountCap, AccountScope
+
+ATTEMPTS = 4
+
+
+def terms_for(epsilon: Fraction, delta: Fraction, n_min: int | None) -> Terms:
+    """Terms that allow this one statement, and a few attempts at it."""
+    price = loss_for(epsilon, delta)
+    budget = times(price, ATTEMPTS)
+    caps = (AccountCap(AccountScope.IDENTIFIER, "", 365, budget, budget),)
+    return Terms(caps, budget, price, n_min or 0)
+
+
+def attempt(
+    sql: str,
+    catalogue_file: Path,
+    data: Sequence[str],
+    epsilon: Fraction,
+    delta: Fraction,
+    n_min: int | None,
+    progress: Callable[[str], None],
+) -> Release:
+    """The release of one statement by a federation that lives as long as it takes.
+
+    Catalogue, folders and statement are checked before any process starts. Raises BadFile, Refused, Unavailable.
+    """
+    from engine.sql import prepare
+
+    catalogue = load_catalogue(catalogue_file)
+    folders = folders_of(data, catalogue)
+    terms = terms_for(epsilon, delta, n_min)
+    prepare(sql, catalogue, default_rules(terms.n_min, caps=terms.caps))
+    with LocalFederation(catalogue, folders, terms, progress) as local, local.session() as session:
+        progress("asking the nodes")
+        release = session.query(sql, epsilon=epsilon, delta=delta, n_min=n_min).wait()
+        progress("stopping the nodes")
+        return release

@@ -1,0 +1,78 @@
+"""The demonstration itself: a local federation of five departments, and its questions one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from engine.catalogue import load_catalogue
+from engine.client.release import Release
+from engine.client.session import Session
+from engine.errors import Refused
+from engine.local.demo.exact import Exact, Row
+from engine.local.demo.files import bindings, prepare
+from engine.local.demo.questions import QUESTIONS, Question
+from engine.local.demo.schema import HERE
+from engine.local.federation import LocalFederation, Terms
+from engine.trusted.account import loss_for
+
+BUDGET = (Fraction(4), Fraction(1, 10**6))
+PER_PLAN = (Fraction(2), Fraction(1, 10**9))
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``exact``: one row beside each released one, empty where the files have none. Release or refusal, not both."""
+
+    question: Question
+    release: Release | None
+    refusal: Refused | None
+    exact: tuple[Row, ...]
+    left: Mapping[str, Fraction]  # node -> share of the agreement's budget that is left there
+
+
+@dataclass(slots=True)
+class Demonstration:
+    """Running departments, and the files they hold."""
+
+    local: LocalFederation
+    session: Session
+    exact: Exact
+    budget: int = field(default_factory=lambda: loss_for(*BUDGET).rho_billionths)
+    spent: dict[str, int] = field(default_factory=dict)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        for question in QUESTIONS:
+            yield self.ask(question)
+
+    def ask(self, question: Question) -> Outcome:
+        try:
+            release = self.session.query(question.sql, purpose=question.asks).wait()
+        except Refused as refusal:
+            return Outcome(question, None, refusal, (), self._left())
+        if not release.repeated:
+            for node in release.participants:
+                self.spent[node] = self.spent.get(node, 0) + release.loss.rho_billionths
+        answer = release.answer
+        released = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+        return Outcome(question, release, None, tuple(self.exact.rows(question, released)), self._left())
+
+    def _left(self) -> dict[str, Fraction]:
+        return {node: 1 - Fraction(spent, self.budget) for node, spent in self.spent.items()}
+
+
+@contextmanager
+def demonstration(cache: Path, *, simulated: bool, progress: Progress) -> Iterator[Demonstration]:
+    """Five departments with their files, bound and running; all stopped on leaving."""
+    data = prepare(cache, simulated=simulated, progress=progress)
+    catalogue = load_catalogue(HERE / "catalogue.yaml")
+    terms = Terms(budget=loss_for(*BUDGET), per_plan=loss_for(*PER_PLAN))
+    with TemporaryDirectory(prefix="splittally-demo-") as folder:
+        bound = bindings(data, Path(folder))
+        with LocalFederation(catalogue, bound, terms, progress) as local, local.session() as session:
+            yield Demonstration(local, session, Exact(data))
