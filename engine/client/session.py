@@ -9,6 +9,7 @@ over unchanged snapshots is answered from the copy kept at home, free of charge.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +89,10 @@ class Session:
     def requests(self, most: int = 100) -> tuple[RequestStatus, ...]:
         """The newest requests of this analyst."""
         return self.line.requests(most).requests
+
+    def watch(self, request_id: str, seconds: float | None = None) -> Iterator[RequestStatus]:
+        """The status now and after each change, to the request's end; Unavailable ROUND_PENDING after ``seconds``."""
+        return self.line.watch(_digest(request_id), seconds)
 
     def result(self, request_id: str) -> Release:
         """The answer of a request submitted from this home, now or long ago; Unavailable ROUND_NOT_RELEASED."""
