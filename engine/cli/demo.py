@@ -76,7 +76,8 @@ def _show(shown: Console, outcome: Outcome, number: int) -> None:
         left = ", ".join(
             f"{node} {float(share):.1%}" for node, share in outcome.left.items() if node in release.survivors
         )
-        shown.print(f"  {footer(release.survivors, release.cost, f'left of the budget: {left}')}", style="dim")
+        shown.print(f"  {footer(release.survivors, release.cost)}", style="dim")
+        shown.print(f"  left of the budget: {left}", style="dim")
 
 
 def _document(outcome: Outcome) -> dict[str, object]:
@@ -106,7 +107,8 @@ def _keep(shown: Console, running: Demonstration) -> None:
     federation = running.local.federation
     shown.print(f"\nThe departments keep running; their homes are in {federation.directory}. In another terminal:")
     home = federation.home(ANALYST)
-    shown.print(f'  splittally submit --home {home} "SELECT sex, COUNT(*) AS n FROM residents GROUP BY sex"')
+    statement = "SELECT sex, COUNT(*) AS n FROM residents GROUP BY sex"
+    shown.print(f'  splittally submit --home {home} "{statement}"')
     shown.print(f"  splittally requests --home {home}")
     shown.print("Ctrl-C stops them and removes the homes.")
     try:

@@ -155,8 +155,7 @@ def _interval(value: Any, interval: tuple[float, float] | None, places: int | No
     return f"{text(low, places)} .. {text(high, places)}"
 
 
-def footer(nodes: Sequence[str], cost: Mapping[str, object], left: str = "") -> str:
-    """Who answered, what it cost, what is left; one line."""
-    spent = f"cost epsilon {text(cost['epsilon'])} at delta {cost['delta']:g}" if cost.get("rho_billionths") else "free"
-    parts = [f"answered by {', '.join(nodes)}", spent, *([left] if left else [])]
-    return "; ".join(parts)
+def footer(nodes: Sequence[str], cost: Mapping[str, object]) -> str:
+    """Who answered and what it cost; one line."""
+    spent = f"cost epsilon {cost['epsilon']:g} at delta {cost['delta']:g}"
+    return f"answered by {', '.join(nodes)}; {spent if cost['rho_billionths'] else 'free of charge'}"

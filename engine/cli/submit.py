@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.client.release import Release
     from engine.trusted.messages import RequestStatus
 
-_Request = Annotated[str, typer.Argument(metavar="REQUEST", help="The id that `submit` printed, or its beginning.")]
+_Request = Annotated[str, typer.Argument(metavar="REQUEST", help="The id that `submit` printed.")]
 _Wait = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the answer.")]
 
 

@@ -139,7 +139,7 @@ def _social_security(people: People, generator: np.random.Generator) -> dict[str
 
 
 def _sexes(people: People) -> list[str | int]:
-    return np.where(people.female, "Female", "Male").tolist()
+    return ["Female" if female else "Male" for female in people.female]
 
 
 def _ssn(person: int) -> str:
