@@ -175,9 +175,9 @@ def test_attempts_are_counted_for_each_request(scene: Scene) -> None:
     for nonce in range(1, 4):
         arrival = scene.federation.arrive(scene.federation.round(record, nonce=bytes([nonce]) * 16))
         held = remember(arrival, scene.helper)
-        answerable = [h for h in scene.federation.hosts[:3]]
+        hosts = scene.federation.hosts[:3]
         try:
-            shares = tuple(answer(arrival, scene.federation.node(h)).shares.shares[1] for h in answerable)
+            shares = tuple(answer(arrival, scene.federation.node(h)).shares.shares[1] for h in hosts)
             help_answer(AskAnswer(held.round.id, shares, ()), held, scene.helper)
         except SplittallyError as refused:
             codes.append(refused.code)
