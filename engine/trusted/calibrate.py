@@ -30,6 +30,7 @@ from engine.trusted.stability import Stability, stability_of
 
 LEAST_NODE_SIGMA = 64  # proof above
 FINE_NODE_SIGMA = 256  # then rounding sigma up wastes at most 0.4 %
+FINE_BALANCE = 200  # norms of blocks within 0.5 % of the largest, so the split of the budget within 1 %
 HEADROOM = 1 << 62
 FINEST = 2**32  # steps in a bound, at most
 _COUNTS = (Statistic.COUNT_ROWS, Statistic.COUNT_PRESENT, Statistic.COUNT_PERSONS)
@@ -120,7 +121,7 @@ def calibrate(plan: Plan, catalogue: Catalogue, loss: Loss, n_min: int, f: int) 
     scope = scope_of(aggregate.input, catalogue)
     bounds = tuple(grid_of(measure, scope).bound_steps for measure in aggregate.measures)
     norms = block_norms(aggregate, bounds, stability)
-    for tolerance, target in ((100, FINE_NODE_SIGMA), (1, LEAST_NODE_SIGMA)):
+    for tolerance, target in ((FINE_BALANCE, FINE_NODE_SIGMA), (1, LEAST_NODE_SIGMA)):
         multipliers = _balance([max(squares) for squares in norms], tolerance)
         found = _noise(multipliers, norms, stability, loss, honest, target)
         noise = 40 * found[2] * (isqrt(len(stability.hosts)) + 1)
