@@ -40,7 +40,7 @@ _COLUMN = 1 << 56  # capacity of one alias column: 256 of them make 2**64
 _CHUNK = 1 << 14  # candidates at a time: bounded memory, working set near the processor's second cache
 _ZEROS = memoryview(bytes(3 * 8 * _CHUNK))
 _TAYLOR = tuple((-1.0) ** k / factorial(k) for k in range(8, -1, -1))  # exp(-y), highest power first
-_DIGITS = 60  # of the weights
+_DIGITS = 40  # of the weights, below 2**61: their errors stay below 2**-50
 
 Words = NDArray[np.uint64]
 Integers = NDArray[np.int64]
@@ -93,7 +93,7 @@ class Envelope:
 
     Claim: column c gives block c below ``thresholds[c]`` and ``aliases[c]`` above, block b in W_b cases of 2**64;
            scale * f(m) <= W_b for every m of block b; ``leads[b]`` is scale * f(b w) / W_b as a float.
-    Because: W_b = floor(scale f(b w)) + 2 with f to 60 digits, what is left to 2**64 goes to block 0, and f falls.
+    Because: W_b = floor(scale f(b w)) + 2 with f to 34 digits, what is left to 2**64 goes to block 0, and f falls.
     Checked by: tests/trusted_sampler/test_exact.py::test_the_alias_table_gives_each_block_its_weight
                 tests/trusted_sampler/test_exact.py::test_the_envelope_is_never_below_the_law
     """
