@@ -54,9 +54,11 @@ def require_sound(bench: Any, make: Any, path: Path) -> int:
         else:
             assert number not in done["charged"]
             assert ledger.reply(round_) is None
-    for number in done["answered"]:
+    answered = [entry.round for entry in entries if entry.kind is JournalKind.ANSWERED_AS_HELPER]
+    assert len(answered) - len(done["answered"]) in (0, 1)
+    for round_ in answered:
         with pytest.raises(Refused, match="POLICY_ROUND_ANSWERED"):
-            ledger.mark_answered(make("round", number), make("request"), make("entry"))
+            ledger.mark_answered(round_, make("request"), make("entry"))
     bench.charge(ledger, "life goes on")
     ledger.close()
     return len(charged)

@@ -182,6 +182,15 @@ def test_a_journal_that_shrank_is_refused(old: int, size: int) -> None:
         journal.verify_consistency(old, size, journal.root(leaves), journal.root(leaves[:3]), [leaves[0]])
 
 
+def test_a_proof_of_a_smaller_tree_is_none_of_a_larger_one() -> None:
+    leaves, hashes = _tree(8)
+    old_root, root, path = journal.root(leaves[:4]), journal.root(leaves), journal.consistency_path(4, 8, hashes)
+    journal.verify_consistency(4, 8, old_root, root, path)
+    for size in (9, 16, 17, 32):
+        with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
+            journal.verify_consistency(4, size, old_root, root, path)
+
+
 def test_a_proof_stays_small() -> None:
     leaves = [journal.leaf_hash(i.to_bytes(4, "big")) for i in range(5000)]
     hashes = journal.stored_in(leaves)

@@ -336,6 +336,19 @@ def test_a_head_of_somebody_else_inside_a_record_is_refused(federation: Any) -> 
         sign.open_ready(federation.sign(RecordKind.READY, ready, "harbour"), roster)
 
 
+def test_a_forged_head_inside_a_record_is_refused(federation: Any) -> None:
+    roster = federation.roster
+    north, harbour = (sign.sign_head(_head(n), federation.keys["ana"]) for n in ("north", "harbour"))
+    share = federation.sign(RecordKind.SHARE, Share(bytes(32), "north", "h", b"", bytes(32), north), "north")
+    with refused("POLICY_SIGNATURE_INVALID"):
+        sign.open_share(share, roster)
+    answer = federation.sign(
+        RecordKind.HELPER_ANSWER, HelperAnswer(bytes(32), "harbour", (), bytes(32), harbour), "harbour"
+    )
+    with refused("POLICY_SIGNATURE_INVALID"):
+        sign.open_answer(answer, roster)
+
+
 def test_a_record_of_the_wrong_role_is_refused(federation: Any) -> None:
     head = sign.sign_head(_head("harbour"), federation.keys["harbour"])
     share = Share(bytes(32), "harbour", "ana", b"", bytes(32), head)
