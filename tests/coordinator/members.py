@@ -1,0 +1,234 @@
+"""Doubles of nodes and helpers for the coordinator's tests: real keys, signatures, masks and seals; no data, no noise.
+
+A member answers what is put into its link's outbox, in a thread of its own. ``faults`` name what it does wrong.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from engine.coordinator.links import Link, Links
+from engine.governance.agreement import default_agreement, install_agreement, sign_agreement
+from engine.governance.federation import Federation, found
+from engine.trusted import ring, wire
+from engine.trusted.catalogue import Catalogue, Column, Dataset, IdentifierForm, PersonUnit
+from engine.trusted.clock import SystemClock
+from engine.trusted.home import Home
+from engine.trusted.mask import add_mask, answer_info, seed_info
+from engine.trusted.messages import (
+    PART_BYTES,
+    AnswerPart,
+    AnswerSet,
+    AskAnswer,
+    AskReady,
+    FromNode,
+    Hello,
+    OpenRound,
+    RoundRefusal,
+    ShareSet,
+    Submission,
+    ToNode,
+    VectorPart,
+)
+from engine.trusted.plan import Aggregate, ColumnRef, GroupingSet, Key, Literal, Measure, Plan, Scan, Statistic, Type
+from engine.trusted.random import SystemRandomness
+from engine.trusted.records import (
+    HelperAnswer,
+    JournalHead,
+    Loss,
+    Ready,
+    RecordKind,
+    Request,
+    Role,
+    RoundManifest,
+    Share,
+    SignedRecord,
+    SnapshotRef,
+)
+from engine.trusted.seal import seal
+from engine.trusted.sign import open_share, sign_head, signed
+
+HOSTS = ("east", "north", "west")
+REGIONS = ("N", "S")
+
+
+def catalogue(regions: tuple[str, ...] = REGIONS) -> Catalogue:
+    person = PersonUnit("person_id", "person_id", IdentifierForm.AS_IS)
+    columns = (Column("person_id", Type.TEXT), Column("region", Type.TEXT, domain=regions))
+    people = Dataset("people", "", "", HOSTS, person, 1, 1, 1, "", 10_000, 10_000, columns)
+    return Catalogue(1, "test", (people,))
+
+
+def make_federation(directory: Path, regions: tuple[str, ...] = REGIONS, **options: int) -> Federation:
+    clock, randomness = SystemClock(), SystemRandomness()
+    federation = found(
+        directory, catalogue(regions), clock=clock, randomness=randomness, analysts=("analyst", "other"), **options
+    )
+    signers = ["policy", *(f"guardian-{h}" for h in HOSTS)]
+    agreement = default_agreement(federation.manifest, clock)
+    record = sign_agreement(agreement, *(Home.load(federation.home(s)) for s in signers))
+    install_agreement(record, [Home.load(federation.home(n)) for n in ("coordinator", *federation.processes)])
+    return federation
+
+
+def count_plan(federation: Federation, keys: int = 1) -> Plan:
+    """SELECT region, COUNT(*) FROM people GROUP BY region; with ``keys`` 2 the key stands there twice."""
+    published = federation.manifest.catalogue
+    domain = published.datasets[0].columns[1].domain
+    key = Key(ColumnRef("region"), tuple(Literal(Type.TEXT, v) for v in domain))
+    aggregate = Aggregate(
+        Scan("people"), (key,) * keys, (GroupingSet(tuple(range(keys))),), (Measure(Statistic.COUNT_ROWS),)
+    )
+    return Plan(1, wire.digest(wire.encode(published)), aggregate)
+
+
+def make_submission(made: Federation, /, **changes: object) -> Submission:
+    """A signed request of the analyst; ``changes`` replace fields of the Request, or name its ``signer``, or the number of ``keys``."""
+    home = Home.load(made.home(str(changes.pop("signer", "analyst"))))
+    plan = wire.encode(count_plan(made, int(str(changes.pop("keys", 1)))))
+    agreement = Home.load(made.home("coordinator")).agreements()[0]
+    now = SystemClock().now_ms()
+    request = Request(
+        version=1,
+        nonce=SystemRandomness().bytes(16),
+        federation="test",
+        analyst="analyst",
+        plan_digest=wire.digest(plan),
+        agreement_digest=wire.digest(agreement.payload),
+        loss=Loss(20_000_000, 0),
+        n_min=len(HOSTS),
+        f=0,
+        committee=3,
+        sealing_key=home.sealing_key().public,
+        created_ms=now,
+        expires_ms=now + 600_000,
+        max_attempts=2,
+        runs=1,
+        purpose="test",
+    )
+    request = replace(request, **changes)  # type: ignore[arg-type]
+    record = signed(RecordKind.REQUEST, wire.encode(request), home.signing_key())
+    return Submission(record, plan, b"SELECT region, COUNT(*) AS n FROM people GROUP BY region")
+
+
+class Double:
+    """One member: a host with ``counts``, a helper, or both."""
+
+    def __init__(self, federation: Federation, name: str, counts: tuple[int, ...] = ()) -> None:
+        self.home = Home.load(federation.home(name))
+        self.name, self.counts = name, counts
+        self.key, self.sealing = self.home.signing_key(), self.home.sealing_key()
+        self.roster = self.home.roster()
+        self.faults: set[str] = set()
+        self.manifest = b""
+        self.seen: list[ToNode] = []
+        self.replies: dict[bytes, list[FromNode]] = {}
+        self.head = sign_head(JournalHead(name, 0, bytes(32), bytes(32)), self.key)
+        self.link: Link | None = None
+
+    def hello(self) -> Hello:
+        snapshots = (SnapshotRef("people", f"{self.name}-1", 0),) if self.counts else ()
+        return Hello(1, self.name, 1, snapshots, self.head)
+
+    def join(self, links: Links) -> None:
+        self.link = links.join(self.hello())
+        threading.Thread(target=self._serve, args=(links, self.link), daemon=True).start()
+
+    def leave(self, links: Links) -> None:
+        assert self.link is not None
+        links.leave(self.link)
+        self.link.outbox.put(None)
+
+    def _serve(self, links: Links, link: Link) -> None:
+        while (message := link.outbox.get()) is not None:
+            self.seen.append(message)
+            if type(message).__name__ in self.faults:  # dies on this message
+                links.leave(link)
+                return
+            for answer in self.answer(message):
+                links.hand_over(link, answer)
+
+    def answer(self, message: ToNode) -> list[FromNode]:
+        match message:
+            case _ if "silent" in self.faults:
+                return []
+            case AskReady():
+                head = self.head.head
+                ready = Ready(1, message.request_digest, self.name, SystemClock().now_ms(), head, ())
+                return [signed(RecordKind.READY, wire.encode(ready), self.key)]
+            case OpenRound():
+                self.manifest = message.manifest
+                return self._share() if self.counts else []
+            case AskAnswer():
+                return self._help(message)
+        return []
+
+    def _share(self) -> list[FromNode]:
+        round_, manifest = wire.digest(self.manifest), wire.decode(RoundManifest, self.manifest)
+        for fault in self.faults:
+            if fault.startswith(("BUDGET_", "POLICY_")):
+                return [RoundRefusal(round_, fault)]
+        if round_ not in self.replies:
+            self.replies[round_] = self._mask(round_, manifest)
+        messages = self.replies[round_]
+        if "equivocates" in self.faults:
+            return messages + self._mask(round_, manifest)
+        return messages * 2 if "repeats" in self.faults else messages
+
+    def _mask(self, round_: bytes, manifest: RoundManifest) -> list[FromNode]:
+        unit = manifest.calibration.multipliers[0]
+        vector = ring.from_integers([*(unit * c for c in self.counts), 1])
+        request: Request = wire.decode(Request, manifest.request.payload)
+        seeds = [(m, SystemRandomness().bytes(32)) for m in (request.analyst, *manifest.helpers)]
+        for _, seed in seeds:
+            add_mask(vector, seed, round_, self.name)
+        body = ring.to_bytes(vector)
+        digest = wire.digest(body + b"!" if "wrong digest" in self.faults else body)
+        records = []
+        for member, seed in seeds:
+            sealed = seal(seed, self.roster.member(member).sealing_key, seed_info(round_, self.name, member))
+            records.append(self._signed(Share(round_, self.name, member, sealed, digest, self.head)))
+        starts = range(0, len(body), PART_BYTES)
+        parts = [VectorPart(round_, i, body[s : s + PART_BYTES]) for i, s in enumerate(starts)]
+        return [*parts, ShareSet(round_, tuple(records), len(parts), 1)]
+
+    def _signed(self, share: Share) -> SignedRecord:
+        if "forges" in self.faults:
+            share = replace(share, node="north" if self.name != "north" else "east")
+        return signed(RecordKind.SHARE, wire.encode(share), self.key)
+
+    def _help(self, ask: AskAnswer) -> list[FromNode]:
+        manifest: RoundManifest = wire.decode(RoundManifest, self.manifest)
+        assert wire.digest(self.manifest) == ask.round
+        total = np.zeros(manifest.calibration.cells + 1, dtype=np.uint64)
+        survivors = []
+        for record in ask.shares:
+            share = open_share(record, self.roster)
+            assert (share.round, share.member) == (ask.round, self.name)
+            add_mask(total, self.sealing.open(share.sealed_seed, seed_info(*_ids(share))), ask.round, share.node)
+            survivors.append(share.node)
+        request: Request = wire.decode(Request, manifest.request.payload)
+        sealed = seal(ring.to_bytes(total), request.sealing_key, answer_info(ask.round, self.name))
+        named = tuple(survivors[:-1]) if "fewer survivors" in self.faults else tuple(survivors)
+        answer = HelperAnswer(ask.round, self.name, named, wire.digest(sealed), self.head)
+        starts = range(0, len(sealed), PART_BYTES)
+        parts: list[FromNode] = [AnswerPart(ask.round, i, sealed[s : s + PART_BYTES]) for i, s in enumerate(starts)]
+        record = signed(RecordKind.HELPER_ANSWER, wire.encode(answer), self.key)
+        return [*parts, AnswerSet(ask.round, record, len(parts))]
+
+
+def _ids(share: Share) -> tuple[bytes, str, str]:
+    return share.round, share.node, share.member
+
+
+def doubles(federation: Federation, counts: dict[str, tuple[int, ...]]) -> dict[str, Double]:
+    """Every node and helper of the federation, by name."""
+    names: Collection[str] = federation.processes
+    helpers = federation.names(Role.HELPER)
+    assert set(helpers) <= set(names)
+    return {name: Double(federation, name, counts.get(name, ())) for name in names}

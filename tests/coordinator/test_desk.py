@@ -1,0 +1,342 @@
+"""Requests through the coordinator, with doubles of nodes and helpers on its links: no gRPC, everything else real."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from engine.client.open_result import open_result
+from engine.coordinator.admit import Admitted, admit, terms_of
+from engine.coordinator.board import Board
+from engine.coordinator.desk import Desk
+from engine.coordinator.events import Windows
+from engine.coordinator.links import Links
+from engine.coordinator.services import Services
+from engine.coordinator.store import Store
+from engine.errors import Refused, SplittallyError, Unavailable
+from engine.governance.federation import Federation
+from engine.trusted import wire
+from engine.trusted.clock import SystemClock
+from engine.trusted.home import Home
+from engine.trusted.messages import (
+    BodyKind,
+    OpenRound,
+    RequestState,
+    RequestStatus,
+    ResultBody,
+    ResultHead,
+    Submission,
+)
+from engine.trusted.plan import Plan
+from engine.trusted.random import SystemRandomness
+from engine.trusted.records import Role
+from engine.trusted.sign import Roster
+from tests.coordinator.members import Double, doubles, make_federation, make_submission
+
+COUNTS = {"east": (1, 10), "north": (2, 20), "west": (4, 40)}
+WINDOWS = Windows(gather=150, ready=300, share=600, answer=300, rejoin=100)
+
+
+@dataclass
+class Bench:
+    """A coordinator without gRPC, and its members."""
+
+    federation: Federation
+    home: Home
+    services: Services
+    desk: Desk
+    members: dict[str, Double]
+
+    @property
+    def links(self) -> Links:
+        return self.services.links
+
+    def run(self, submission: Submission) -> RequestStatus:
+        digest = self.desk.submit("analyst", submission).request_digest
+        return list(self.desk.watch("analyst", digest, lambda: True))[-1]
+
+    def fetch(self, digest: bytes) -> tuple[ResultHead, dict[tuple[BodyKind, str], bytes]]:
+        bodies: dict[tuple[BodyKind, str], bytes] = {}
+        head = None
+        for part in self.desk.fetch("analyst", digest):
+            if isinstance(part, ResultBody):
+                key = (part.body_kind, part.sender)
+                bodies[key] = bodies.get(key, b"") + part.body
+            else:
+                head = part
+        assert head is not None
+        return head, bodies
+
+    def counts(self, submission: Submission) -> tuple[int, ...]:
+        """The exact counts that the analyst opens; the doubles add no noise."""
+        head, bodies = self.fetch(wire.digest(submission.request.payload))
+        home = Home.load(self.federation.home("analyst"))
+        opened = open_result(head, bodies, submission, home.roster(), home.sealing_key())
+        unit = opened.manifest.calibration.multipliers[0]
+        return tuple(cell // unit for cell in opened.cells)
+
+    def restarted(self) -> Bench:
+        """Another coordinator on the same store, with no member connected yet."""
+        again = make_bench(self.federation, {})
+        again.members = self.members
+        return again
+
+
+def make_bench(federation: Federation, members: dict[str, Double]) -> Bench:
+    """A bench where hosts do not serve as helpers, so that a member fails in one duty at a time."""
+    home = Home.load(federation.home("coordinator"))
+    store, manifest = Store(home.state_path), federation.manifest
+    seats = tuple(replace(m, roles=(Role.NODE,)) if m.name in COUNTS else m for m in manifest.members)
+    roster = Roster(replace(manifest, members=seats))
+    services = Services(roster, Links(), store, Board(store), SystemClock(), SystemRandomness(), WINDOWS)
+    for member in members.values():
+        member.join(services.links)
+    return Bench(federation, home, services, Desk(home, services), members)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    federation = make_federation(tmp_path, helpers=2)
+    made = make_bench(federation, doubles(federation, COUNTS))
+    yield made
+    made.desk.drain()
+    made.links.close()
+
+
+def refusal(bench: Bench, **changes: object) -> str:
+    with pytest.raises(SplittallyError) as caught:
+        bench.desk.submit("analyst", make_submission(bench.federation, **changes))
+    return caught.value.code
+
+
+def test_a_request_is_released_and_opens_to_the_exact_sum(bench: Bench) -> None:
+    submission = make_submission(bench.federation)
+    status = bench.run(submission)
+    assert (status.state, status.attempt) == (RequestState.RELEASED, 1)
+    assert bench.counts(submission) == (7, 70)
+
+
+def test_the_same_signed_bytes_are_the_same_request(bench: Bench) -> None:
+    submission = make_submission(bench.federation)
+    first, opened = bench.run(submission), len(opened_rounds(bench))
+    again = bench.desk.submit("analyst", submission)
+    assert (again.state, again.request_digest) == (RequestState.RELEASED, first.request_digest)
+    assert len(opened_rounds(bench)) == opened
+
+
+def opened_rounds(bench: Bench) -> list[OpenRound]:
+    return [m for m in bench.members["east"].seen if isinstance(m, OpenRound)]
+
+
+def test_many_threads_submitting_the_same_bytes_start_one_run(bench: Bench) -> None:
+    submission = make_submission(bench.federation)
+    threads = [threading.Thread(target=bench.desk.submit, args=("analyst", submission)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert bench.run(submission).state is RequestState.RELEASED
+    assert len(opened_rounds(bench)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"n_min": 2}, "POLICY_N_MIN"),
+        ({"n_min": 4}, "POLICY_N_MIN"),
+        ({"f": 1}, "POLICY_F_DIFFERS"),
+        ({"expires_ms": 2, "created_ms": 1}, "POLICY_REQUEST_EXPIRED"),
+        ({"plan_digest": bytes(32)}, "POLICY_PLAN_DIFFERS"),
+        ({"agreement_digest": bytes(32)}, "POLICY_AGREEMENT_UNKNOWN"),
+        ({"federation": "elsewhere"}, "POLICY_RECORD_INVALID"),
+        ({"signer": "other"}, "POLICY_SIGNATURE_INVALID"),
+        ({"signer": "other", "analyst": "other"}, "POLICY_CALLER"),
+    ],
+)
+def test_what_is_not_admitted(bench: Bench, changes: dict[str, object], code: str) -> None:
+    assert refusal(bench, **changes) == code
+    assert opened_rounds(bench) == []
+
+
+def test_a_plan_for_another_catalogue_is_not_admitted(bench: Bench) -> None:
+    submission = make_submission(bench.federation)
+    plan = wire.encode(replace(wire.decode(Plan, submission.plan), catalogue_digest=bytes(32)))
+    changed = make_submission(bench.federation, plan_digest=wire.digest(plan))
+    with pytest.raises(Refused, match="POLICY_CATALOGUE_DIFFERS"):
+        bench.desk.submit("analyst", replace(changed, plan=plan))
+
+
+def test_an_analyst_sees_own_requests_only(bench: Bench) -> None:
+    submission = make_submission(bench.federation)
+    digest = bench.run(submission).request_digest
+    with pytest.raises(Refused, match="POLICY_REQUEST_UNKNOWN"):
+        bench.desk.watch("other", digest, lambda: True)
+    with pytest.raises(Refused, match="POLICY_REQUEST_UNKNOWN"):
+        next(bench.desk.fetch("other", digest))
+    assert bench.desk.requests("other", 10).requests == ()
+    assert [s.request_digest for s in bench.desk.requests("analyst", 10).requests] == [digest]
+
+
+@pytest.mark.parametrize(
+    ("member", "fault", "code"),
+    [
+        ("west", "BUDGET_EXHAUSTED", "BUDGET_EXHAUSTED"),
+        ("west", "wrong digest", "ROUND_SHARE_INVALID"),
+        ("west", "forges", "ROUND_SHARE_INVALID"),
+        ("west", "OpenRound", "ROUND_TOO_FEW_NODES"),
+        ("west", "silent", "ROUND_DEADLINE"),
+    ],
+)
+def test_one_node_fails_and_all_are_needed(bench: Bench, member: str, fault: str, code: str) -> None:
+    bench.members[member].faults.add(fault)
+    status = bench.run(make_submission(bench.federation))
+    assert (status.state, status.code) == (RequestState.REFUSED, code)
+
+
+@pytest.mark.parametrize("fault", ["equivocates", "repeats"])
+def test_repeated_and_equivocating_shares_count_once(bench: Bench, fault: str) -> None:
+    bench.members["north"].faults.add(fault)
+    submission = make_submission(bench.federation)
+    assert bench.run(submission).state is RequestState.RELEASED
+    assert bench.counts(submission) == (7, 70)
+
+
+def test_too_few_nodes_before_anything_is_charged(bench: Bench) -> None:
+    bench.members["north"].leave(bench.links)
+    status = bench.run(make_submission(bench.federation))
+    assert (status.state, status.code, status.attempt) == (RequestState.REFUSED, "ROUND_TOO_FEW_NODES", 0)
+    assert opened_rounds(bench) == []
+
+
+def test_a_node_that_comes_back_sends_the_same_round_again(bench: Bench) -> None:
+    north = bench.members["north"]
+    north.faults.add("OpenRound")
+    submission = make_submission(bench.federation)
+    digest = wire.digest(submission.request.payload)
+    answer: list[RequestStatus] = []
+    thread = threading.Thread(target=lambda: answer.append(bench.run(submission)))
+    thread.start()
+    while not any(isinstance(m, OpenRound) for m in north.seen):
+        thread.join(0.005)
+    north.faults.clear()
+    north.join(bench.links)
+    thread.join()
+    assert (answer[0].state, answer[0].attempt) == (RequestState.RELEASED, 1)
+    assert bench.counts(submission) == (7, 70)
+    assert bench.services.store.status(digest).state is RequestState.RELEASED
+
+
+def test_a_helper_that_dies_when_asked_costs_one_attempt(tmp_path: Path) -> None:
+    federation = make_federation(tmp_path, helpers=4)
+    bench = make_bench(federation, doubles(federation, COUNTS))
+    submission = make_submission(federation)
+    first = terms_of(admitted(bench, submission), bench.services.roster, WINDOWS, 0).candidates[0].name
+    bench.members[first].faults.add("AskAnswer")
+    status = bench.run(submission)
+    assert (status.state, status.attempt) == (RequestState.RELEASED, 2)
+    assert bench.counts(submission) == (7, 70)
+
+
+def admitted(bench: Bench, submission: Submission) -> Admitted:
+    return admit(submission, bench.home.agreements(), bench.services.roster, SystemClock().now_ms())
+
+
+def test_both_helpers_lost_and_no_attempt_left(bench: Bench) -> None:
+    for name in ("helper-1", "helper-2"):
+        bench.members[name].faults.add("AskAnswer")
+    status = bench.run(make_submission(bench.federation, max_attempts=1))
+    assert (status.state, status.code) == (RequestState.REFUSED, "ROUND_HELPER_LOST")
+
+
+def test_a_helper_answering_over_other_survivors_is_not_taken(bench: Bench) -> None:
+    bench.members["helper-1"].faults.add("fewer survivors")
+    status = bench.run(make_submission(bench.federation, max_attempts=1))
+    assert (status.state, status.code) == (RequestState.REFUSED, "ROUND_ANSWER_INVALID")
+
+
+def test_with_n_min_below_all_the_answer_is_over_those_left(tmp_path: Path) -> None:
+    federation = make_federation(tmp_path, n_min=2, helpers=2)
+    bench = make_bench(federation, doubles(federation, COUNTS))
+    bench.members["north"].faults.add("OpenRound")
+    submission = make_submission(federation, n_min=2)
+    assert bench.run(submission).state is RequestState.RELEASED
+    head, _ = bench.fetch(wire.digest(submission.request.payload))
+    assert head.survivors == ("east", "west")
+    assert bench.counts(submission) == (5, 50)
+
+
+def test_large_vectors_are_added_up_and_only_the_sum_is_sent(tmp_path: Path) -> None:
+    regions = tuple(f"r{i}" for i in range(600))
+    federation = make_federation(tmp_path, regions, helpers=2)
+    bench = make_bench(federation, doubles(federation, {name: (1,) * len(regions) ** 2 for name in COUNTS}))
+    bench.desk._services = replace(bench.services, windows=Windows())
+    submission = make_submission(federation, keys=2)
+    assert bench.run(submission).state is RequestState.RELEASED
+    head, bodies = bench.fetch(wire.digest(submission.request.payload))
+    assert head.summed
+    assert (BodyKind.MASKED_VECTOR, "") in bodies
+    assert set(bench.counts(submission)) == {3}
+
+
+def test_a_released_result_outlives_a_restart(bench: Bench) -> None:
+    submission = make_submission(bench.federation)
+    bench.run(submission)
+    again = bench.restarted()
+    again.desk.resume()
+    assert again.counts(submission) == (7, 70)
+
+
+def half_done(bench: Bench, **changes: object) -> Submission:
+    """A request that stood in an open round when the coordinator stopped."""
+    submission = make_submission(bench.federation, **changes)
+    digest, now = wire.digest(submission.request.payload), SystemClock().now_ms()
+    bench.services.store.accept(digest, "analyst", submission, now)
+    bench.services.store.open_round(digest, bytes(32), 1, b"manifest", now)
+    return submission
+
+
+def test_a_request_in_a_round_gets_its_next_attempt_after_a_restart(bench: Bench) -> None:
+    submission = half_done(bench)
+    again = bench.restarted()
+    again.desk.resume()
+    for member in again.members.values():
+        member.join(again.links)
+    status = list(again.desk.watch("analyst", wire.digest(submission.request.payload), lambda: True))[-1]
+    assert (status.state, status.attempt) == (RequestState.RELEASED, 2)
+    assert again.counts(submission) == (7, 70)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "code"),
+    [
+        ({"max_attempts": 1}, RequestState.REFUSED, "ROUND_COORDINATOR_RESTARTED"),
+        ({"created_ms": 1, "expires_ms": 2}, RequestState.EXPIRED, "POLICY_REQUEST_EXPIRED"),
+    ],
+)
+def test_a_request_without_a_next_attempt_is_settled_after_a_restart(
+    bench: Bench, changes: dict[str, object], state: RequestState, code: str
+) -> None:
+    submission = half_done(bench, **changes)
+    again = bench.restarted()
+    again.desk.resume()
+    status = list(again.desk.watch("analyst", wire.digest(submission.request.payload), lambda: True))[-1]
+    assert (status.state, status.code) == (state, code)
+
+
+def test_a_stopping_coordinator_takes_nothing_new(bench: Bench) -> None:
+    bench.desk.drain()
+    with pytest.raises(Unavailable, match="NODE_COORDINATOR_STOPPING"):
+        bench.desk.submit("analyst", make_submission(bench.federation))
+
+
+def test_a_run_that_fails_ends_its_request_with_a_code(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a library's own words")
+
+    monkeypatch.setattr("engine.coordinator.run.assemble", fail)
+    status = bench.run(make_submission(bench.federation))
+    assert (status.state, status.code) == (RequestState.REFUSED, "BUG_UNEXPECTED")
