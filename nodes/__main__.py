@@ -7,41 +7,32 @@ import signal
 import sys
 import threading
 
-import structlog
-
 from engine.errors import Bug, SplittallyError
-from engine.trusted.clock import SystemClock
+from engine.trusted.clock import Clock, SystemClock
 from engine.trusted.home import Home
 from engine.trusted.random import SystemRandomness
 from nodes.config import open_node, take_seat
+from nodes.log import Log
 from nodes.server import Server, dial
 
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0, or that of the error (engine/errors.py)."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+    clock = SystemClock()
     try:
         if arguments[:1] == ["schema"]:
             from nodes.schema import main as schema
 
             schema(arguments[1:])
         else:
-            _run(arguments)
+            _run(arguments, clock)
     except SplittallyError as error:
-        structlog.get_logger().error("not_started", code=error.code, message=error.message, hint=error.hint)
+        Log(sys.stderr, clock).event("not_started", code=error.code, message=error.message, hint=error.hint)
         return error.exit_status
     return 0
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str], clock: Clock) -> None:
     """Attends until SIGTERM or SIGINT, then drains."""
     parser = argparse.ArgumentParser(prog="python -m nodes", description=__doc__)
     parser.add_argument("--home", required=True, help="the member's home")
@@ -52,8 +43,9 @@ def _run(arguments: list[str]) -> None:
         signal.signal(name, lambda *_: stop.set())
     home = Home.load(options.home)
     endpoint = options.coordinator or home.coordinator
-    seat = take_seat(home, SystemClock(), SystemRandomness())
-    server = Server(seat, open_node(home, seat), lambda: dial(endpoint, home.tls()))
+    seat = take_seat(home, clock, SystemRandomness())
+    log = Log(sys.stderr, clock, member=seat.name)
+    server = Server(seat, open_node(home, seat), lambda: dial(endpoint, home.tls()), log)
     server.start()
     while server.alive and not stop.wait(1.0):
         pass

@@ -17,7 +17,6 @@ from functools import partial
 from traceback import extract_tb
 
 import grpc
-import structlog
 
 from engine.errors import SplittallyError, error_for
 from engine.trusted.home import Tls
@@ -39,6 +38,7 @@ from engine.trusted.sign import sign_head
 from engine.trusted.wire import decode, encode
 from nodes.answer import Node, answer
 from nodes.committee import help_answer, ready, remember
+from nodes.log import Log
 from nodes.manifest import Seat
 from nodes.rounds import Duty, Rounds, Task, refusal_ms
 
@@ -68,9 +68,8 @@ def dial(endpoint: str, tls: Tls) -> grpc.Channel:
 class Server:
     """One member's process: ``node`` is None for a helper without data."""
 
-    def __init__(self, seat: Seat, node: Node | None, dialler: Callable[[], grpc.Channel]) -> None:
-        self._seat, self._node, self._dialler = seat, node, dialler
-        self._log = structlog.get_logger().bind(member=seat.name)
+    def __init__(self, seat: Seat, node: Node | None, dialler: Callable[[], grpc.Channel], log: Log) -> None:
+        self._seat, self._node, self._dialler, self._log = seat, node, dialler, log
         self._rounds = Rounds(seat.name)
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -96,7 +95,7 @@ class Server:
         self._line.join(FLUSH_SECONDS)
         self._plans.shutdown(wait=False, cancel_futures=True)
         self._duties.shutdown(wait=False, cancel_futures=True)
-        self._log.info("stopped")
+        self._log.event("stopped")
 
     def _attend(self) -> None:
         failures = 0
@@ -108,9 +107,9 @@ class Server:
                         failures = 0
                         self._receive(payload)
             except grpc.RpcError as error:
-                self._log.info("line_lost", status=error.code().name, code=error_for(error.details() or "").code)
+                self._log.event("line_lost", status=error.code().name, code=error_for(error.details() or "").code)
             except SplittallyError as error:
-                self._log.error("line_not_dialled", code=error.code)
+                self._log.event("line_not_dialled", code=error.code)
             finally:
                 over.set()
                 with self._changed:
@@ -156,10 +155,10 @@ class Server:
         try:
             message: ToNode = decode(ToNode, payload)
         except SplittallyError as error:
-            self._log.warning("message_refused", code=error.code)
+            self._log.event("message_refused", code=error.code)
             return
         if isinstance(message, Welcome):
-            self._log.info("attending", epoch=message.epoch)
+            self._log.event("attending", epoch=str(message.epoch))
         clock = self._seat.clock
         with self._changed:
             tasks = self._rounds.receive(message, clock.now_ms(), clock.monotonic_ms())
@@ -189,14 +188,14 @@ class Server:
         error = done.exception()
         if error is None:
             messages, leave = done.result()
-            self._log.info("done", **ids)
+            self._log.event("done", **ids)
         elif isinstance(error, SplittallyError):
             messages, leave = (RoundRefusal(task.round, error.code),), refusal_ms(task.arrival, self._seat)
-            self._log.info("refused", code=error.code, **ids)
+            self._log.event("refused", code=error.code, **ids)
         else:
             messages, leave = (RoundRefusal(task.round, "NODE_FAILED"),), refusal_ms(task.arrival, self._seat)
             place = extract_tb(error.__traceback__)[-1]
-            self._log.error("failed", kind=type(error).__name__, at=f"{place.name}:{place.lineno}", **ids)
+            self._log.event("failed", kind=type(error).__name__, at=f"{place.name}:{place.lineno}", **ids)
         with self._changed:
             self._rounds.finished(task, messages, leave)
             self._changed.notify_all()

@@ -13,7 +13,6 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-import structlog
 
 from engine.errors import Unavailable
 from engine.governance.authority import Authority
@@ -38,6 +37,7 @@ from engine.trusted.messages import (
 )
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import Participant, Share, SignedRecord
+from nodes.log import Log
 from nodes.server import Server, dial
 
 PATIENCE = 10.0
@@ -100,6 +100,10 @@ class Script:
         self._server.stop(0).wait()
 
 
+def served(seat: Any, node: Any, dialler: Callable[[], grpc.Channel], log: io.StringIO | None = None) -> Server:
+    return Server(seat, node, dialler, Log(log or io.StringIO(), seat.clock, member=seat.name))
+
+
 @pytest.fixture
 def script() -> Iterator[Script]:
     found = Script()
@@ -108,11 +112,16 @@ def script() -> Iterator[Script]:
 
 
 @pytest.fixture
-def serve(script: Script) -> Iterator[Callable[..., Server]]:
+def log() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def serve(script: Script, log: io.StringIO) -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def start(seat: Any, node: Any = None) -> Server:
-        server = Server(seat, node, lambda: grpc.insecure_channel(script.address))
+        server = served(seat, node, lambda: grpc.insecure_channel(script.address), log)
         servers.append(server)
         server.start()
         script.hear(seat.name, Hello)
@@ -184,13 +193,8 @@ def test_a_long_plan_delays_neither_helping_nor_a_pulse(
 
 
 def test_no_secret_or_row_value_reaches_the_log(
-    running: Any, script: Script, serve: Callable[..., Server], capsys: pytest.CaptureFixture[str]
+    running: Any, script: Script, serve: Callable[..., Server], log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = io.StringIO()
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(log),
-    )
     canary = 4_242_424_242
     node = running.node("north", (canary, 0, 0, 0))
     serve(node.seat, node)
@@ -207,7 +211,6 @@ def test_no_secret_or_row_value_reaches_the_log(
     script.said["north"].put(b"\xff")  # not a message
     script.say("north", Pulse(1))
     script.hear("north", Pulse)
-    structlog.reset_defaults()
     printed = log.getvalue() + "".join(capsys.readouterr())
     assert codes == ["NODE_SOURCE_FAILED", "NODE_FAILED"]
     assert '"event": "done"' in printed
@@ -222,7 +225,7 @@ def test_the_node_dials_again_when_the_coordinator_was_away(running: Any, serve:
     """Start order does not matter, nor does a restart; a reply made meanwhile leaves on the new line."""
     first = Script()
     node = running.node("north")
-    server = Server(node.seat, node, lambda: grpc.insecure_channel(first.address))
+    server = served(node.seat, node, lambda: grpc.insecure_channel(first.address))
     first.stop()
     server.start()
     time.sleep(0.3)
@@ -244,7 +247,7 @@ def test_stopping_ends_a_round_under_way_and_takes_no_new_one(running: Any, scri
     node, go_on = running.node("north"), threading.Event()
     honest = node.tables.partials
     node.tables.partials = lambda: go_on.wait(PATIENCE) and honest()
-    server = Server(node.seat, node, lambda: grpc.insecure_channel(script.address))
+    server = served(node.seat, node, lambda: grpc.insecure_channel(script.address))
     server.start()
     script.hear("north", Hello)
     script.say("north", OpenRound(lone_round(running)))
@@ -267,7 +270,7 @@ def test_only_the_coordinators_certificate_is_accepted(name: str, attends: bool,
     authority = Authority.create("demo", SystemClockNow(), SystemRandomness())
     script = Script(authority.issue("coordinator", "coordinator", (name,)))
     own = authority.issue("helper-1", "helper")
-    server = Server(running.seat("helper-1"), None, lambda: dial(script.address, own))
+    server = served(running.seat("helper-1"), None, lambda: dial(script.address, own))
     server.start()
     if attends:
         script.hear("helper-1", Hello)

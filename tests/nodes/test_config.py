@@ -1,0 +1,128 @@
+"""From a home on disk to a seat, a node and a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.catalogue import parse_catalogue
+from engine.errors import BadFile
+from engine.governance.agreement import default_agreement, sign_agreement, sign_first_agreement
+from engine.governance.federation import Federation, found
+from engine.trusted import wire
+from engine.trusted.catalogue import DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.clock import SystemClock
+from engine.trusted.home import Home
+from engine.trusted.plan import ColumnRef, NamedExpression, Type
+from engine.trusted.random import SystemRandomness
+from engine.trusted.records import JournalEntry, JournalKind
+from engine.trusted.sign import SigningKey
+from nodes.config import open_node, take_seat
+from nodes.manifest import Seat
+
+CATALOGUE = """
+federation: realm
+datasets:
+  people:
+    hosts: [north, south]
+    person: person_id
+    overlap: 1
+    rows_per_person: 1
+    columns:
+      person_id: {type: text}
+      region: {type: text, domain: [N, S]}
+"""
+COLUMNS = ("person_id", "region")
+
+
+@pytest.fixture
+def founded(tmp_path: Path) -> Federation:
+    catalogue = parse_catalogue(CATALOGUE, "catalogue.yaml")
+    federation = found(tmp_path, catalogue, clock=SystemClock(), randomness=SystemRandomness(), helpers=1)
+    table = tmp_path / "people.csv"
+    table.write_text("person_id,region\na,N\nb,S\nc,S\n")
+    binding = DatasetBinding(
+        "people",
+        SourceKind.DUCKDB,
+        (str(table),),
+        tuple(LocalColumn(c, Type.TEXT) for c in COLUMNS),
+        tuple(NamedExpression(c, ColumnRef(c)) for c in COLUMNS),
+    )
+    Home.load(federation.home("north")).store_binding(NodeBinding(1, "north", (binding,)))
+    return federation
+
+
+def seat_of(federation: Federation, name: str) -> tuple[Home, Seat]:
+    home = Home.load(federation.home(name))
+    return home, take_seat(home, SystemClock(), SystemRandomness())
+
+
+def journal(seat: Seat) -> list[JournalEntry]:
+    return [wire.decode(JournalEntry, seat.ledger.entry(i)) for i in range(seat.ledger.head().size)]
+
+
+def test_an_agreement_that_is_not_signed_by_all_is_journalled_and_ignored(founded: Federation) -> None:
+    agreement = sign_first_agreement(founded, SystemClock())
+    other = replace(default_agreement(founded.manifest, SystemClock()), name="unsigned by south")
+    signers = [Home.load(founded.home(name)) for name in ("policy", "guardian-north")]
+    Home.load(founded.home("north")).store_agreement(sign_agreement(other, *signers))
+    _, seat = seat_of(founded, "north")
+    assert list(seat.agreements.values()) == [agreement]
+    fates = {e.agreement_digest: e.code for e in journal(seat) if e.kind is JournalKind.AGREEMENT_STORED}
+    assert fates == {
+        wire.digest(wire.encode(agreement)): "",
+        wire.digest(wire.encode(other)): "POLICY_AGREEMENT_UNSIGNED",
+    }
+    seat.ledger.close()
+
+
+@pytest.mark.parametrize("key", ["sign", "seal"])
+def test_foreign_keys_do_not_start(founded: Federation, key: str) -> None:
+    home = Home.load(founded.home("north"))
+    home.write(f"keys/{key}.key", SigningKey.generate("x", SystemRandomness()).raw, secret=True)
+    with pytest.raises(BadFile) as refused:
+        take_seat(home, SystemClock(), SystemRandomness())
+    assert refused.value.code == "FILE_HOME_KEY_FOREIGN"
+
+
+def test_a_member_without_data_is_a_seat_only(founded: Federation) -> None:
+    home, seat = seat_of(founded, "helper-1")
+    assert open_node(home, seat) is None
+    seat.ledger.close()
+
+
+def test_a_host_without_a_binding_does_not_start(founded: Federation) -> None:
+    home, seat = seat_of(founded, "south")
+    with pytest.raises(BadFile) as refused:
+        open_node(home, seat)
+    assert refused.value.code == "FILE_HOME_MISSING"
+    seat.ledger.close()
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-m", "nodes", *arguments], stderr=subprocess.PIPE, text=True)
+
+
+def test_the_process_starts_without_a_coordinator_and_ends_on_sigterm(founded: Federation) -> None:
+    process = start("--home", str(founded.home("north")), "--coordinator", "127.0.0.1:9")
+    assert process.stderr is not None
+    first = json.loads(process.stderr.readline())
+    assert (first["event"], first["status"], first["member"]) == ("line_lost", "UNAVAILABLE", "north")
+    os.kill(process.pid, signal.SIGTERM)
+    _, log = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert json.loads(log.splitlines()[-1])["event"] == "stopped"
+
+
+def test_a_missing_home_is_a_clear_error(tmp_path: Path) -> None:
+    process = start("--home", str(tmp_path / "nowhere"))
+    _, log = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert json.loads(log)["code"] == "FILE_HOME_MISSING"
