@@ -11,18 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NEVER = [
-    "sqlglot",
-    "starlette",
-    "typer",
-    "rich",
-    "yaml",
-    "sqlalchemy",
-    "engine.sql",
-    "engine.catalogue",
-    "engine.governance",
-    "engine.coordinator",
-    "engine.client",
-    "engine.local",
+    *("sqlglot", "starlette", "typer", "rich", "yaml", "sqlalchemy"),
+    *("engine.sql", "engine.catalogue", "engine.governance", "engine.coordinator", "engine.client", "engine.local"),
     "engine.cli",
 ]
 
