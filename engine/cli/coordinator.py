@@ -11,8 +11,10 @@ from engine.cli.options import COORDINATOR_HOME
 
 
 def coordinator(
-    home: Annotated[Path, typer.Option(metavar="DIR", help="Default: ~/.splittally/coordinator.")] = COORDINATOR_HOME,
-    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Default: as in the home.")] = "",
+    home: Annotated[
+        Path, typer.Option(metavar="DIR", help="Default: ~/.splittally/coordinator.", show_default=False)
+    ] = COORDINATOR_HOME,
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Default: as in the home.", show_default=False)] = "",
 ) -> None:
     """Run the coordinator until it is stopped; SIGTERM lets rounds under way end."""
     import os

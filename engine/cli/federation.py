@@ -12,8 +12,14 @@ from engine.cli.options import CatalogueFile, Json, exact, probability
 
 app = typer.Typer(help="Found a federation.", no_args_is_help=True)
 
-_Number = Annotated[Fraction, typer.Option(parser=exact, metavar="NUMBER")]
-_Delta = Annotated[Fraction, typer.Option(parser=probability, metavar="NUMBER")]
+
+_CapEpsilon = Annotated[
+    Fraction, typer.Option(parser=exact, metavar="NUMBER", help="Loss of one person at a node, a year and for ever.")
+]
+_BudgetEpsilon = Annotated[Fraction, typer.Option(parser=exact, metavar="NUMBER", help="The agreement's budget.")]
+_PlanEpsilon = Annotated[Fraction, typer.Option(parser=exact, metavar="NUMBER", help="Most that one statement costs.")]
+_Delta = Annotated[Fraction, typer.Option(parser=probability, metavar="NUMBER", show_default=False, help="1e-6")]
+_PlanDelta = Annotated[Fraction, typer.Option(parser=probability, metavar="NUMBER", show_default=False, help="1e-9")]
 
 
 @app.callback()
@@ -32,12 +38,12 @@ def init(
     n_min: Annotated[int, typer.Option(min=0, help="Least survivors of a round; 0: all hosts of the plan.")] = 0,
     f: Annotated[int, typer.Option("-f", "--corrupt", min=0, help="Nodes assumed corrupt.")] = 0,
     roots: Annotated[int, typer.Option(min=1, max=9, help="Root keys.")] = 1,
-    cap_epsilon: _Number = Fraction(8),
+    cap_epsilon: _CapEpsilon = Fraction(8),
     cap_delta: _Delta = Fraction(1, 10**6),
-    budget_epsilon: _Number = Fraction(8),
+    budget_epsilon: _BudgetEpsilon = Fraction(8),
     budget_delta: _Delta = Fraction(1, 10**6),
-    per_plan_epsilon: _Number = Fraction(2),
-    per_plan_delta: _Delta = Fraction(1, 10**9),
+    per_plan_epsilon: _PlanEpsilon = Fraction(2),
+    per_plan_delta: _PlanDelta = Fraction(1, 10**9),
     agreement: Annotated[
         bool, typer.Option(help="Sign a first agreement over every dataset and column, and install it.")
     ] = True,
@@ -45,7 +51,7 @@ def init(
 ) -> None:
     """Write homes for root, policy officer, coordinator, nodes, helpers, guardians and analysts.
 
-    The caps bound what one person may lose at each node, in a year and for ever; the budget is the agreement's.
+    With data for its nodes and `splittally node prepare`, everything is ready to run.
     """
     from engine.catalogue import load_catalogue
     from engine.cli.show import console, print_json
@@ -82,7 +88,7 @@ def init(
     for name in founded.processes:
         home = founded.home(name)
         if (home / "node.toml").exists():
-            shown.print(f"  edit {home / 'node.toml'}; splittally node prepare {home / 'node.toml'}")
+            shown.print(f"  edit {home / 'node.toml'} and run: splittally node prepare {home / 'node.toml'}")
         shown.print(f"  splittally node --home {home}")
     shown.print(f'  splittally submit --home {founded.home(analyst[0])} "SELECT ..."')
     shown.print("Keys stand in each home only: carry a home to its owner's machine and delete it here.", style="dim")

@@ -11,8 +11,8 @@ from engine.cli.options import NODE_HOME, Json
 
 app = typer.Typer(help="Run a node or helper, or prepare its binding.")
 
-_Home = Annotated[Path, typer.Option(metavar="DIR", help="Default: ~/.splittally/node.")]
-_Coordinator = Annotated[str, typer.Option(metavar="HOST:PORT", help="Default: as in the home.")]
+_Home = Annotated[Path, typer.Option(metavar="DIR", help="Default: ~/.splittally/node.", show_default=False)]
+_Coordinator = Annotated[str, typer.Option(metavar="HOST:PORT", help="Default: as in the home.", show_default=False)]
 
 
 @app.callback(invoke_without_command=True)

@@ -36,12 +36,18 @@ Epsilon = Annotated[
     Fraction, typer.Option(parser=exact, metavar="NUMBER", help="Privacy loss of the statement, all cells together.")
 ]
 Delta = Annotated[
-    Fraction, typer.Option(parser=probability, metavar="NUMBER", help="The delta that epsilon is stated with.")
+    Fraction,
+    typer.Option(
+        parser=probability,
+        metavar="NUMBER",
+        help="The delta that epsilon is stated with; default 1e-9.",
+        show_default=False,
+    ),
 ]
 CatalogueFile = Annotated[Path, typer.Option("--catalog", metavar="FILE", help="The catalogue (YAML).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AnalystHome = Annotated[
-    Path, typer.Option("--home", metavar="DIR", help="The analyst's home.", show_default="~/.splittally/analyst")
+    Path, typer.Option("--home", metavar="DIR", help="Default: ~/.splittally/analyst.", show_default=False)
 ]
 NMin = Annotated[
     int | None, typer.Option(min=1, help="Least number of nodes an answer may come from; default: the federation's.")

@@ -44,17 +44,30 @@ def prepare(home: Home) -> NodeBinding:
     raise NotImplementedError
 
 
+def template(node: str, catalogue: Catalogue) -> str:
+    """A node.toml to be filled in: every column of the node's datasets under the catalogue's name."""
+    tables = {d.name: f"{d.name}.parquet" for d in catalogue.datasets if node in d.hosts}
+    return _written(node, catalogue, "/path/to/the/files/*", tables)
+
+
 def folder_binding(node: str, catalogue: Catalogue, folder: Path) -> str:
     """A node.toml over a folder of files that use the catalogue's own names."""
-    lines = [f'name = "{node}"', "[source.main]", 'kind = "duckdb"', f"path = {_quoted(str(folder / '*'))}"]
+    tables: dict[str, str] = {}
     for dataset in catalogue.datasets:
-        if node not in dataset.hosts:
-            continue
-        files = [f"{dataset.name}.{ending}" for ending in _ENDINGS if (folder / f"{dataset.name}.{ending}").is_file()]
-        if not files:
-            raise BadFile("FILE_DATA_NO_TABLE", path=str(folder), node=node, dataset=dataset.name)
-        lines += [f"[dataset.{dataset.name}]", 'source = "main"', f"table = {_quoted(files[0])}"]
-        lines += [f"[dataset.{dataset.name}.columns]", *(f'{c.name} = "{c.name}"' for c in dataset.columns)]
+        if node in dataset.hosts:
+            files = [f"{dataset.name}.{e}" for e in _ENDINGS if (folder / f"{dataset.name}.{e}").is_file()]
+            if not files:
+                raise BadFile("FILE_DATA_NO_TABLE", path=str(folder), node=node, dataset=dataset.name)
+            tables[dataset.name] = files[0]
+    return _written(node, catalogue, (folder / "*").as_posix(), tables)
+
+
+def _written(node: str, catalogue: Catalogue, path: str, tables: Mapping[str, str]) -> str:
+    lines = [f'name = "{node}"', "[source.main]", 'kind = "duckdb"', f"path = {_quoted(path)}"]
+    for dataset in catalogue.datasets:
+        if dataset.name in tables:
+            lines += [f"[dataset.{dataset.name}]", 'source = "main"', f"table = {_quoted(tables[dataset.name])}"]
+            lines += [f"[dataset.{dataset.name}.columns]", *(f'{c.name} = "{c.name}"' for c in dataset.columns)]
     return "\n".join(lines) + "\n"
 
 

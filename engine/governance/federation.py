@@ -134,10 +134,12 @@ def found(
     )
     record = signed(RecordKind.FEDERATION_MANIFEST, encode(manifest), *root_keys)
     founder.pin([*root_names, *(seat.name for seat in seats)], record, manifest.root_keys)
-    if bindings:
-        from engine.governance.binding import bind_all
+    from engine.governance.binding import bind_all, template
 
-        bind_all({directory / node: source for node, source in bindings.items()})
+    for host in hosts:
+        if host not in (bindings or {}):
+            Home.load(directory / host).write("node.toml", template(host, catalogue).encode())
+    bind_all({directory / node: source for node, source in (bindings or {}).items()})
     return Federation(directory, manifest, root_names)
 
 

@@ -23,8 +23,8 @@ class Question:
 
 BY_COUNCIL = Question(
     asks="How many people live in each council's area, and how old are they on average?",
-    body="SELECT council, COUNT(*) AS residents, AVG(age) AS mean_age\nFROM residents\nGROUP BY council",
-    tail="ORDER BY residents DESC",
+    body="SELECT council, COUNT(*) AS people, AVG(age) AS mean_age\nFROM residents\nGROUP BY council",
+    tail="ORDER BY people DESC",
     keys=("council",),
 )
 
@@ -60,7 +60,7 @@ QUESTIONS = (
     ),
     Question(
         asks="In which three decades were most people born who hold a social security number?",
-        body="SELECT year(born) // 10 AS decade, COUNT(*) AS people\nFROM registrations\nGROUP BY decade",
+        body="SELECT year(born) // 10 * 10 AS decade, COUNT(*) AS people\nFROM registrations\nGROUP BY decade",
         tail="ORDER BY people DESC\nLIMIT 3",
         keys=("decade",),
     ),
