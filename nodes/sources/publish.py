@@ -55,7 +55,7 @@ def reading(file: Path, names: Sequence[str], local: Sequence[LocalColumn], dial
         columns = ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in names)
         table = (
             f"read_csv({path}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"',"
-            f" strict_mode = false, columns = {{{columns}}})"
+            f" strict_mode = true, columns = {{{columns}}})"
         )
     guards = {Type.DECIMAL: "CASE WHEN isfinite({0}) THEN {0} END", Type.DATE: dialect.dated}
     parts = []

@@ -1,0 +1,258 @@
+"""The published view: what a department's file becomes, whatever it holds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+
+import duckdb
+import pytest
+from published import (
+    PEOPLE,
+    FixedRandomness,
+    binding_of,
+    catalogue_of,
+    dataset,
+    home_at,
+    publish,
+    stored,
+)
+
+from engine.errors import BadFile, Unavailable
+from engine.trusted.catalogue import (
+    Bounds,
+    Column,
+    DatasetBinding,
+    IdentifierForm,
+    LocalColumn,
+    NodeBinding,
+    SourceKind,
+)
+from engine.trusted.plan import Call, ColumnRef, Function, Literal, NamedExpression, Type
+from nodes.sources.duckdb import DuckDBSource
+from nodes.tables import Tables, cut
+
+HEADER = "person_id,region,sex,age,income,paid_on,active,note\n"
+MESSY = (
+    HEADER
+    + """p1,N,F,30,100.004,2020-05-01,true,plain
+p2,S,,130,1e9,2019-01-01,false,
+p3,X,M,-5,-3,2030-01-01,,"quoted, and
+over two lines"
+p4,E,M,abc,nan,infinity,yes,x
+p5,W,q,12.5,inf,2020-01-01 10:00:00,1,x
+,E,M,1,1,2020-01-01,yes,nobody
+"   ",E,M,1,0.005,44 BC,perhaps,blank
+"""
+)
+
+
+def test_stored_values_lie_in_their_domains(source: DuckDBSource, tmp_path: Path) -> None:
+    rows = stored(publish(dataset(), MESSY, tmp_path, source), "people")
+    assert rows == [
+        ("   ", "E", "M", 1, 1, 0.01, 0.01, None, None, None, "blank"),
+        ("p1", "N", "F", 30, 30, 100.0, 100.0, date(2020, 5, 1), date(2020, 5, 1), True, "plain"),
+        ("p2", "S", None, 120, None, 200000.0, None, date(2020, 1, 1), None, False, None),
+        ("p3", None, "M", 0, None, 0.0, None, date(2021, 12, 31), None, None, "quoted, and\nover two lines"),
+        ("p4", "E", "M", None, None, None, None, None, None, True, "x"),
+        ("p5", "W", None, 13, 13, None, None, date(2020, 1, 1), date(2020, 1, 1), True, "x"),
+    ]
+
+
+def parquet(path: Path, select: str) -> Path:
+    connection = duckdb.connect()
+    connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
+    connection.close()
+    return path
+
+
+def test_parquet_types_become_logical_types(source: DuckDBSource, tmp_path: Path) -> None:
+    file = parquet(
+        tmp_path / "people.parquet",
+        """SELECT * FROM (VALUES
+            (1::UINTEGER, 'N', 'F', 40.5::FLOAT, 12.345::DECIMAL(9, 3), TIMESTAMP '2020-02-29 23:59', TRUE, 'x'),
+            (2, 'S', 'M', 'nan'::FLOAT, -1, 'infinity'::TIMESTAMP, NULL, NULL)
+        ) AS t(person_id, region, sex, age, income, paid_on, active, note)""",
+    )
+    definition = dataset()
+    binding = binding_of(definition, [file], source)
+    tables = cut(
+        binding, catalogue_of(definition), home_at(tmp_path / "home"), randomness=FixedRandomness(), source=source
+    )
+    first, second = stored(tables, "people")
+    assert first == ("1", "N", "F", 41, 41, 12.35, 12.35, date(2020, 2, 29), date(2020, 2, 29), True, "x")
+    assert second[:7] == ("2", "S", "M", None, None, 0.0, None)
+    assert second[9:] == (None, None)
+
+
+def test_decimals_equal_their_literals(source: DuckDBSource, tmp_path: Path) -> None:
+    """Every stored decimal is the double nearest to its multiple of the step, for awkward steps too."""
+    for step in (Fraction(1, 100), Fraction(3, 10), Fraction(1, 7), Fraction(5), Fraction(1, 1024)):
+        columns = (PEOPLE[0], Column("x", Type.DECIMAL, bounds=Bounds(-1000 * step, 1000 * step), step=step))
+        lines = "".join(f"p{n},{float(n * step):.17g}\n" for n in range(-1000, 1001, 7))
+        tables = publish(dataset(columns), "person_id,x\n" + lines, tmp_path / str(step.denominator), source)
+        values = sorted(v for (v,) in stored(tables, "people", "x"))
+        assert values == [float(n * step) for n in range(-1000, 1001, 7)]
+
+
+@pytest.mark.parametrize(
+    ("form", "kept"),
+    [
+        (IdentifierForm.AS_IS, {"ab-1": 1, "AB 1": 1, "77": 1, "  ": 1, "-": 1}),
+        (IdentifierForm.UPPER_ALNUM, {"AB1": 2, "77": 1}),
+        (IdentifierForm.DIGITS, {"1": 2, "77": 1}),
+    ],
+)
+def test_persons_are_in_normal_form(
+    source: DuckDBSource, tmp_path: Path, form: IdentifierForm, kept: dict[str, int]
+) -> None:
+    text = "person_id,x\nab-1,1\nAB 1,2\n77,3\n  ,4\n-,5\n,6\n"
+    columns = (PEOPLE[0], Column("x", Type.INTEGER))
+    tables = publish(dataset(columns, rows_per_person=3, form=form), text, tmp_path, source)
+    assert Counter(p for (p,) in stored(tables, "people", "person_id")) == kept
+
+
+def test_surplus_rows_are_dropped(source: DuckDBSource, tmp_path: Path) -> None:
+    """At most two rows a person; which ones depends on the snapshot, not on other persons or on order."""
+    columns = (PEOPLE[0], Column("x", Type.INTEGER))
+    lines = [f"p{n % 20},{n}\n" for n in range(200)] + ["solo,1\n"]
+    definition = dataset(columns, rows_per_person=2)
+
+    def cut_of(name: str, body: list[str], seed: int) -> set[tuple[object, ...]]:
+        text = "person_id,x\n" + "".join(body)
+        return set(stored(publish(definition, text, tmp_path / name, source, seed=seed), "people"))
+
+    first = cut_of("a", lines, 1)
+    assert Counter(p for p, _ in first) == {**{f"p{n}": 2 for n in range(20)}, "solo": 1}
+    fewer = [line for line in reversed(lines) if not line.startswith("p7,")]
+    assert cut_of("b", fewer, 1) == {row for row in first if row[0] != "p7"}
+    assert cut_of("c", lines, 2) != first
+
+
+def test_one_row_a_person_is_certain(source: DuckDBSource, tmp_path: Path) -> None:
+    text = "person_id,x\n" + "p,1\n" * 5 + "q,1\nq,2\n"
+    tables = publish(dataset((PEOPLE[0], Column("x", Type.INTEGER))), text, tmp_path, source)
+    assert [p for (p,) in stored(tables, "people", "person_id")] == ["p", "q"]
+
+
+def bound_to(file: Path, definition_columns: dict[str, object], **changes: object) -> NodeBinding:
+    local = tuple(LocalColumn(n, Type.TEXT) for n in ("id", "pay", "opt_out"))
+    columns = tuple(NamedExpression(n, e) for n, e in definition_columns.items())  # type: ignore[arg-type]
+    bound = DatasetBinding("people", SourceKind.DUCKDB, (str(file),), local, columns)
+    return NodeBinding(1, "here", (replace(bound, **changes),))  # type: ignore[arg-type]
+
+
+def test_binding_expressions_and_consent(source: DuckDBSource, tmp_path: Path) -> None:
+    """A code mapping, a unit conversion, and a consent rule that keeps only rows where it is TRUE."""
+    file = tmp_path / "local.csv"
+    file.write_text("id,pay,opt_out\nq1,2.5,no\nq2,3,yes\nq3,4,\nq4,oops,no\n")
+    columns = (
+        PEOPLE[0],
+        Column("pence", Type.INTEGER, bounds=Bounds(Fraction(0), Fraction(1000))),
+        Column("band", Type.TEXT, domain=("low", "high")),
+    )
+    pay = Call(Function.CAST_DECIMAL, (ColumnRef("pay"),))
+    low = Call(Function.LESS, (pay, Literal(Type.DECIMAL, Fraction(3))))
+    binding = bound_to(
+        file,
+        {
+            "person_id": Call(Function.UPPER, (ColumnRef("id"),)),
+            "pence": Call(Function.MULTIPLY, (pay, Literal(Type.INTEGER, 100))),
+            "band": Call(Function.CASE, (low, Literal(Type.TEXT, "low"), Literal(Type.TEXT, "high"))),
+        },
+        consent=Call(Function.EQUAL, (ColumnRef("opt_out"), Literal(Type.TEXT, "no"))),
+        consent_version=3,
+    )
+    home = home_at(tmp_path / "home")
+    tables = cut(binding, catalogue_of(dataset(columns)), home, randomness=FixedRandomness(), source=source)
+    assert stored(tables, "people") == [("Q1", 250, 250, "low"), ("Q4", None, None, "high")]
+    assert [r.consent_version for r in tables.refs()] == [3]
+
+
+def test_a_snapshot_is_kept_until_binding_or_definition_change(source: DuckDBSource, tmp_path: Path) -> None:
+    definition, file, home = dataset(), tmp_path / "people.csv", home_at(tmp_path / "home")
+    file.write_text(MESSY)
+    binding = binding_of(definition, [file], source)
+    randomness = FixedRandomness()
+
+    def again(binding: NodeBinding = binding, definition: object = definition, fresh: bool = False) -> Tables:
+        return cut(binding, catalogue_of(definition), home, randomness=randomness, source=source, fresh=fresh)  # type: ignore[arg-type]
+
+    first = again()
+    file.write_text(HEADER)
+    assert again() == first
+    assert len(stored(again(), "people")) == 6
+    consented = replace(binding, datasets=(replace(binding.datasets[0], consent_version=1),))
+    second = again(consented)
+    third = again(consented, dataset(rows_per_person=2))
+    fourth = again(consented, dataset(rows_per_person=2), fresh=True)
+    ids = [t.refs()[0].snapshot for t in (first, second, third, fourth)]
+    assert len(set(ids)) == 4
+    assert all(len(i) == 32 for i in ids)
+    assert {p.name for p in (home.path / "snapshots").iterdir()} == {f"people-{ids[3]}.duckdb", "people.json"}
+    assert json.loads((home.path / "snapshots/people.json").read_text())["snapshot"] == ids[3]
+    assert fourth.snapshot("people").path.stat().st_mode & 0o077 == 0
+    with pytest.raises(Unavailable, match="NODE_SNAPSHOT_MISSING"):
+        fourth.snapshot("payments")
+
+
+def test_many_files_with_columns_in_any_order(source: DuckDBSource, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("person_id,x\np1,1\n")
+    (tmp_path / "b.csv").write_text("\ufeffx,extra,person_id\n2,?,p2\n3,?,p3\n")
+    parquet(tmp_path / "c.parquet", "SELECT 'p4' AS person_id, '4' AS x")
+    columns = (PEOPLE[0], Column("x", Type.INTEGER))
+    local = (LocalColumn("person_id", Type.TEXT), LocalColumn("x", Type.TEXT))
+    named = tuple(NamedExpression(c.name, ColumnRef(c.name)) for c in local)
+    globs = (str(tmp_path / "*.csv"), str(tmp_path / "c.parquet"))
+    binding = NodeBinding(1, "here", (DatasetBinding("people", SourceKind.DUCKDB, globs, local, named),))
+    home = home_at(tmp_path / "home")
+    tables = cut(binding, catalogue_of(dataset(columns)), home, randomness=FixedRandomness(), source=source)
+    assert stored(tables, "people") == [("p1", 1), ("p2", 2), ("p3", 3), ("p4", 4)]
+
+
+def test_an_empty_file_gives_an_empty_table(source: DuckDBSource, tmp_path: Path) -> None:
+    assert stored(publish(dataset(), HEADER, tmp_path, source), "people") == []
+
+
+CANARY = "c4n4ry"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "changes"),
+    [
+        ("FILE_SOURCE_UNREADABLE", f"person_id,x\np1,1\np2,{CANARY},3,4\n", {}),
+        ("FILE_SOURCE_UNREADABLE", f"person_id,x\np1,\xff{CANARY}\n", {}),
+        ("FILE_SOURCE_UNREADABLE", "person_id,x,x\n", {}),
+        ("FILE_SOURCE_COLUMN_MISSING", "person_id,y\np1,1\n", {}),
+        ("FILE_SOURCE_COLUMN_TYPE", "person_id,x\np1,1\n", {"local": Type.INTEGER}),
+        ("FILE_BINDING_COLUMN", "person_id,x\np1,1\n", {"columns": ("person_id",)}),
+        ("FILE_BINDING_TYPE", "person_id,x\np1,1\n", {"expression": Call(Function.YEAR, (ColumnRef("x"),))}),
+        ("FILE_BINDING_DATASET", "person_id,x\np1,1\n", {"dataset": "payments"}),
+        ("FILE_BINDING_DATASET", "person_id,x\np1,1\n", {"node": "elsewhere"}),
+        ("FILE_SOURCE_TOO_LARGE", "person_id,x\n" + "".join(f"p{n},1\n" for n in range(11)), {}),
+        ("FILE_MISSING", "person_id,x\n", {"file": "none*.csv"}),
+        ("FILE_SOURCE_FORMAT", "person_id,x\n", {"file": "people.txt"}),
+    ],
+)
+def test_broken_files_and_bindings_are_named_without_values(
+    source: DuckDBSource, tmp_path: Path, code: str, text: str, changes: dict[str, object]
+) -> None:
+    for name in ("people.csv", "people.txt"):
+        (tmp_path / name).write_text(text, encoding="latin-1")
+    local = (LocalColumn("person_id", Type.TEXT), LocalColumn("x", changes.get("local", Type.TEXT)))  # type: ignore[arg-type]
+    expressions = {"person_id": ColumnRef("person_id"), "x": changes.get("expression", ColumnRef("x"))}
+    columns = tuple(NamedExpression(n, expressions[n]) for n in changes.get("columns", ("person_id", "x")))  # type: ignore[arg-type,attr-defined]
+    files = (str(tmp_path / str(changes.get("file", "people.csv"))),)
+    bound = DatasetBinding(str(changes.get("dataset", "people")), SourceKind.DUCKDB, files, local, columns)
+    binding = NodeBinding(1, str(changes.get("node", "here")), (bound,))
+    home = home_at(tmp_path / "home")
+    definition = dataset((PEOPLE[0], Column("x", Type.INTEGER)), at_most=10)
+    with pytest.raises(BadFile) as caught:
+        cut(binding, catalogue_of(definition), home, randomness=FixedRandomness(), source=source)
+    assert caught.value.code == code
+    assert CANARY not in str(caught.value) + caught.value.internal
+    assert list((home.path / "snapshots").iterdir()) == []
