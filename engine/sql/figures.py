@@ -1,0 +1,103 @@
+"""Noisy cells -> released figures: what each measure came to in each group, in its own unit, and its noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from math import sqrt
+
+from engine.errors import Bug
+from engine.sql.evaluate import round_half_away
+from engine.sql.statement import CountLeaf, KeyLeaf, Leaf, MeanLeaf, Statement, SumLeaf
+from engine.trusted.calibrate import Grid, grid_of, layout_of
+from engine.trusted.catalogue import Catalogue
+from engine.trusted.domains import domain_of, scope_of
+from engine.trusted.plan import LiteralValue, Measure, Type
+from engine.trusted.records import Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How one measure is decoded: grid, value of one ring unit, standard deviation, whether it counts in wholes."""
+
+    measure: Measure
+    grid: Grid
+    ring: Fraction  # what one ring unit is worth
+    deviation: float  # of the noise on one cell, in the measure's own unit
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One row before HAVING: its key values and, for each measure, the noisy sum."""
+
+    keys: tuple[LiteralValue, ...]
+    sums: tuple[Fraction, ...]
+
+
+def units_of(statement: Statement, catalogue: Catalogue, calibration: Calibration, survivors: int) -> tuple[Unit, ...]:
+    """One a measure. The noise of a cell has variance survivors * node_sigma**2 in ring units."""
+    aggregate = statement.plan.aggregate
+    scope = scope_of(aggregate.input, catalogue)
+    if len(calibration.multipliers) != len(aggregate.measures):
+        raise Bug("BUG_UNEXPECTED", internal="multipliers")
+    units: list[Unit] = []
+    for measure, multiplier in zip(aggregate.measures, calibration.multipliers, strict=True):
+        grid = grid_of(measure, scope)
+        ring = grid.step / multiplier
+        deviation = sqrt(survivors) * calibration.node_sigma * float(ring)
+        whole = measure.expression is None or measure.clamp is None
+        if not whole and measure.expression is not None:
+            whole = domain_of(measure.expression, scope).type is Type.INTEGER
+        units.append(Unit(measure, grid, ring, deviation, whole))
+    return tuple(units)
+
+
+def groups_of(statement: Statement, units: tuple[Unit, ...], cells: tuple[int, ...]) -> Iterator[Group]:
+    """Every group of every grouping set, in the order of the cells."""
+    aggregate = statement.plan.aggregate
+    blocks = layout_of(aggregate)
+    for index, grouping_set in enumerate(aggregate.grouping_sets):
+        offsets = [block.offset for block in blocks if block.grouping_set == index]
+        values = [
+            [literal.value for literal in key.values] if position in grouping_set.keys else [None]
+            for position, key in enumerate(aggregate.keys)
+        ]
+        for cell, keys in enumerate(product(*values)):
+            sums = tuple(cells[start + cell] * unit.ring for start, unit in zip(offsets, units, strict=True))
+            yield Group(keys, sums)
+
+
+def leaf_value(leaf: Leaf, group: Group, units: tuple[Unit, ...]) -> LiteralValue:
+    """What a leaf shows: counts and sums of integers as whole numbers, sums of decimals on their grid."""
+    match leaf:
+        case KeyLeaf(key=key):
+            return group.keys[key]
+        case CountLeaf(measure=measure):
+            return int(round_half_away(group.sums[measure]))
+        case SumLeaf(measure=measure):
+            return _shown_sum(group.sums[measure], units[measure])
+        case MeanLeaf(centred_sum=total, count=count):
+            if group.sums[count] < 1:
+                return None
+            lower, upper = mean_bounds(leaf, units)
+            mean = units[total].grid.centre + group.sums[total] / group.sums[count]
+            return min(max(mean, lower), upper)
+
+
+def _shown_sum(total: Fraction, unit: Unit) -> LiteralValue:
+    if unit.whole:
+        return int(round_half_away(total))
+    step = unit.grid.step
+    decimal = 10**9 % step.denominator == 0
+    return Fraction(round_half_away(total / step)) * step if decimal else total
+
+
+def mean_bounds(leaf: MeanLeaf, units: tuple[Unit, ...]) -> tuple[Fraction, Fraction]:
+    """The clamp of the values a mean is over."""
+    clamp = units[leaf.centred_sum].measure.clamp
+    if clamp is None:
+        raise Bug("BUG_UNEXPECTED", internal="a mean without clamp")
+    return clamp.lower, clamp.upper
