@@ -9,7 +9,9 @@ import threading
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
+import grpc
 import numpy as np
 
 from engine.coordinator.links import Link, Links
@@ -88,7 +90,7 @@ def count_plan(federation: Federation, keys: int = 1) -> Plan:
 
 
 def make_submission(made: Federation, /, **changes: object) -> Submission:
-    """A signed request of the analyst; ``changes`` replace fields of the Request, or name its ``signer``, or the number of ``keys``."""
+    """A signed request; ``changes`` replace its fields, or name its ``signer`` or the number of ``keys``."""
     home = Home.load(made.home(str(changes.pop("signer", "analyst"))))
     plan = wire.encode(count_plan(made, int(str(changes.pop("keys", 1)))))
     agreement = Home.load(made.home("coordinator")).agreements()[0]
@@ -130,6 +132,7 @@ class Double:
         self.replies: dict[bytes, list[FromNode]] = {}
         self.head = sign_head(JournalHead(name, 0, bytes(32), bytes(32)), self.key)
         self.link: Link | None = None
+        self.ended: str | None = None
 
     def hello(self) -> Hello:
         snapshots = (SnapshotRef("people", f"{self.name}-1", 0),) if self.counts else ()
@@ -143,6 +146,29 @@ class Double:
         assert self.link is not None
         links.leave(self.link)
         self.link.outbox.put(None)
+
+    def dial(self, address: str, hello: Hello | None = None) -> grpc.Channel:
+        """Attends over gRPC and mutual TLS, as a node does."""
+        tls = self.home.tls()
+        credentials = grpc.ssl_channel_credentials(tls.authority, tls.key, tls.certificate)
+        channel = grpc.secure_channel(address, credentials, options=[("grpc.ssl_target_name_override", "coordinator")])
+        outbox: SimpleQueue[FromNode] = SimpleQueue()
+        outbox.put(hello or self.hello())
+        said = (wire.encode(message, FromNode) for message in iter(outbox.get, None))
+        stream = channel.stream_stream("/splittally.v1.Federation/Attend")(said)
+
+        def serve() -> None:
+            try:
+                for payload in stream:
+                    message: ToNode = wire.decode(ToNode, payload)
+                    self.seen.append(message)
+                    for answer in self.answer(message):
+                        outbox.put(answer)
+            except (grpc.RpcError, ValueError) as error:
+                self.ended = str(error.details()) if isinstance(error, grpc.RpcError) else ""
+
+        threading.Thread(target=serve, daemon=True).start()
+        return channel
 
     def _serve(self, links: Links, link: Link) -> None:
         while (message := link.outbox.get()) is not None:

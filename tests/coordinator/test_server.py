@@ -1,0 +1,226 @@
+"""The gRPC edge: mutual TLS, roles by certificate, codes instead of texts, health, draining. Members are doubles."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from engine.client.calls import Line
+from engine.client.open_result import open_result
+from engine.coordinator import server
+from engine.coordinator.events import Windows
+from engine.errors import Refused, SplittallyError, Unavailable
+from engine.governance.federation import Federation
+from engine.trusted import wire
+from engine.trusted.home import Home
+from engine.trusted.messages import Hello, RequestState
+from tests.coordinator.members import Double, doubles, make_federation, make_submission
+
+COUNTS = {"east": (1, 10), "north": (2, 20), "west": (4, 40)}
+
+
+@dataclass
+class Served:
+    federation: Federation
+    coordinator: server.Coordinator
+    members: dict[str, Double]
+
+    def home(self, name: str) -> Home:
+        return replace(Home.load(self.federation.home(name)), coordinator=self.coordinator.address)
+
+    def line(self, name: str) -> Line:
+        return Line(self.home(name))
+
+
+def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    federation = make_federation(tmp_path_factory.mktemp("federation"), helpers=1)
+    home = Home.load(federation.home("coordinator"))
+    coordinator = server.start(home, "127.0.0.1:0", windows=Windows(gather=200, ready=300))
+    members = doubles(federation, COUNTS)
+    channels = [member.dial(coordinator.address) for member in members.values()]
+    made = Served(federation, coordinator, members)
+    line = made.line("analyst")
+    until(lambda: len(line.describe().connected) == len(COUNTS))
+    yield made
+    line.close()
+    for channel in channels:
+        channel.close()
+    coordinator.stop()
+
+
+def test_the_address_stands_in_the_home(served: Served) -> None:
+    assert (served.federation.home("coordinator") / "address").read_text().strip() == served.coordinator.address
+
+
+def test_describe_names_nodes_and_snapshots(served: Served) -> None:
+    described = served.line("analyst").describe()
+    assert [p.node for p in described.connected] == ["east", "north", "west"]
+    assert described.connected[0].snapshots[0].snapshot == "east-1"
+    assert len(described.agreements) == 1
+    assert wire.digest(described.manifest.payload) == wire.digest(wire.encode(served.federation.manifest))
+
+
+def test_submit_watch_fetch_list(served: Served) -> None:
+    line, submission = served.line("analyst"), make_submission(served.federation)
+    digest = line.submit(submission).request_digest
+    statuses = list(line.watch(digest, 20.0))
+    assert statuses[-1].state is RequestState.RELEASED
+    home = served.home("analyst")
+    opened = open_result(*line.fetch(digest), submission, home.roster(), home.sealing_key())
+    assert [c // opened.manifest.calibration.multipliers[0] for c in opened.cells] == [7, 70]
+    assert opened.survivors == ("east", "north", "west")
+    assert digest in [s.request_digest for s in line.requests(10).requests]
+
+
+def test_watching_tells_who_has_replied(served: Served) -> None:
+    served.members["west"].faults.add("silent")
+    line = served.line("analyst")
+    digest = line.submit(make_submission(served.federation)).request_digest
+    for status in line.watch(digest, 20.0):
+        if set(status.replied) == {"east", "north"}:
+            break
+    assert status.participants == ("east", "north", "west")
+    with pytest.raises(Unavailable, match="ROUND_PENDING"):
+        list(line.watch(digest, 0.2))
+    served.members["west"].faults.clear()
+
+
+def test_a_certificate_of_another_federation_does_not_connect(served: Served, tmp_path: Path) -> None:
+    stranger = Home.load(make_federation(tmp_path).home("analyst"))
+    line = Line(replace(stranger, coordinator=served.coordinator.address))
+    with pytest.raises(grpc.FutureTimeoutError):
+        grpc.channel_ready_future(line._channel).result(timeout=0.5)
+
+
+def test_nobody_connects_without_a_certificate(served: Served) -> None:
+    tls = served.home("analyst").tls()
+    credentials = grpc.ssl_channel_credentials(tls.authority)
+    options = [("grpc.ssl_target_name_override", "coordinator")]
+    with grpc.secure_channel(served.coordinator.address, credentials, options=options) as channel:
+        call = channel.unary_unary("/splittally.v1.Desk/Describe")
+        with pytest.raises(grpc.RpcError):
+            call(b"", timeout=2)
+
+
+def test_a_member_that_is_no_coordinator_cannot_pass_for_one(served: Served) -> None:
+    """The client insists on the name that only the coordinator's certificate carries."""
+    tls = served.home("east").tls()
+    impostor = grpc.server(server.ThreadPoolExecutor(2))
+    credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)], tls.authority, require_client_auth=True)
+    port = impostor.add_secure_port("127.0.0.1:0", credentials)
+    impostor.start()
+    line = Line(replace(served.home("analyst"), coordinator=f"127.0.0.1:{port}"))
+    with pytest.raises(grpc.FutureTimeoutError):
+        grpc.channel_ready_future(line._channel).result(timeout=0.5)
+    impostor.stop(None)
+
+
+@pytest.mark.parametrize(
+    ("member", "method", "code"),
+    [
+        ("east", "Describe", "POLICY_CALLER"),
+        ("helper-1", "Describe", "POLICY_CALLER"),
+        ("policy", "Submit", "POLICY_CALLER"),
+        ("guardian-east", "List", "POLICY_CALLER"),
+        ("analyst", "Submit", "POLICY_WIRE_INVALID"),
+    ],
+)
+def test_who_may_call_what(served: Served, member: str, method: str, code: str) -> None:
+    channel = served.line(member)._channel
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(f"/splittally.v1.Desk/{method}")(b"\x01junk", timeout=5)
+    assert caught.value.details() == code
+
+
+@pytest.mark.parametrize("caller", ["analyst", "guardian-east"])
+def test_people_do_not_attend(served: Served, caller: str) -> None:
+    double = Double(served.federation, caller)
+    with double.dial(served.coordinator.address):
+        until(lambda: double.ended is not None)
+    assert double.ended == "POLICY_CALLER"
+
+
+def test_a_node_cannot_attend_as_another(served: Served) -> None:
+    west = Double(served.federation, "west", (1, 1))
+    hello = replace(Double(served.federation, "east", (1, 1)).hello())
+    with west.dial(served.coordinator.address, hello):
+        until(lambda: west.ended is not None)
+    assert west.ended == "POLICY_RECORD_INVALID"
+
+
+def test_an_unforeseen_failure_leaves_as_a_code(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("canary: text of a library")
+
+    monkeypatch.setattr("engine.coordinator.desk.Desk.describe", fail)
+    channel = served.line("analyst")._channel
+    with caplog.at_level(logging.DEBUG), pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary("/splittally.v1.Desk/Describe")(b"", timeout=5)
+    assert caught.value.details() == "BUG_UNEXPECTED"
+    assert "canary" not in caplog.text
+
+
+def test_health(served: Served) -> None:
+    stub = health_pb2_grpc.HealthStub(served.line("east")._channel)
+    assert stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_an_address_that_is_taken(served: Served, tmp_path: Path) -> None:
+    home = Home.load(make_federation(tmp_path).home("coordinator"))
+    with pytest.raises(Unavailable, match="NODE_ADDRESS_TAKEN"):
+        server.start(home, served.coordinator.address)
+
+
+def test_nobody_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.client.calls.PATIENCE_SECONDS", 0.3)
+    home = replace(Home.load(make_federation(tmp_path).home("analyst")), coordinator="127.0.0.1:9")
+    with pytest.raises(Unavailable, match="NODE_UNREACHABLE"):
+        Line(home).describe()
+
+
+def test_stopping_lets_a_request_under_way_end(tmp_path: Path) -> None:
+    federation = make_federation(tmp_path, helpers=1)
+    coordinator = server.start(Home.load(federation.home("coordinator")), "127.0.0.1:0")
+    served = Served(federation, coordinator, doubles(federation, COUNTS))
+    channels = [member.dial(coordinator.address) for member in served.members.values()]
+    line = served.line("analyst")
+    until(lambda: len(line.describe().connected) == len(COUNTS))
+    digest = line.submit(make_submission(federation)).request_digest
+    coordinator.stop()
+    again = server.start(Home.load(federation.home("coordinator")), coordinator.address)
+    line.await_ready(5.0)
+    assert list(line.watch(digest, 5.0))[-1].state is RequestState.RELEASED
+    for channel in channels:
+        channel.close()
+    again.stop()
+
+
+def test_a_hello_without_the_members_own_head(served: Served) -> None:
+    north = Double(served.federation, "north", (1, 1))
+    hello: Hello = replace(north.hello(), head=Double(served.federation, "east", (1, 1)).head)
+    with north.dial(served.coordinator.address, hello):
+        until(lambda: north.ended is not None)
+    assert north.ended == "POLICY_RECORD_INVALID"
+
+
+def test_refusals_reach_the_analyst_as_their_errors(served: Served) -> None:
+    with pytest.raises(Refused, match="POLICY_N_MIN") as caught:
+        served.line("analyst").submit(make_submission(served.federation, n_min=1))
+    assert isinstance(caught.value, SplittallyError)
