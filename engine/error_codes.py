@@ -91,6 +91,11 @@ CODES: dict[str, ErrorCode] = {
         "The files bound to {dataset} hold more rows or persons than its `at_most` states.",
         "Correct the statement in the catalogue, or the files.",
     ),
+    "FILE_NODE_TOML_UNREADABLE": ErrorCode("{file} cannot be read as TOML: {problem}.", "Check it at that place."),
+    "FILE_NODE_TOML_UNKNOWN_KEY": ErrorCode("{file}: `{key}` means nothing there; {problem}", "Rename or remove it."),
+    "FILE_NODE_TOML_MISSING": ErrorCode("{file} has no `{key}`: {problem}.", "Add it."),
+    "FILE_NODE_TOML_VALUE": ErrorCode("{file}: `{key}` cannot be used: {problem}.", "Correct it."),
+    "FILE_NODE_TOML_EXPRESSION": ErrorCode("{file}: the expression `{key}` is refused: {problem}.", "{instead}"),
     # -- SQL_: the statement, refused before anything is spent
     "SQL_SYNTAX": ErrorCode("The statement cannot be read: {detail}.", "Check it near the place shown."),
     "SQL_TYPE_MISMATCH": ErrorCode("{function} takes {expected}.", "Change or cast what it is given."),

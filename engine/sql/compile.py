@@ -1,0 +1,212 @@
+"""node.toml -> the typed binding a node reads: local columns and text expressions become expressions of the plan's
+closed language. The department's files are asked for names and types only, through ``schema``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from engine.errors import BadFile, Refused
+from engine.sql.expressions import Bound, Expressions, leaf, typed
+from engine.sql.parse import parse_expression
+from engine.sql.syntax import Name, SyntaxExpression
+from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.domains import Domain
+from engine.trusted.plan import ColumnRef, Expression, NamedExpression, Type
+from engine.trusted.walk import names_in
+
+BINDING_VERSION = 1
+Schema = Callable[[SourceKind, tuple[str, ...]], tuple[LocalColumn, ...]]
+_TOP = ("name", "coordinator", "home", "source", "dataset", "approval")
+_WILD = frozenset("*?[")
+
+
+def compile_binding(
+    toml_path: Path, catalogue: Catalogue, schema: Schema, previous: NodeBinding | None = None
+) -> NodeBinding:
+    """The typed binding of one node.
+
+    ``schema(kind, files)`` gives names and types of the columns all ``files`` (absolute paths or globs) share.
+    ``previous``: the binding before, so that the version of a consent rule counts its changes. A dataset column that
+    is not named is bound to the local column of the same name. Raises BadFile FILE_MISSING, FILE_NODE_TOML_*.
+    """
+    file = _File(toml_path)
+    top = file.table(file.read(), "", _TOP)
+    node = file.text(top, "", "name")
+    _check_approval(file, top.get("approval", {}))
+    hosted = {d.name: d for d in catalogue.datasets if node in d.hosts}
+    bound = file.table(top.get("dataset", {}), "dataset", tuple(hosted))
+    for name in hosted:
+        if name not in bound:
+            raise file.error("MISSING", f"dataset.{name}", "the catalogue says that this node hosts the dataset")
+    sources = top.get("source", {})
+    datasets = [_dataset(file, hosted[n], bound[n], sources, schema, previous) for n in hosted]
+    return NodeBinding(BINDING_VERSION, node, tuple(datasets))
+
+
+class _File:
+    """A TOML file whose errors name the key."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def error(self, kind: str, key: str, problem: str) -> BadFile:
+        return BadFile(f"FILE_NODE_TOML_{kind}", file=self.path.name, key=key, problem=problem)
+
+    def read(self) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self.path.read_bytes().decode("utf-8"))
+        except OSError:
+            raise BadFile("FILE_MISSING", path=str(self.path)) from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise BadFile("FILE_NODE_TOML_UNREADABLE", file=self.path.name, problem=str(error)) from None
+
+    def table(self, value: Any, key: str, allowed: tuple[str, ...]) -> Mapping[str, Any]:
+        """A table that holds ``allowed`` keys only."""
+        if not isinstance(value, dict):
+            raise self.error("VALUE", key or "the file", "a table is expected")
+        for name in value:
+            if name not in allowed:
+                near = get_close_matches(name, allowed, n=1)
+                meant = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(allowed) or 'nothing'}"
+                raise self.error("UNKNOWN_KEY", f"{key}.{name}" if key else name, meant)
+        return value
+
+    def text(self, table: Mapping[str, Any], key: str, name: str) -> str:
+        full = f"{key}.{name}" if key else name
+        if name not in table:
+            raise self.error("MISSING", full, "it is needed")
+        if not isinstance(table[name], str) or not table[name]:
+            raise self.error("VALUE", full, "a text in quotes is expected")
+        return str(table[name])
+
+
+def _check_approval(file: _File, value: Any) -> None:
+    table = file.table(value, "approval", ("mode", "guardians"))
+    if table.get("mode", "agreement") != "agreement":
+        raise file.error("VALUE", "approval.mode", 'this version knows only "agreement"')
+    if "guardians" in table:
+        raise file.error("VALUE", "approval.guardians", "this version approves inside an agreement only; leave it out")
+
+
+def _dataset(
+    file: _File, dataset: Dataset, value: Any, sources: Any, schema: Schema, previous: NodeBinding | None
+) -> DatasetBinding:
+    key = f"dataset.{dataset.name}"
+    table = file.table(value, key, ("source", "table", "consent", "columns"))
+    kind, files = _files(file, sources, file.text(table, key, "source"), file.text(table, key, "table"), key)
+    local = schema(kind, files)
+    names = tuple(c.name for c in dataset.columns)
+    given = file.table(table.get("columns", {}), f"{key}.columns", names)
+    columns = [
+        NamedExpression(c.name, _column(file, f"{key}.columns.{c.name}", given.get(c.name), c.name, c.type, local))
+        for c in dataset.columns
+    ]
+    consent = None
+    if "consent" in table:
+        consent = _condition(file, f"{key}.consent", file.text(table, key, "consent"), local)
+    used = frozenset().union(*(names_in(c.expression) for c in columns), names_in(consent) if consent else ())
+    return DatasetBinding(
+        dataset=dataset.name,
+        kind=kind,
+        files=files,
+        local_columns=tuple(column for column in local if column.name in used),
+        columns=tuple(columns),
+        consent=consent,
+        consent_version=_consent_version(dataset.name, consent, previous),
+    )
+
+
+def _consent_version(dataset: str, consent: Expression | None, previous: NodeBinding | None) -> int:
+    """Counts changes of the rule from 1; a node that never had one is at 0."""
+    before = next((d for d in previous.datasets if d.dataset == dataset), None) if previous else None
+    if before is None:
+        return 0 if consent is None else 1
+    return before.consent_version + (before.consent != consent)
+
+
+def _files(file: _File, sources: Any, name: str, table: str, key: str) -> tuple[SourceKind, tuple[str, ...]]:
+    """Kind and files of a dataset's source; the table has to be one of the files the source may read."""
+    source = file.table(file.table(sources, "source", (name,)).get(name), f"source.{name}", ("kind", "path"))
+    if file.text(source, f"source.{name}", "kind") != "duckdb":
+        raise file.error("VALUE", f"source.{name}.kind", 'this version reads files only: kind = "duckdb"')
+    pattern = file.path.parent.absolute() / file.text(source, f"source.{name}", "path")
+    folder, wild = (pattern, "*") if pattern.is_dir() else (pattern.parent, pattern.name)
+    if _WILD & set(str(folder)):
+        raise file.error("VALUE", f"source.{name}.path", "wildcards stand in the last part only")
+    if Path(table).name != table or not fnmatchcase(table, wild):
+        raise file.error("VALUE", f"{key}.table", f"`{table}` is not a file that source.{name}.path allows")
+    return SourceKind.DUCKDB, (str(folder / table),)
+
+
+def _column(file: _File, key: str, text: Any, column: str, kind: Type, local: tuple[LocalColumn, ...]) -> Expression:
+    """A local column's name as it is, or an expression; without either, the local column of the same name."""
+    if text is None:
+        found = _local(column, local)
+        if found is None:
+            raise file.error("VALUE", key, f"there is no local column `{column}`; {_known(column, local)}")
+        return ColumnRef(found.name)
+    if not isinstance(text, str) or not text:
+        raise file.error("VALUE", key, "a text in quotes is expected: a local column or an expression")
+    if any(c.name == text for c in local):
+        return ColumnRef(text)
+    try:
+        return typed(_bind(parse_expression(text), local), kind).expression
+    except Refused as error:
+        raise _expression_error(file, key, error) from None
+
+
+def _condition(file: _File, key: str, text: str, local: tuple[LocalColumn, ...]) -> Expression:
+    try:
+        return _expressions(local).condition(parse_expression(text), "a consent rule").expression
+    except Refused as error:
+        raise _expression_error(file, key, error) from None
+
+
+def _expression_error(file: _File, key: str, error: Refused) -> BadFile:
+    where = f" ({error.at})" if error.at else ""
+    return BadFile(
+        "FILE_NODE_TOML_EXPRESSION",
+        file=file.path.name,
+        key=key,
+        problem=f"{error.message.rstrip('.')}{where}",
+        instead=error.hint,
+        internal=error.code,
+    )
+
+
+def _bind(syntax: SyntaxExpression, local: tuple[LocalColumn, ...]) -> Bound:
+    return _expressions(local).bind(syntax)
+
+
+def _expressions(local: tuple[LocalColumn, ...]) -> Expressions:
+    """Binds over local columns; nothing is known of their values but the type."""
+
+    def resolve(syntax: SyntaxExpression) -> Bound | None:
+        if not isinstance(syntax, Name):
+            return None
+        found = _local(syntax.parts[0], local) if len(syntax.parts) == 1 else None
+        if found is None:
+            name = ".".join(syntax.parts)
+            raise Refused("SQL_UNKNOWN_COLUMN", at=syntax.at, name=name[:80], meant=_known(name, local))
+        return leaf(ColumnRef(found.name), Domain(found.type), syntax.at)
+
+    return Expressions(resolve, unbounded=True)
+
+
+def _local(name: str, local: tuple[LocalColumn, ...]) -> LocalColumn | None:
+    exact = [c for c in local if c.name == name]
+    alike = exact or [c for c in local if c.name.lower() == name.lower()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _known(name: str, local: tuple[LocalColumn, ...]) -> str:
+    near = get_close_matches(name.lower(), [c.name.lower() for c in local], n=1)
+    if near:
+        return f"Did you mean `{next(c.name for c in local if c.name.lower() == near[0])}`?"
+    return f"Local columns: {', '.join(c.name for c in local[:20])}."
