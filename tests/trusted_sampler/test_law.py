@@ -1,4 +1,4 @@
-"""The law of the draws. Every p-value below ALARM fails: a correct sampler fails this file once in about 300,000 runs.
+"""The law of the draws. Every p-value below ALARM fails: a correct sampler fails this file once in about 280,000 runs.
 
 Each kind of test must also reject a planted error, so that a pass means something.
 """
