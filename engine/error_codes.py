@@ -56,6 +56,13 @@ CODES: dict[str, ErrorCode] = {
         "The folder {path} of the node {node} holds neither {dataset}.parquet nor {dataset}.csv.",
         "Put the file there, or take the node out of the dataset's `hosts`.",
     ),
+    "FILE_DATA_NO_COLUMN": ErrorCode(
+        "The file {path} of the node {node} has no column {column}.",
+        "Rename a column of the file, or take the column out of the catalogue.",
+    ),
+    "FILE_NODE_TOML_OTHER": ErrorCode(
+        "The file {file} is for the node {name}, and the home is that of {home}.", "Give the home of {name}."
+    ),
     "FILE_DEMO_PACKAGE": ErrorCode(
         "The package pseudopeople, which simulates the residents, is not installed or did not run.",
         "Run `pip install 'splittally[demo]'`, or use --generated.",

@@ -31,15 +31,18 @@ def run(home: _Home = NODE_HOME, coordinator: _Coordinator = "") -> None:
 @app.command()
 def prepare(
     file: Annotated[Path, typer.Argument(metavar="NODE.TOML", help="What the department wrote.")],
-    home: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the folder of the file.")] = None,
+    home: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Default: the file's `home`, else its folder.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compile node.toml: check its columns against the department's files and store the typed form for the node."""
     from engine.cli.show import console, print_json
-    from engine.governance.binding import prepare as compile_home
+    from engine.governance.binding import home_of
+    from engine.governance.binding import prepare as compile_file
     from engine.trusted.home import Home
 
-    binding = compile_home(Home.load(home or file.parent), file)
+    binding = compile_file(Home.load(home or home_of(file)), file)
     shown = [
         {"dataset": d.dataset, "files": list(d.files), "columns": [c.name for c in d.columns]} for d in binding.datasets
     ]

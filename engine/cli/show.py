@@ -150,7 +150,7 @@ def _interval(value: Any, interval: tuple[float, float] | None, places: int | No
     low, high = float(interval[0]), float(interval[1])
     if isinstance(value, int | float | Decimal):
         below, above = float(value) - low, high - float(value)
-        if math.isclose(below, above, rel_tol=0.02, abs_tol=10.0 ** -(places or 0) / 2):
+        if math.isclose(below, above, rel_tol=0.02, abs_tol=10.0 ** -(places or 0)):
             return f"± {text(max(below, above), places)}"
     return f"{text(low, places)} .. {text(high, places)}"
 

@@ -6,16 +6,24 @@ compiles the text expressions of node.toml into typed ones and stores those as n
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import tomllib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from engine.errors import BadFile
-from engine.trusted.catalogue import Catalogue, NodeBinding
+from engine.trusted.catalogue import Catalogue, LocalColumn, NodeBinding, SourceKind
 from engine.trusted.home import Home
+from engine.trusted.plan import Type
 
 AT_ONCE = 2
+SCHEMA_SECONDS = 60
 _ENDINGS = ("parquet", "csv")
+_SCHEMA_CODES = ("FILE_MISSING", "FILE_SOURCE_FORMAT", "FILE_SOURCE_UNREADABLE")
 
 
 def bind_all(sources: Mapping[Path, Path]) -> None:
@@ -26,22 +34,74 @@ def bind_all(sources: Mapping[Path, Path]) -> None:
 
 
 def bind(home_path: Path, source: Path) -> NodeBinding:
-    """Bind one home. Raises BadFile FILE_DATA_NO_FOLDER, FILE_DATA_NO_TABLE or FILE_BINDING_..."""
+    """Bind one home: what ``source`` says becomes its node.toml and is compiled. Raises BadFile FILE_DATA_NO_FOLDER,
+    FILE_DATA_NO_TABLE, FILE_DATA_NO_COLUMN, FILE_SOURCE_* or FILE_NODE_TOML_*.
+    """
     home = Home.load(home_path)
-    catalogue = home.manifest().catalogue
     if source.is_dir():
-        text = folder_binding(home.name, catalogue, source.resolve())
-    elif source.is_file():
-        text = source.read_text(encoding="utf-8")
-    else:
-        raise BadFile("FILE_DATA_NO_FOLDER", path=str(source), node=home.name)
-    home.write("node.toml", text.encode())
-    return prepare(home)
+        home.write("node.toml", folder_binding(home.name, home.manifest().catalogue, source.resolve()).encode())
+        return prepare(home, home.path / "node.toml", folder=True)
+    if source.is_file():
+        home.write("node.toml", source.read_bytes())
+        return prepare(home, home.path / "node.toml")
+    raise BadFile("FILE_DATA_NO_FOLDER", path=str(source), node=home.name)
 
 
-def prepare(home: Home) -> NodeBinding:
-    """Compile the home's node.toml and store the result beside it."""
-    raise NotImplementedError
+def prepare(home: Home, file: Path, *, folder: bool = False) -> NodeBinding:
+    """Compile a node.toml for a home and keep the result in the home, where the node reads it.
+
+    ``folder``: the tables have to hold every column of their dataset under the catalogue's own name.
+    """
+    from engine.sql.compile import compile_binding
+
+    catalogue = home.manifest().catalogue
+    schema = partial(_same_names, home.name, catalogue) if folder else schema_of
+    previous = home.binding() if (home.path / "node.binding").exists() else None
+    binding = compile_binding(file, catalogue, schema, previous)
+    if binding.node != home.name:
+        raise BadFile("FILE_NODE_TOML_OTHER", file=str(file), name=binding.node, home=home.name)
+    home.store_binding(binding)
+    return binding
+
+
+def home_of(file: Path) -> Path:
+    """The home that a node.toml names, else its own folder. Raises BadFile FILE_MISSING."""
+    try:
+        named = tomllib.loads(file.read_text(encoding="utf-8")).get("home")
+    except OSError:
+        raise BadFile("FILE_MISSING", path=str(file)) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        named = None  # compile_binding says what is wrong with it
+    return Path(named) if isinstance(named, str) and named else file.parent
+
+
+def schema_of(kind: SourceKind, files: tuple[str, ...]) -> tuple[LocalColumn, ...]:
+    """Names and types of the columns that ``files`` share, asked of the node's own program; no rows.
+
+    Raises BadFile FILE_MISSING, FILE_SOURCE_FORMAT or FILE_SOURCE_UNREADABLE.
+    """
+    asked = subprocess.run(
+        [sys.executable, "-m", "nodes", "schema", *files],
+        capture_output=True,
+        text=True,
+        timeout=SCHEMA_SECONDS,
+        check=False,
+    )
+    if asked.returncode == 0:
+        return tuple(LocalColumn(column["name"], Type[column["type"]]) for column in json.loads(asked.stdout))
+    code = next((code for code in _SCHEMA_CODES if f'"{code}"' in asked.stderr), "FILE_SOURCE_UNREADABLE")
+    raise BadFile(code, path=", ".join(files), internal=asked.stderr[-2000:])
+
+
+def _same_names(node: str, catalogue: Catalogue, kind: SourceKind, files: tuple[str, ...]) -> tuple[LocalColumn, ...]:
+    """The schema of a dataset's file, once it has all the dataset's columns."""
+    columns = schema_of(kind, files)
+    held = {column.name.lower() for column in columns}
+    dataset = catalogue.dataset(Path(files[0]).stem)
+    for column in dataset.columns if dataset else ():
+        if column.name.lower() not in held:
+            raise BadFile("FILE_DATA_NO_COLUMN", path=files[0], column=column.name, node=node)
+    return columns
 
 
 def template(node: str, catalogue: Catalogue) -> str:
