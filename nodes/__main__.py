@@ -1,4 +1,9 @@
-"""``python -m nodes --home DIR`` runs a member's process; ``python -m nodes schema FILE...`` names local columns."""
+"""``python -m nodes --home DIR`` runs a member's process; ``python -m nodes schema FILE...`` names local columns.
+
+Claim: this is the only place that chooses the machine's own clock and randomness; SIGTERM ends rounds under way first.
+Because: everything else takes them as arguments, and ``Server.stop`` drains before the ledger closes.
+Checked by: tests/nodes/test_config.py::test_the_process_starts_without_a_coordinator_and_ends_on_sigterm
+"""
 
 from __future__ import annotations
 
@@ -34,7 +39,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str], clock: Clock) -> None:
     """Attends until SIGTERM or SIGINT, then drains."""
-    parser = argparse.ArgumentParser(prog="python -m nodes", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m nodes", description="Runs a node or helper.")
     parser.add_argument("--home", required=True, help="the member's home")
     parser.add_argument("--coordinator", help="HOST:PORT, instead of the home's")
     options = parser.parse_args(arguments)

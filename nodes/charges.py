@@ -14,13 +14,7 @@ from contextlib import contextmanager
 
 from engine.errors import SplittallyError
 from engine.trusted.plan import Plan
-from engine.trusted.records import (
-    RECORD_VERSION,
-    AccountScope,
-    Agreement,
-    JournalEntry,
-    JournalKind,
-)
+from engine.trusted.records import RECORD_VERSION, AccountScope, Agreement, JournalEntry, JournalKind
 from engine.trusted.stability import stability_of
 from engine.trusted.wire import digest
 from nodes.manifest import Arrival, Round, Seat

@@ -14,37 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.trusted import ring
+from engine.trusted import records, ring
 from engine.trusted.mask import SEED_BYTES, add_mask, answer_info, seed_info
 from engine.trusted.messages import AnswerSet, AskAnswer, AskReady
-from engine.trusted.records import (
-    RECORD_VERSION,
-    Agreement,
-    HeldHead,
-    HelperAnswer,
-    JournalKind,
-    Ready,
-    RecordKind,
-    Role,
-    Share,
-    SignedRecord,
-)
 from engine.trusted.seal import seal
 from engine.trusted.sign import open_share, require_in_force, sign_head, signed
 from engine.trusted.wire import digest, encode
+from nodes import manifest
 from nodes.approvals import check_agreement, check_approvals
 from nodes.charges import entry_of
-from nodes.manifest import (
-    Arrival,
-    Round,
-    Seat,
-    authenticate,
-    check_plan,
-    check_readies,
-    check_round,
-    decode_plan,
-    require,
-)
+from nodes.manifest import Arrival, Round, Seat, require
 from nodes.shares import parts_of
 
 
@@ -53,7 +32,7 @@ class Remembered:
     """A round this helper checked and may answer."""
 
     round: Round
-    agreement: Agreement
+    agreement: records.Agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +43,14 @@ class Answer:
     answer: AnswerSet
 
 
-def ready(ask: AskReady, seat: Seat) -> SignedRecord:
+def ready(ask: AskReady, seat: Seat) -> records.SignedRecord:
     """The signed word that this helper would answer now, with its own head and the heads it holds."""
-    seat.roster.require(seat.name, Role.HELPER)
+    seat.roster.require(seat.name, records.Role.HELPER)
     heads = {name: seat.ledger.held_head(name) for name in ask.participants}
-    held = tuple(HeldHead(name, signed_head.head.size) for name, signed_head in heads.items() if signed_head)
+    held = tuple(records.HeldHead(name, signed_head.head.size) for name, signed_head in heads.items() if signed_head)
     head, now = seat.ledger.head(), seat.clock.now_ms()
-    record = Ready(RECORD_VERSION, ask.request_digest, seat.name, now, head, held)
-    return signed(RecordKind.READY, encode(record), seat.keys.signing)
+    record = records.Ready(records.RECORD_VERSION, ask.request_digest, seat.name, now, head, held)
+    return signed(records.RecordKind.READY, encode(record), seat.keys.signing)
 
 
 def remember(arrival: Arrival, seat: Seat) -> Remembered:
@@ -81,13 +60,13 @@ def remember(arrival: Arrival, seat: Seat) -> Remembered:
     Because: it runs the node's own checks, all but those on snapshots and budget.
     Checked by: tests/nodes/test_forged.py::test_helper_refuses_the_same_forgeries
     """
-    round_ = authenticate(arrival, seat)
-    plan = decode_plan(round_)
-    check_plan(plan, seat)
+    round_ = manifest.authenticate(arrival, seat)
+    plan = manifest.decode_plan(round_)
+    manifest.check_plan(plan, seat)
     agreement = check_agreement(round_, plan, arrival.at_ms, seat)
     check_approvals(round_, arrival.at_ms, seat)
-    check_round(round_, plan, arrival, seat)
-    check_readies(round_, arrival, seat)
+    manifest.check_round(round_, plan, arrival, seat)
+    manifest.check_readies(round_, arrival, seat)
     require(seat.name in round_.manifest.helpers, "ROUND_NOT_FOR_ME")
     return Remembered(round_, agreement)
 
@@ -107,15 +86,15 @@ def help_answer(ask: AskAnswer, held: Remembered, seat: Seat) -> Answer:
     survivors = tuple(share.node for share in shares)
     _check_survivors(survivors, round_)
     seeds = [_open_seed(share, round_, seat) for share in shares]
-    entry = entry_of(round_, JournalKind.ANSWERED_AS_HELPER, survivors)
+    entry = entry_of(round_, records.JournalKind.ANSWERED_AS_HELPER, survivors)
     seat.ledger.mark_answered(round_.id, round_.request, entry, run=round_.manifest.run)
     total = np.zeros(round_.manifest.calibration.cells + 1, dtype=np.uint64)
     for node, seed in zip(survivors, seeds, strict=True):
         add_mask(total, seed, round_.id, node)
     sealed = seal(ring.to_bytes(total), round_.request.sealing_key, answer_info(round_.id, seat.name))
     head = sign_head(seat.ledger.head(), seat.keys.signing)
-    record = HelperAnswer(round_.id, seat.name, survivors, digest(sealed), head)
-    vouched = signed(RecordKind.HELPER_ANSWER, encode(record), seat.keys.signing)
+    record = records.HelperAnswer(round_.id, seat.name, survivors, digest(sealed), head)
+    vouched = signed(records.RecordKind.HELPER_ANSWER, encode(record), seat.keys.signing)
     return Answer(sealed, AnswerSet(round_.id, vouched, parts_of(sealed)))
 
 
@@ -125,7 +104,7 @@ def _check_survivors(survivors: tuple[str, ...], round_: Round) -> None:
     require(len(survivors) >= round_.request.n_min, "ROUND_TOO_FEW_NODES")
 
 
-def _open_seed(share: Share, round_: Round, seat: Seat) -> bytes:
+def _open_seed(share: records.Share, round_: Round, seat: Seat) -> bytes:
     require(share.round == round_.id and share.member == seat.name, "ROUND_SHARE_MISDIRECTED")
     seed = seat.keys.sealing.open(share.sealed_seed, seed_info(round_.id, share.node, seat.name))
     require(len(seed) == SEED_BYTES, "POLICY_SEAL_INVALID")

@@ -18,16 +18,7 @@ from itertools import count
 
 from engine.errors import SplittallyError
 from engine.trusted.catalogue import Catalogue
-from engine.trusted.messages import (
-    AskAnswer,
-    AskReady,
-    CloseRound,
-    FromNode,
-    OpenRound,
-    Pulse,
-    RoundRefusal,
-    ToNode,
-)
+from engine.trusted.messages import AskAnswer, AskReady, CloseRound, FromNode, OpenRound, Pulse, RoundRefusal, ToNode
 from engine.trusted.plan import Plan
 from engine.trusted.records import RoundManifest
 from engine.trusted.stability import stability_of

@@ -19,20 +19,9 @@ from traceback import extract_tb
 import grpc
 
 from engine.errors import SplittallyError, error_for
+from engine.trusted import messages
 from engine.trusted.home import Tls
-from engine.trusted.messages import (
-    MESSAGE_VERSION,
-    PART_BYTES,
-    AnswerPart,
-    AskAnswer,
-    AskReady,
-    FromNode,
-    Hello,
-    RoundRefusal,
-    ToNode,
-    VectorPart,
-    Welcome,
-)
+from engine.trusted.messages import AskAnswer, AskReady, FromNode, RoundRefusal, ToNode
 from engine.trusted.records import SnapshotRef
 from engine.trusted.sign import sign_head
 from engine.trusted.wire import decode, encode
@@ -145,11 +134,11 @@ class Server:
             self._changed.wait(None if due is None else max(due - now, 0.0) / 1e3)
         return None
 
-    def _hello(self) -> Hello:
+    def _hello(self) -> messages.Hello:
         seat = self._seat
         snapshots: tuple[SnapshotRef, ...] = self._node.tables.refs() if self._node else ()
         head = sign_head(seat.ledger.head(), seat.keys.signing)
-        return Hello(MESSAGE_VERSION, seat.name, seat.roster.manifest.epoch, snapshots, head)
+        return messages.Hello(messages.MESSAGE_VERSION, seat.name, seat.roster.manifest.epoch, snapshots, head)
 
     def _receive(self, payload: bytes) -> None:
         try:
@@ -157,7 +146,7 @@ class Server:
         except SplittallyError as error:
             self._log.event("message_refused", code=error.code)
             return
-        if isinstance(message, Welcome):
+        if isinstance(message, messages.Welcome):
             self._log.event("attending", epoch=str(message.epoch))
         clock = self._seat.clock
         with self._changed:
@@ -174,13 +163,13 @@ class Server:
                 return (ready(ask, self._seat),), now
             case Duty.HELP, AskAnswer() as ask:
                 given = help_answer(ask, self._rounds.remembered(task.round), self._seat)
-                return (*_parts(AnswerPart, task.round, given.sealed), given.answer), now
+                return (*_parts(messages.AnswerPart, task.round, given.sealed), given.answer), now
             case Duty.REMEMBER, None:
                 self._rounds.remember(remember(task.arrival, self._seat))
                 return (), now
             case _ if self._node is not None:
                 reply = answer(task.arrival, self._node)
-                return (*_parts(VectorPart, task.round, reply.vector), reply.shares), reply.leave_ms
+                return (*_parts(messages.VectorPart, task.round, reply.vector), reply.shares), reply.leave_ms
         return (RoundRefusal(task.round, "ROUND_NOT_FOR_ME"),), now
 
     def _finish(self, task: Task, done: Future[Outcome]) -> None:
@@ -201,6 +190,8 @@ class Server:
             self._changed.notify_all()
 
 
-def _parts(kind: type[VectorPart] | type[AnswerPart], round_: bytes, body: bytes) -> Iterator[FromNode]:
-    for part, start in enumerate(range(0, len(body), PART_BYTES)):
-        yield kind(round_, part, body[start : start + PART_BYTES])
+def _parts(
+    kind: type[messages.VectorPart] | type[messages.AnswerPart], round_: bytes, body: bytes
+) -> Iterator[FromNode]:
+    for part, start in enumerate(range(0, len(body), messages.PART_BYTES)):
+        yield kind(round_, part, body[start : start + messages.PART_BYTES])
