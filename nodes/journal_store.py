@@ -13,7 +13,7 @@ import sqlite3
 
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
-from engine.trusted.journal import Hashes, completed, leaf_hash, tree_root, verify_consistency
+from engine.trusted.journal import Hashes, completed, leaf_hash, node_hash, tree_root, verify_consistency
 from engine.trusted.messages import ConsistencyProof
 from engine.trusted.records import SignedHead
 
@@ -62,15 +62,19 @@ def hashes(db: sqlite3.Connection) -> Hashes:
 
 def check(db: sqlite3.Connection) -> None:
     """Recomputes every hash from the entries. Raises Unavailable NODE_JOURNAL_DAMAGED on any difference."""
-    computed: dict[tuple[int, int], bytes] = {}
-    rows = db.execute("SELECT position, entry FROM entries ORDER BY position")
-    for expected, (position, body) in enumerate(rows):
-        if position != expected:
+    expected: list[bytes] = []
+    for position, body in db.execute("SELECT position, entry FROM entries ORDER BY position"):
+        if position != len(expected):
             raise Unavailable("NODE_JOURNAL_DAMAGED")
-        for level, index, found in completed(position, leaf_hash(body), lambda *at: computed[at]):
-            computed[level, index] = found
-    stored = {(level, index): bytes(found) for level, index, found in db.execute("SELECT * FROM hashes")}
-    if stored != computed:
+        expected.append(leaf_hash(body))
+    level = found = 0
+    while expected:
+        stored = db.execute("SELECT position, hash FROM hashes WHERE level = ? ORDER BY position", (level,)).fetchall()
+        if stored != list(enumerate(expected)):
+            raise Unavailable("NODE_JOURNAL_DAMAGED")
+        expected = [node_hash(*pair) for pair in zip(expected[::2], expected[1::2], strict=False)]
+        level, found = level + 1, found + len(stored)
+    if db.execute("SELECT count(*) FROM hashes").fetchone()[0] != found:
         raise Unavailable("NODE_JOURNAL_DAMAGED")
 
 
