@@ -92,10 +92,10 @@ class Worker:
         if self.ready is None:
             return {"failed": -1}
         self.spent, self.ready = self.ready, None
-        return _run(self.spent, body["queries"], body["most_rows"])
+        return run(self.spent, body["queries"], body["most_rows"])
 
 
-def _run(connection: duckdb.DuckDBPyConnection, statements: Sequence[str], most_rows: int) -> dict[str, Any]:
+def run(connection: duckdb.DuckDBPyConnection, statements: Sequence[str], most_rows: int) -> dict[str, Any]:
     """Rows of each statement; the position of the first that fails or has too many rows."""
     results = []
     for position, statement in enumerate(statements):
@@ -113,7 +113,7 @@ def cut(body: dict[str, Any]) -> dict[str, Any]:
     """Runs the statements that fill a snapshot, and leaves it as one closed file."""
     connection = engine(**body["engine"])
     try:
-        return _run(connection, body["statements"], 1)
+        return run(connection, body["statements"], 1)
     finally:
         connection.close()
 

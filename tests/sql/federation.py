@@ -1,0 +1,225 @@
+"""A federation in one process for the tables of SQL: published tables on n nodes, and the oracle beside them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from engine.catalogue import load_catalogue
+from engine.sql import prepare
+from engine.sql.finish import Answer, finish
+from engine.sql.statement import Statement
+from engine.trusted import ring
+from engine.trusted.account import loss_for
+from engine.trusted.calibrate import calibrate
+from engine.trusted.catalogue import Catalogue, Column, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.dates import EPOCH
+from engine.trusted.home import Home
+from engine.trusted.plan import ColumnRef, NamedExpression, Type
+from engine.trusted.records import Calibration, Rules
+from nodes.partials import partials
+from nodes.sources import Row, Source
+from nodes.sources.dialect import DUCKDB
+from nodes.sources.duckdb import DuckDBSource
+from nodes.sources.worker import engine, run
+from nodes.tables import Tables, cut
+
+HERE = Path(__file__).parent
+RULES = Rules(n_min=0, f=0, max_keys=10_000, max_cells=100_000, caps=(), committee=3)
+Record = dict[str, str]
+
+
+class CountingRandomness:
+    """Snapshot ids of tests."""
+
+    def __init__(self) -> None:
+        self.next = 0
+
+    def bytes(self, count: int) -> bytes:
+        self.next += 1
+        return self.next.to_bytes(count, "big")
+
+
+class OpenEngines:
+    """A source with the worker's own locked engine and queries, kept open and without the process around it."""
+
+    dialect = DUCKDB
+
+    def __init__(self) -> None:
+        self._engines: dict[tuple[str, ...], Any] = {}
+
+    def select(self, databases: Mapping[str, Path], queries: Sequence[str], most_rows: int) -> list[list[Row]]:
+        files = {name: str(path) for name, path in databases.items()}
+        key = tuple(files.values())
+        if key not in self._engines:
+            self._engines[key] = engine(1, 256, read=files, write={}, files=(), spill="")
+        rows: list[list[Row]] = run(self._engines[key], queries, most_rows)["rows"]
+        return rows
+
+    def close(self) -> None:
+        for connection in self._engines.values():
+            connection.close()
+
+
+@dataclass
+class Federation:
+    """One catalogue, its data on ``nodes`` nodes."""
+
+    catalogue: Catalogue
+    nodes: tuple[Tables, ...]
+    source: Source
+
+    @classmethod
+    def found(
+        cls, name: str, data: Mapping[str, str], deal: Mapping[str, str], nodes: int, folder: Path, worker: DuckDBSource
+    ) -> Federation:
+        catalogue = hosted(load_catalogue(HERE / "catalogues" / f"{name}.yaml"), nodes)
+        shares = {
+            d.name: dealt(data.get(d.name, ""), d, deal.get(d.name, "persons"), nodes) for d in catalogue.datasets
+        }
+        tables = []
+        for index in range(nodes):
+            home = Home.create(folder / f"n{index}", f"n{index}", "node", catalogue.federation)
+            binding = _binding(catalogue, {n: s[index] for n, s in shares.items()}, f"n{index}", home.path)
+            tables.append(cut(binding, catalogue, home, randomness=CountingRandomness(), source=worker))
+        return cls(catalogue, tuple(tables), OpenEngines())
+
+    def prepare(self, sql: str) -> tuple[Statement, Calibration]:
+        statement = prepare(sql, self.catalogue, RULES)
+        loss = loss_for(Fraction(1), Fraction(1, 10**9))
+        return statement, calibrate(statement.plan, self.catalogue, loss, len(self.nodes), 0)
+
+    def sums(self, statement: Statement, calibration: Calibration) -> list[tuple[int, ...]]:
+        """Each node's own partials."""
+        return [partials(statement.plan, self.catalogue, calibration, t, self.source) for t in self.nodes]
+
+    def answer(self, sql: str) -> Answer:
+        """Prepare, partials at each node, ring addition, finish: everything but noise and masks."""
+        statement, calibration = self.prepare(sql)
+        total = ring.from_integers([0] * calibration.cells)
+        for share in self.sums(statement, calibration):
+            total = ring.add(total, ring.from_integers(share))
+        return finish(statement, self.catalogue, calibration, ring.to_signed(total), len(self.nodes))
+
+
+def hosted(catalogue: Catalogue, nodes: int) -> Catalogue:
+    """The same datasets at n0, n1, ...; an overlap above 1 stands for all hosts."""
+    hosts = tuple(f"n{i}" for i in range(nodes))
+    changed = (replace(d, hosts=hosts, overlap=1 if d.overlap == 1 else nodes) for d in catalogue.datasets)
+    return replace(catalogue, datasets=tuple(changed))
+
+
+def dealt(text: str, dataset: Dataset, deal: str, nodes: int) -> list[str]:
+    """CSV text for each node: rows in turn, or whole persons in turn."""
+    lines = list(csv.reader(io.StringIO(text)))
+    header = lines[0] if lines else [c.name for c in dataset.columns]
+    seats: dict[str, int] = {}
+    shares: list[list[list[str]]] = [[header] for _ in range(nodes)]
+    for index, row in enumerate(lines[1:]):
+        person = row[header.index(dataset.person.column)]
+        seat = index if deal == "rows" else seats.setdefault(person, len(seats))
+        shares[seat % nodes].append(row)
+    return [_csv(share) for share in shares]
+
+
+def _csv(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _binding(catalogue: Catalogue, texts: Mapping[str, str], node: str, folder: Path) -> NodeBinding:
+    bound = []
+    for name, text in texts.items():
+        file = folder / f"{name}.csv"
+        file.write_text(text, encoding="utf-8")
+        columns = next(csv.reader(io.StringIO(text)))
+        bound.append(
+            DatasetBinding(
+                name,
+                SourceKind.DUCKDB,
+                (str(file),),
+                tuple(LocalColumn(c, Type.TEXT) for c in columns),
+                tuple(NamedExpression(c, ColumnRef(c)) for c in columns),
+            )
+        )
+    return NodeBinding(1, node, tuple(bound))
+
+
+# -- the oracle: written apart from the code it judges
+
+
+def oracle(catalogue: Catalogue, data: Mapping[str, str]) -> Any:
+    """One engine with the union of all rows of each dataset, at the published bounds."""
+    import duckdb
+
+    kinds = {
+        Type.BOOLEAN: "BOOLEAN",
+        Type.INTEGER: "BIGINT",
+        Type.DECIMAL: "DOUBLE",
+        Type.DATE: "DATE",
+        Type.TEXT: "VARCHAR",
+    }
+    connection = duckdb.connect(config={"threads": 1})
+    for dataset in catalogue.datasets:
+        columns = ", ".join(f'"{c.name}" {kinds[c.type]}' for c in dataset.columns)
+        connection.execute(f'CREATE TABLE "{dataset.name}" ({columns})')
+        marks = ", ".join("?" * len(dataset.columns))
+        for row in published_rows(dataset, data.get(dataset.name, "")):
+            connection.execute(f'INSERT INTO "{dataset.name}" VALUES ({marks})', row)
+    return connection
+
+
+def published_rows(dataset: Dataset, text: str) -> list[list[object]]:
+    """Rows with a person, values in their domains; of a person with too many rows the first ones."""
+    rows, held = [], dict[str, int]()
+    for record in csv.DictReader(io.StringIO(text)):
+        person = record[dataset.person.column]
+        held[person] = held.get(person, 0) + 1
+        if person and held[person] <= dataset.rows_per_person:
+            rows.append(
+                [
+                    person if c.name == dataset.person.column else published(c, record.get(c.name) or "")
+                    for c in dataset.columns
+                ]
+            )
+    return rows
+
+
+def published(column: Column, text: str) -> object:
+    """One value by the rules of the published view: NULL, clamped, on its step, in its domain."""
+    if text == "":
+        return None
+    if column.type is Type.TEXT:
+        return text if not column.domain or text in column.domain else None
+    if column.type is Type.BOOLEAN:
+        return {"true": True, "false": False}.get(text.lower())
+    if column.type is Type.DATE:
+        try:
+            number = (date.fromisoformat(text) - EPOCH).days
+        except ValueError:
+            return None
+        return EPOCH + (date.fromordinal(EPOCH.toordinal() + int(_clamped(column, Fraction(number)))) - EPOCH)
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    if not math.isfinite(value):
+        return None
+    if column.type is Type.INTEGER:
+        return int(_clamped(column, Fraction(int(text))))
+    step = column.step or Fraction(1)
+    return float(_clamped(column, math.floor(Fraction(text) / step + Fraction(1, 2)) * step))
+
+
+def _clamped(column: Column, value: Fraction) -> Fraction:
+    if column.bounds is None:
+        return value
+    return max(column.bounds.lower, min(column.bounds.upper, value))
