@@ -103,6 +103,10 @@ CODES: dict[str, ErrorCode] = {
     "FILE_NODE_TOML_MISSING": ErrorCode("{file} has no `{key}`: {problem}.", "Add it."),
     "FILE_NODE_TOML_VALUE": ErrorCode("{file}: `{key}` cannot be used: {problem}.", "Correct it."),
     "FILE_NODE_TOML_EXPRESSION": ErrorCode("{file}: the expression `{key}` is refused: {problem}.", "{instead}"),
+    "FILE_CHECK_ENCODING": ErrorCode("{path} is not UTF-8 text.", "Save the statement as UTF-8."),
+    "FILE_CHECK_LINE": ErrorCode(
+        "The line is not a JSON object with a text `sql`.", 'Write one object a line: {{"id": 1, "sql": "SELECT ..."}}.'
+    ),
     # -- SQL_: the statement, refused before anything is spent
     "SQL_SYNTAX": ErrorCode("The statement cannot be read: {detail}.", "Check it near the place shown."),
     "SQL_TYPE_MISMATCH": ErrorCode("{function} takes {expected}.", "Change or cast what it is given."),

@@ -1,0 +1,168 @@
+"""What becomes of a statement, pass by pass, for the analyst who wrote it.
+
+What guardians sign is another text, rendered from the plan alone (engine/trusted/describe.py) and shown here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.sql import PASSES
+from engine.sql.bind import BoundQuery, BoundSort
+from engine.sql.decompose import Decomposed
+from engine.sql.expressions import Bound
+from engine.sql.naming import render
+from engine.sql.outputs import AggregateUse, aggregate_leaf, key_leaf
+from engine.sql.parse import Parsed
+from engine.sql.restrict import Restricted
+from engine.sql.statement import Context, CountLeaf, KeyLeaf, Leaf, MeanLeaf, Statement, SumLeaf
+from engine.sql.syntax import Derived, Item, Query, Sort, Star
+from engine.trusted.catalogue import Catalogue
+from engine.trusted.describe import english, normalised_sql
+from engine.trusted.plan import Key
+from engine.trusted.wire import digest, encode
+from engine.trusted.wording import in_sql, literal_text, number_text
+
+SHOWN_VALUES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The name of a pass and, line by line, what it made."""
+
+    name: str
+    lines: tuple[str, ...]
+
+
+def stages(sql: str, context: Context) -> tuple[Stage, ...]:
+    """The statement after each pass; raises Refused SQL_* as ``prepare`` does."""
+    found: Any = sql
+    shown: list[Stage] = []
+    for step in PASSES:
+        found = step(found, context)
+        shown.append(Stage(step.__name__, tuple(_VIEWS[step.__name__](found))))
+    return tuple(shown)
+
+
+def explain(statement: Statement, catalogue: Catalogue) -> str:
+    """In words and in normalised SQL: what is computed, what leaves each node, and what is done with it here."""
+    lines = [english(statement.plan, catalogue), "", normalised_sql(statement.plan, catalogue), ""]
+    lines += [f"Column {name}: {kind.name.lower()}" for name, kind in statement.columns]
+    if statement.having is not None or statement.order or statement.limit is not None:
+        lines.append("HAVING, ORDER BY and LIMIT act on the released figures.")
+    return "\n".join([*lines, *statement.notes])
+
+
+def plan_digest(statement: Statement) -> str:
+    """Hex of the digest that people approve."""
+    return digest(encode(statement.plan)).hex()
+
+
+def _parsed(parsed: Parsed) -> list[str]:
+    lines = [line for common in parsed.query.common for line in _query(common.query, f"with {common.name}: ")]
+    return lines + _query(parsed.query, "")
+
+
+def _query(query: Query, prefix: str) -> list[str]:
+    lines = [f"{prefix}select {', '.join(_item(item) for item in query.items)}"]
+    if isinstance(query.source, Derived):
+        lines += _query(query.source.query, f"{prefix}from: ")
+    else:
+        lines.append(f"{prefix}from {query.source.name}")
+    if query.where is not None:
+        lines.append(f"{prefix}where {render(query.where)}")
+    if query.grouping is not None:
+        keys = "all" if query.grouping.every else ", ".join(render(key) for key in query.grouping.keys)
+        lines.append(f"{prefix}group by {keys}")
+    if query.having is not None:
+        lines.append(f"{prefix}having {render(query.having)}")
+    if query.order:
+        lines.append(
+            f"{prefix}order by {', '.join(_sorted(s.expression and render(s.expression), s) for s in query.order)}"
+        )
+    if query.limit is not None:
+        lines.append(f"{prefix}limit {query.limit}")
+    return lines
+
+
+def _item(item: Item | Star) -> str:
+    if isinstance(item, Star):
+        return "*" if item.table is None else f"{item.table}.*"
+    return render(item.expression) + (f" as {item.alias}" if item.alias else "")
+
+
+def _sorted(text: str, sort: Sort | BoundSort) -> str:
+    return f"{text}{' desc' if sort.descending else ''}{' nulls first' if sort.nulls_first else ''}"
+
+
+def _bound(query: BoundQuery) -> list[str]:
+    lines = [f"dataset {query.dataset}"]
+    if query.predicate is not None:
+        lines.append(f"rows where {in_sql(query.predicate.expression)}")
+    lines += [f"{key_leaf(i)}: {_typed(key)}" for i, key in enumerate(query.keys)]
+    lines += [f"{aggregate_leaf(i)}: {_use(use)}" for i, use in enumerate(query.aggregates)]
+    lines += [f"column {output.name}: {in_sql(output.bound.expression)}" for output in query.outputs]
+    if query.having is not None:
+        lines.append(f"kept if {in_sql(query.having.expression)}")
+    return lines + [f"ordered by {_sorted(in_sql(s.bound.expression), s)}" for s in query.order]
+
+
+def _typed(bound: Bound) -> str:
+    return f"{in_sql(bound.expression)} ({bound.domain.type.name.lower() if bound.domain else 'null'})"
+
+
+def _use(use: AggregateUse) -> str:
+    inner = "" if use.argument is None else f" of {_typed(use.argument)}"
+    condition = "" if use.filter is None else f" where {in_sql(use.filter.expression)}"
+    return f"{use.figure.name.lower()}{inner}{condition}"
+
+
+def _restricted(restricted: Restricted) -> list[str]:
+    lines = [f"{key_leaf(i)}: {_values(key)}" for i, key in enumerate(restricted.keys)]
+    for index, clamp in enumerate(restricted.clamps):
+        if clamp is not None:
+            ends = f"{number_text(clamp.lower)} to {number_text(clamp.upper)}"
+            lines.append(f"{aggregate_leaf(index)}: values from {ends}")
+    return lines or ["counts only: nothing to bound"]
+
+
+def _values(key: Key) -> str:
+    shown = ", ".join(literal_text(value) for value in key.values[:SHOWN_VALUES])
+    more = len(key.values) - SHOWN_VALUES
+    return f"{len(key.values)} values: {shown}{f' and {more} more' if more > 0 else ''}"
+
+
+def _decomposed(decomposed: Decomposed) -> list[str]:
+    lines = []
+    for index, measure in enumerate(decomposed.aggregate.measures):
+        inner = "" if measure.expression is None else f" of {in_sql(measure.expression)}"
+        condition = "" if measure.filter is None else f" where {in_sql(measure.filter)}"
+        lines.append(f"measure {index}: {measure.statistic.name.lower()}{inner}{condition}")
+    return lines + [f"{name}: {_leaf(leaf)}" for name, leaf in decomposed.leaves]
+
+
+def _leaf(leaf: Leaf) -> str:
+    match leaf:
+        case KeyLeaf(key=key):
+            return f"the value of key {key}"
+        case MeanLeaf(centred_sum=total, count=count):
+            return f"the centre plus measure {total} / measure {count}"
+        case CountLeaf(measure=measure):
+            return f"measure {measure}, rounded to a whole number"
+        case SumLeaf(measure=measure):
+            return f"measure {measure}"
+
+
+def _priced(statement: Statement) -> list[str]:
+    return [f"plan {plan_digest(statement)}", *statement.notes]
+
+
+_VIEWS: dict[str, Callable[[Any], list[str]]] = {
+    "parse": _parsed,
+    "bind": _bound,
+    "restrict": _restricted,
+    "decompose": _decomposed,
+    "price": _priced,
+}
