@@ -66,7 +66,7 @@ def list_(
     """List the agreements a home holds, with their digests."""
     from datetime import UTC, datetime
 
-    from engine.cli.show import console, print_json
+    from engine.cli.show import console, new_table, print_json
     from engine.trusted.home import Home
     from engine.trusted.sign import open_agreement
     from engine.trusted.wire import digest
@@ -96,9 +96,7 @@ def list_(
     if as_json:
         print_json(rows)
         return
-    from rich.table import Table
-
-    table = Table(header_style="bold", pad_edge=False)
+    table = new_table()
     for heading in _HEADINGS:
         table.add_column(heading)
     for row in rows:

@@ -54,25 +54,26 @@ def _introduce(shown: Console, running: Demonstration) -> None:
     shown.print(f"[bold]Departments[/], each a process of its own: {names}.")
     shown.print(
         "Each keeps its rows. What leaves it is noisy and masked; the coordinator adds up what it cannot read.\n"
-        "The column 'exact' is computed by this demonstration alone, from the files it made: nobody else can.",
+        "The column 'exact' is computed by this demonstration alone, from the files it made: nobody else can.\n"
+        "It knows no bounds; the answers do: wages count up to 400,000 dollars, and four pay forms a person.",
         style="dim",
     )
 
 
 def _show(shown: Console, outcome: Outcome, number: int) -> None:
     from rich.padding import Padding
-    from rich.syntax import Syntax
+    from rich.text import Text
 
     from engine.cli.show import answer_table, footer
 
     shown.print(f"\n[bold]{number}. {outcome.question.asks}[/]")
-    shown.print(Padding(Syntax(outcome.question.sql, "sql", theme="ansi_dark", background_color="default"), (0, 2)))
+    shown.print(Padding(Text(outcome.question.sql, style="blue"), (0, 2), expand=False))
     if outcome.refusal is not None:
         shown.print(f"  refused: {outcome.refusal.code}: {outcome.refusal.message}", style="yellow")
         shown.print(f"  {outcome.refusal.hint}", style="dim")
     if outcome.release is not None:
         release = outcome.release
-        shown.print(Padding(answer_table(release.answer, outcome.exact), (0, 2)))
+        shown.print(Padding(answer_table(release.answer, outcome.exact), (0, 2), expand=False))
         left = ", ".join(
             f"{node} {float(share):.1%}" for node, share in outcome.left.items() if node in release.survivors
         )
@@ -97,7 +98,7 @@ def _document(outcome: Outcome) -> dict[str, object]:
         "sql": outcome.question.sql,
         **answer_json(release.answer, release.survivors, release.cost),
         "exact": [{name: plain(value) for name, value in row.items()} for row in outcome.exact],
-        "budget_left": {node: float(share) for node, share in outcome.left.items()},
+        "budget_left": dict(outcome.left),
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from engine.cli import agreement, check, coordinator, demo, explain, federation, node, submit, try_
+from engine.cli import agreement, budget, check, coordinator, demo, explain, federation, node, submit, try_
 from engine.cli.show import show_error
 from engine.errors import Bug, SplittallyError
 
@@ -28,6 +28,7 @@ app.command("submit")(submit.submit)
 app.command("watch")(submit.watch)
 app.command("result")(submit.result)
 app.command("requests")(submit.requests)
+app.command("budget")(budget.budget)
 app.command("coordinator")(coordinator.coordinator)
 app.add_typer(node.app, name="node")
 app.add_typer(federation.app, name="federation")

@@ -96,19 +96,24 @@ def answer_json(answer: Answer, nodes: Sequence[str], cost: Mapping[str, object]
     return document
 
 
-def answer_table(answer: Answer, exact: Sequence[Mapping[str, Value]] | None = None) -> Table:
-    """One line a row; beside each estimate its 95 % interval and, where given, the exact value."""
+def new_table() -> Table:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(header_style="bold", pad_edge=False)
+    return Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+
+
+def answer_table(answer: Answer, exact: Sequence[Mapping[str, Value]] | None = None) -> Table:
+    """One line a row; beside each estimate its 95 % interval and, where given, the exact value."""
+    table = new_table()
     estimates = [name for name in answer.columns if any(name in row for row in answer.intervals)]
     for name, type_ in zip(answer.columns, answer.types, strict=True):
         number = type_.name in ("INTEGER", "DECIMAL")
-        table.add_column(name, justify="right" if number else "left")
+        table.add_column(name, justify="right" if number else "left", no_wrap=number)
         if name in estimates:
-            table.add_column("95 %", justify="left", style="dim")
+            table.add_column("95 %", style="dim", no_wrap=True)
             if exact is not None:
-                table.add_column("exact", justify="right", style="cyan")
+                table.add_column("exact", justify="right", style="cyan", no_wrap=True)
     for index, row in enumerate(answer.rows):
         cells: list[str] = []
         for name, value in zip(answer.columns, row, strict=True):

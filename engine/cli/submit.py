@@ -76,7 +76,7 @@ def requests(
     as_json: Json = False,
 ) -> None:
     """List this analyst's requests, newest first."""
-    from engine.cli.show import console, print_json
+    from engine.cli.show import console, new_table, print_json
     from engine.client.session import connect
 
     with connect(home) as session:
@@ -84,9 +84,7 @@ def requests(
     if as_json:
         print_json([_document(status) for status in found])
         return
-    from rich.table import Table
-
-    table = Table(header_style="bold", pad_edge=False)
+    table = new_table()
     for heading in ("changed", "request", "state", "nodes"):
         table.add_column(heading, no_wrap=heading == "request")
     for status in found:

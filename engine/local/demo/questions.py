@@ -46,17 +46,14 @@ QUESTIONS = (
         keys=("age_group", "sex"),
     ),
     Question(
-        asks="What did people earn, by kind of pay form? One person may have several forms.",
-        body=(
-            "SELECT form, COUNT(*) AS forms, COUNT(DISTINCT person_id) AS people,\n"
-            "  SUM(wages) AS total, AVG(wages) AS mean\nFROM earnings\nGROUP BY form"
-        ),
-        tail="ORDER BY form",
-        keys=("form",),
+        asks="How many pay forms are there, of how many people, and what does a form say on average?",
+        body="SELECT COUNT(*) AS forms, COUNT(DISTINCT person_id) AS people, AVG(wages) AS mean\nFROM earnings",
     ),
     Question(
-        asks="How much was paid on forms of 20,000 to 60,000 dollars?",
-        body="SELECT COUNT(*) AS forms, SUM(wages) AS paid\nFROM earnings\nWHERE wages BETWEEN 20000 AND 60000",
+        asks="What was paid, if 50,000 dollars of each form count at most? The smaller the bound, the less noise.",
+        body="SELECT form, COUNT(*) AS forms, SUM(LEAST(wages, 50000)) AS paid\nFROM earnings\nGROUP BY form",
+        tail="ORDER BY form",
+        keys=("form",),
     ),
     Question(
         asks="In which three decades were most people born who hold a social security number?",

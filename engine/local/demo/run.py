@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,12 +13,15 @@ from engine.catalogue import load_catalogue
 from engine.client.release import Release
 from engine.client.session import Session
 from engine.errors import Refused
+from engine.governance.budget import balances
 from engine.local.demo.exact import Exact, Row
 from engine.local.demo.files import bindings, prepare
 from engine.local.demo.questions import QUESTIONS, Question
 from engine.local.demo.schema import HERE
 from engine.local.federation import LocalFederation, Terms
 from engine.trusted.account import loss_for
+from engine.trusted.home import Home
+from engine.trusted.records import AccountScope, Role
 
 BUDGET = (Fraction(4), Fraction(1, 10**6))
 PER_PLAN = (Fraction(2), Fraction(1, 10**9))
@@ -33,7 +36,7 @@ class Outcome:
     release: Release | None
     refusal: Refused | None
     exact: tuple[Row, ...]
-    left: Mapping[str, Fraction]  # node -> share of the agreement's budget that is left there
+    left: Mapping[str, float]  # node -> share of the agreement's budget that is left there, by its own ledger
 
 
 @dataclass(slots=True)
@@ -43,8 +46,6 @@ class Demonstration:
     local: LocalFederation
     session: Session
     exact: Exact
-    budget: int = field(default_factory=lambda: loss_for(*BUDGET).rho_billionths)
-    spent: dict[str, int] = field(default_factory=dict)
 
     def outcomes(self) -> Iterator[Outcome]:
         for question in QUESTIONS:
@@ -55,15 +56,19 @@ class Demonstration:
             release = self.session.query(question.sql, purpose=question.asks).wait()
         except Refused as refusal:
             return Outcome(question, None, refusal, (), self._left())
-        if not release.repeated:
-            for node in release.participants:
-                self.spent[node] = self.spent.get(node, 0) + release.loss.rho_billionths
         answer = release.answer
         released = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
         return Outcome(question, release, None, tuple(self.exact.rows(question, released)), self._left())
 
-    def _left(self) -> dict[str, Fraction]:
-        return {node: 1 - Fraction(spent, self.budget) for node, spent in self.spent.items()}
+    def _left(self) -> dict[str, float]:
+        """Read from the ledgers in the nodes' homes, which all lie on this machine."""
+        federation, clock = self.local.federation, self.local.clock
+        left = dict.fromkeys(federation.names(Role.NODE), 1.0)
+        for node in left:
+            for balance in balances(Home.load(federation.home(node)), clock):
+                if balance.scope is AccountScope.AGREEMENT_ACCOUNT and balance.cap and balance.left:
+                    left[node] = balance.left.rho_billionths / balance.cap.rho_billionths
+        return left
 
 
 @contextmanager
