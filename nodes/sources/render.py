@@ -163,8 +163,8 @@ def _sum(position: int, measure: Measure, inner: Expressions, one_row: bool) -> 
     elif statistic is not Statistic.COUNT_ROWS:
         raise Refused("POLICY_NOT_SUPPORTED", operator=statistic.name)
     if measure.filter is not None:
-        distinct, _, plain = operand.rpartition("DISTINCT ")
-        operand = f"{distinct and 'DISTINCT '}CASE WHEN f{position} THEN {plain} END"
+        _, distinct, plain = operand.rpartition("DISTINCT ")
+        operand = f"{distinct}CASE WHEN f{position} THEN {plain} END"
     return f"{'SUM' if statistic in SUMS else 'COUNT'}({operand})"
 
 

@@ -45,11 +45,14 @@ class Bench:
             Bench.source = DuckDBSource(Limits(threads=1, memory_mb=512, seconds=60))
         if nodes not in self._federations:
             folder = Path(tempfile.mkdtemp(prefix="slt-"))
-            script = self.script
-            self._federations[nodes] = Federation.found(
-                script.catalogue, script.data, script.deal, nodes, folder, Bench.source
-            )
+            self._federations[nodes] = Federation.found(self.script, nodes, folder, Bench.source)
         return self._federations[nodes]
+
+    def close(self) -> None:
+        for federation in self._federations.values():
+            federation.close()
+        if self._oracle is not None:
+            self._oracle.close()
 
     def ask_oracle(self, sql: str) -> list[tuple[Any, ...]]:
         if self._oracle is None:
@@ -59,11 +62,17 @@ class Bench:
 
 
 class SqlFile(pytest.File):
+    bench: Bench | None = None
+
     def collect(self) -> Iterator[pytest.Item]:
         script = read_script(self.path)
-        bench = Bench(script)
+        self.bench = Bench(script)
         for block in script.blocks:
-            yield SqlItem.from_parent(self, name=f"line {block.line}", block=block, bench=bench)
+            yield SqlItem.from_parent(self, name=f"line {block.line}", block=block, bench=self.bench)
+
+    def teardown(self) -> None:
+        if self.bench is not None:
+            self.bench.close()
 
 
 class SqlItem(pytest.Item):

@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
+
+from slt import Script
 
 from engine.catalogue import load_catalogue
 from engine.sql import prepare
@@ -25,7 +28,7 @@ from engine.trusted.home import Home
 from engine.trusted.plan import ColumnRef, NamedExpression, Type
 from engine.trusted.records import Calibration, Rules
 from nodes.partials import partials
-from nodes.sources import Row, Source
+from nodes.sources import Row
 from nodes.sources.dialect import DUCKDB
 from nodes.sources.duckdb import DuckDBSource
 from nodes.sources.worker import engine, run
@@ -74,22 +77,27 @@ class Federation:
 
     catalogue: Catalogue
     nodes: tuple[Tables, ...]
-    source: Source
+    source: OpenEngines
+    folder: Path
 
     @classmethod
-    def found(
-        cls, name: str, data: Mapping[str, str], deal: Mapping[str, str], nodes: int, folder: Path, worker: DuckDBSource
-    ) -> Federation:
-        catalogue = hosted(load_catalogue(HERE / "catalogues" / f"{name}.yaml"), nodes)
+    def found(cls, script: Script, nodes: int, folder: Path, worker: DuckDBSource) -> Federation:
+        """The tables of a script, dealt over so many nodes and cut by a worker."""
+        catalogue = hosted(load_catalogue(HERE / "catalogues" / f"{script.catalogue}.yaml"), nodes)
         shares = {
-            d.name: dealt(data.get(d.name, ""), d, deal.get(d.name, "persons"), nodes) for d in catalogue.datasets
+            d.name: dealt(script.data.get(d.name, ""), d, script.deal.get(d.name, "persons"), nodes)
+            for d in catalogue.datasets
         }
         tables = []
         for index in range(nodes):
             home = Home.create(folder / f"n{index}", f"n{index}", "node", catalogue.federation)
             binding = _binding(catalogue, {n: s[index] for n, s in shares.items()}, f"n{index}", home.path)
             tables.append(cut(binding, catalogue, home, randomness=CountingRandomness(), source=worker))
-        return cls(catalogue, tuple(tables), OpenEngines())
+        return cls(catalogue, tuple(tables), OpenEngines(), folder)
+
+    def close(self) -> None:
+        self.source.close()
+        rmtree(self.folder, ignore_errors=True)
 
     def prepare(self, sql: str) -> tuple[Statement, Calibration]:
         statement = prepare(sql, self.catalogue, RULES)
