@@ -171,7 +171,7 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def number_of(found: object) -> Fraction:
-    return day_number(found) if isinstance(found, date) else Fraction(found)  # type: ignore[call-overload,no-any-return]
+    return day_number(found) if isinstance(found, date) else Fraction(found)  # type: ignore[call-overload]
 
 
 def listed(domain: Domain) -> frozenset[LiteralValue] | None:

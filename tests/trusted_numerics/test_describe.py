@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import yaml
+from small_catalogue import RULES, call, catalogue_of, column, counted, plan_of, summed, value
+
+from engine.errors import Refused
+from engine.trusted.describe import english, normalised_sql
+from engine.trusted.plan import (
+    Aggregate,
+    Call,
+    Clamp,
+    Expression,
+    Filter,
+    Function,
+    GroupingSet,
+    Key,
+    Literal,
+    NamedExpression,
+    Plan,
+    PrivateJoin,
+    Project,
+    Scan,
+    Statistic,
+    Type,
+)
+from engine.trusted.verify import verify_plan
+from engine.trusted.wording import SQL, WORDS, in_sql, in_words, literal_text, named, number_text
+
+CATALOGUE = catalogue_of()
+WORDING = yaml.safe_load((Path(__file__).parent / "wording.yaml").read_text())
+ARGUMENTS: dict[Function, tuple[Expression, ...]] = {
+    Function.IN: (column("x"), value("x"), value("it's")),
+    Function.LIKE: (column("x"), value("x%")),
+    Function.AND: (column("x"), column("y"), column("w")),
+    Function.CASE: (column("x"), value(1), column("y"), value(2), Literal(Type.INTEGER, None)),
+    Function.SUBSTRING: (column("x"), value(1), value(3)),
+    Function.ROUND: (column("x"), value(2)),
+}
+ONE = {"NEGATE", "ABS", "FLOOR", "CEIL", "IS_NULL", "NOT", "YEAR", "QUARTER", "MONTH", "DAY", "ISO_DAY_OF_WEEK"}
+ONE |= {"UPPER", "LOWER", "TRIM", "LENGTH", "ALPHANUMERIC"}
+ONE |= {f.name for f in Function if f.name.startswith(("CAST_", "TRUNC_"))}
+
+
+def sample(function: Function) -> Expression:
+    plain = (column("x"),) if function.name in ONE else (column("x"), column("y"))
+    return Call(function, ARGUMENTS.get(function, plain))
+
+
+@pytest.mark.parametrize("function", Function)
+def test_every_function_reads_as_in_the_table(function: Function) -> None:
+    row = WORDING[function.name]
+    assert in_words(sample(function)) == row["words"]
+    assert in_sql(sample(function)) == row["sql"]
+
+
+def test_the_tables_are_total_and_no_two_functions_read_alike() -> None:
+    assert set(WORDS) == set(SQL) == set(Function)
+    assert set(WORDING) == {f.name for f in Function}
+    assert len({in_words(sample(f)) for f in Function}) == len(Function)
+    assert len({in_sql(sample(f)) for f in Function}) == len(Function)
+
+
+def test_nothing_in_a_plan_can_imitate_the_words_around_it() -> None:
+    assert in_words(call("EQUAL", column("x"), column("missing"))) == 'x is "missing"'
+    assert in_words(call("IS_NULL", column("x"))) == "x is missing"
+    assert named("a b") == '"a b"'
+    assert named('a"b') == '"a""b"'
+    assert literal_text(value("O'Neill' OR 'x")) == "'O''Neill'' OR ''x'"
+    inner = call("ADD", column("x"), column("y"))
+    assert in_words(call("MULTIPLY", inner, column("w"))) == "(x plus y) times w"
+    assert in_sql(call("SUBTRACT", column("x"), inner)) == "x - (x + y)"
+    assert in_sql(call("EQUAL", column("date"), value(date(2020, 1, 2)))) == "\"date\" = DATE '2020-01-02'"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        ("0", "0"),
+        ("-5", "-5"),
+        ("1/100", "0.01"),
+        ("-12345/1000", "-12.345"),
+        ("1/3", "1/3"),
+        ("1/1048576", "0.00000095367431640625"),
+        ("1000", "1000"),
+    ],
+)
+def test_numbers_are_exact(number: str, text: str) -> None:
+    assert number_text(Fraction(number)) == text
+    assert Fraction(number_text(Fraction(number))) == Fraction(number)
+
+
+def test_literals_show_their_type() -> None:
+    texts = {literal_text(v) for v in (value(1), value(Fraction(1)), value("1"), value(True), Literal(Type.TEXT, None))}
+    assert texts == {"1", "1.0", "'1'", "true", "NULL"}
+
+
+FILTERED = Filter(Scan("people"), call("GREATER", column("income"), value(Fraction(5, 2))))
+PROJECTED = Project(
+    FILTERED,
+    (
+        NamedExpression("region", column("region")),
+        NamedExpression("decade", call("MULTIPLY", call("FLOOR_DIVIDE", column("visits"), value(10)), value(10))),
+    ),
+)
+
+
+def whole_plan() -> Plan:
+    plan = plan_of(
+        CATALOGUE,
+        counted(),
+        counted(Statistic.COUNT_PERSONS, filter=call("EQUAL", column("region"), value("N"))),
+        summed(column("decade"), 0, 50),
+        summed(column("decade"), 0, 100, centred=True),
+        counted(Statistic.COUNT_PRESENT, expression=column("decade")),
+        keys=("region",),
+        total=True,
+    )
+    return replace(plan, aggregate=replace(plan.aggregate, input=PROJECTED))
+
+
+def test_a_whole_plan_reads_well() -> None:
+    verify_plan(whole_plan(), CATALOGUE, RULES)
+    assert english(whole_plan(), CATALOGUE) + "\n" == WORDING_OF_PLAN["english"]
+    assert normalised_sql(whole_plan(), CATALOGUE) + "\n" == WORDING_OF_PLAN["sql"]
+
+
+WORDING_OF_PLAN = yaml.safe_load((Path(__file__).parent / "described.yaml").read_text())
+
+
+def test_normalised_sql_runs_in_duckdb() -> None:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE people AS SELECT 'p' || i AS person_id, ['N', 'S'][i % 2 + 1] AS region,"
+            " i * 10.0 AS income, i AS visits FROM range(100) AS r(i)"
+        )
+        rows = connection.execute(normalised_sql(whole_plan(), CATALOGUE)).fetchall()
+    assert sorted(row[1] for row in rows) == [49, 50, 99]
+
+
+def test_a_change_of_the_plan_changes_the_text() -> None:
+    plan = whole_plan()
+    aggregate = plan.aggregate
+    first, second, third, fourth, fifth = aggregate.measures
+    others: list[Aggregate] = [
+        replace(aggregate, input=replace(PROJECTED, input=Scan("people"))),
+        replace(aggregate, input=Filter(PROJECTED, call("IS_NULL", column("decade")))),
+        replace(aggregate, input=replace(PROJECTED, columns=PROJECTED.columns[::-1])),
+        replace(aggregate, grouping_sets=aggregate.grouping_sets[:1]),
+        replace(aggregate, keys=(Key(column("decade"), aggregate.keys[0].values),)),
+        replace(aggregate, measures=(first, second, third, fourth)),
+        replace(aggregate, measures=(first, replace(second, filter=None), third, fourth, fifth)),
+        replace(aggregate, measures=(first, second, replace(third, clamp=Clamp(Fraction(0), Fraction(49))), fourth)),
+        replace(aggregate, measures=(first, second, fourth, third, fifth)),
+        replace(aggregate, measures=(first, second, third, replace(fourth, statistic=Statistic.SUM), fifth)),
+    ]
+    pages = {english(replace(plan, aggregate=a), CATALOGUE) for a in (aggregate, *others)}
+    statements = {normalised_sql(replace(plan, aggregate=a), CATALOGUE) for a in (aggregate, *others)}
+    assert len(pages) == len(statements) == len(others) + 1
+
+
+def test_long_key_lists_are_shortened_and_sets_named() -> None:
+    plan = plan_of(CATALOGUE, counted(), keys=("visits", "flag"))
+    plan = replace(
+        plan, aggregate=replace(plan.aggregate, grouping_sets=(GroupingSet((0, 1)), GroupingSet((1,)), GroupingSet(())))
+    )
+    page = english(plan, CATALOGUE)
+    assert "visits, 101 values: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ..., 100." in page
+    assert "flag, 3 values: false, true, missing." in page
+    assert "Groups: by key 1 and key 2; by key 2; all rows together." in page
+    assert "up to 2 nodes" in english(plan, catalogue_of(overlap=2))
+
+
+def test_other_relations_are_refused() -> None:
+    plan = whole_plan()
+    private = replace(plan, aggregate=replace(plan.aggregate, input=PrivateJoin(Scan("people"), Scan("people"))))
+    for render in (english, normalised_sql):
+        with pytest.raises(Refused, match="POLICY_NOT_SUPPORTED"):
+            render(private, CATALOGUE)
+    unknown = replace(plan, aggregate=replace(plan.aggregate, input=Scan("nothing")))
+    with pytest.raises(Refused, match="POLICY_PLAN_INVALID"):
+        english(unknown, CATALOGUE)

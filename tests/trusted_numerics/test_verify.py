@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from small_catalogue import RULES, call, catalogue_of, column, counted, plan_of, summed, value
+
+from engine.errors import Refused
+from engine.trusted.plan import (
+    Aggregate,
+    Clamp,
+    Expression,
+    Filter,
+    GroupingSet,
+    JoinKind,
+    Key,
+    Literal,
+    Measure,
+    NamedExpression,
+    PersonJoin,
+    Plan,
+    PrivateJoin,
+    Project,
+    Relation,
+    Scan,
+    Statistic,
+    Type,
+)
+from engine.trusted.records import Operation
+from engine.trusted.verify import columns_read, operations_used, verify_plan
+from engine.trusted.wire import decode, encode
+
+CATALOGUE = catalogue_of()
+GOOD = plan_of(
+    CATALOGUE,
+    counted(),
+    counted(Statistic.COUNT_PERSONS),
+    counted(Statistic.COUNT_PRESENT, expression=column("income"), filter=call("GREATER", column("age"), value(3))),
+    summed(column("income"), 0, 2000),
+    summed(column("income"), 10, Fraction("99.5"), centred=True),
+    keys=("region", "flag", "age"),
+    total=True,
+)
+SCAN = Scan("people")
+
+
+def changed(**fields: Any) -> Plan:
+    return replace(GOOD, aggregate=replace(GOOD.aggregate, **fields))
+
+
+def measured(*measures: Measure) -> Plan:
+    return changed(measures=measures)
+
+
+def with_key(**fields: Any) -> Plan:
+    first, *rest = GOOD.aggregate.keys
+    return changed(keys=(replace(first, **fields), *rest))
+
+
+def filtered(predicate: Expression, times: int = 1) -> Plan:
+    relation: Relation = SCAN
+    for _ in range(times):
+        relation = Filter(relation, predicate)
+    return changed(input=relation)
+
+
+def test_a_good_plan_passes_also_after_the_wire() -> None:
+    verify_plan(GOOD, CATALOGUE, RULES)
+    verify_plan(decode(Plan, encode(GOOD)), CATALOGUE, RULES)
+
+
+REGIONS = GOOD.aggregate.keys[0].values
+NULL_TEXT = Literal(Type.TEXT, None)
+INCOME = column("income")
+
+FORGED: dict[str, tuple[Plan, str]] = {
+    "other version": (replace(GOOD, version=2), "POLICY_PLAN_INVALID"),
+    "other catalogue": (replace(GOOD, catalogue_digest=bytes(32)), "POLICY_CATALOGUE_DIFFERS"),
+    "key value left out": (with_key(values=REGIONS[:-1]), "POLICY_PLAN_INVALID"),
+    "key value added": (with_key(values=(*REGIONS, value("Z"))), "POLICY_PLAN_INVALID"),
+    "key value twice": (with_key(values=(*REGIONS, REGIONS[0])), "POLICY_PLAN_INVALID"),
+    "keys in another order": (with_key(values=REGIONS[::-1]), "POLICY_PLAN_INVALID"),
+    "NULL key not declared": (with_key(values=(*REGIONS, NULL_TEXT)), "POLICY_PLAN_INVALID"),
+    "no key values": (with_key(values=()), "POLICY_PLAN_INVALID"),
+    "selected keys": (with_key(values=(), selected_at_most=9), "POLICY_NOT_SUPPORTED"),
+    "key without domain": (with_key(expression=column("free")), "SQL_KEY_NO_DOMAIN"),
+    "key on the person": (with_key(expression=column("person_id")), "SQL_PERSON_COLUMN"),
+    "key on every day": (with_key(expression=column("born")), "SQL_KEY_TOO_MANY"),
+    "no grouping set": (changed(grouping_sets=()), "POLICY_PLAN_INVALID"),
+    "grouping set twice": (changed(grouping_sets=GOOD.aggregate.grouping_sets * 2), "POLICY_PLAN_INVALID"),
+    "keys of a set out of order": (changed(grouping_sets=(GroupingSet((1, 0, 2)),)), "POLICY_PLAN_INVALID"),
+    "key of a set twice": (changed(grouping_sets=(GroupingSet((0, 0, 1, 2)),)), "POLICY_PLAN_INVALID"),
+    "key unused": (changed(grouping_sets=(GroupingSet((0, 2)),)), "POLICY_PLAN_INVALID"),
+    "no measure": (measured(), "POLICY_PLAN_INVALID"),
+    "measure twice": (measured(counted(), counted()), "POLICY_PLAN_INVALID"),
+    "clamp above": (measured(summed(INCOME, 0, Fraction("2000.01"))), "POLICY_PLAN_INVALID"),
+    "clamp below": (measured(summed(INCOME, -1, 2000)), "POLICY_PLAN_INVALID"),
+    "no clamp": (measured(Measure(Statistic.SUM, INCOME)), "POLICY_PLAN_INVALID"),
+    "clamp on a count": (
+        measured(Measure(Statistic.COUNT_ROWS, None, None, Clamp(Fraction(0), Fraction(1)))),
+        "POLICY_PLAN_INVALID",
+    ),
+    "expression on a count": (measured(counted(expression=INCOME)), "POLICY_PLAN_INVALID"),
+    "count of nothing": (measured(counted(Statistic.COUNT_PRESENT)), "POLICY_PLAN_INVALID"),
+    "sum of text": (measured(summed(column("region"), 0, 1)), "SQL_TYPE_MISMATCH"),
+    "sum of dates": (measured(summed(column("paid"), 18300, 18400)), "SQL_TYPE_MISMATCH"),
+    "sum without bounds": (measured(summed(column("huge"), 0, 1)), "SQL_UNBOUNDED_MEASURE"),
+    "quantiles": (measured(replace(summed(INCOME, 0, 1), statistic=Statistic.QUANTILE_TREE)), "POLICY_NOT_SUPPORTED"),
+    "filter is a number": (measured(counted(filter=column("age"))), "SQL_TYPE_MISMATCH"),
+    "one person": (filtered(call("EQUAL", column("person_id"), value("AB1"))), "SQL_PERSON_LITERAL"),
+    "where is a number": (filtered(column("age")), "SQL_TYPE_MISMATCH"),
+    "unknown column": (filtered(call("IS_NULL", column("nothing"))), "POLICY_PLAN_INVALID"),
+    "unknown dataset": (changed(input=Scan("nothing")), "POLICY_PLAN_INVALID"),
+    "hidden characters": (filtered(call("EQUAL", column("free"), value("N\u202e"))), "SQL_TEXT_UNPRINTABLE"),
+    "name with a newline": (
+        changed(input=Project(SCAN, (NamedExpression("a\nb", INCOME),))),
+        "POLICY_PLAN_INVALID",
+    ),
+    "name without end": (changed(input=Project(SCAN, (NamedExpression("a" * 129, INCOME),))), "POLICY_PLAN_INVALID"),
+    "person join": (changed(input=PersonJoin(JoinKind.INNER, SCAN, SCAN)), "POLICY_NOT_SUPPORTED"),
+    "private join": (changed(input=PrivateJoin(SCAN, SCAN)), "POLICY_NOT_SUPPORTED"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_forged_plans_are_refused(name: str) -> None:
+    plan, code = FORGED[name]
+    with pytest.raises(Refused) as refused:
+        verify_plan(plan, CATALOGUE, RULES)
+    assert refused.value.code == code
+
+
+def _nested(depth: int) -> Expression:
+    expression: Expression = column("flag")
+    for _ in range(depth - 1):
+        expression = call("NOT", expression)
+    return expression
+
+
+def _joined(joins: int) -> Relation:
+    relation: Relation = SCAN
+    for _ in range(joins):
+        relation = PersonJoin(JoinKind.SEMI, relation, SCAN)
+    return relation
+
+
+LIMITS: dict[str, tuple[Callable[[int], Plan], int, str | None]] = {
+    "depth of expressions": (lambda n: filtered(_nested(n)), 64, None),
+    "depth of queries": (lambda n: filtered(column("flag"), n - 1), 64, None),
+    "expressions": (lambda n: filtered(call("IN", column("age"), *[value(1)] * (n - 11))), 2000, None),
+    "aggregates": (
+        lambda n: measured(*[counted(filter=call("EQUAL", column("age"), value(i))) for i in range(n)]),
+        32,
+        None,
+    ),
+    "joins": (lambda n: changed(input=_joined(n)), 6, "POLICY_NOT_SUPPORTED"),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_plans_beyond_the_limits_are_refused(name: str) -> None:
+    build, most, code = LIMITS[name]
+    if code is None:
+        verify_plan(build(most), CATALOGUE, RULES)
+    else:
+        with pytest.raises(Refused, match=code):
+            verify_plan(build(most), CATALOGUE, RULES)
+    for beyond in (most + 1, 50 * most):
+        with pytest.raises(Refused, match="SQL_TOO_COMPLEX"):
+            verify_plan(build(beyond), CATALOGUE, RULES)
+
+
+def test_cells_and_keys_are_limited_by_the_rules() -> None:
+    cells = 5 * (4 * 3 * 17 + 1)
+    verify_plan(GOOD, CATALOGUE, replace(RULES, max_cells=cells, max_keys=16))
+    with pytest.raises(Refused, match="SQL_TOO_COMPLEX"):
+        verify_plan(GOOD, CATALOGUE, replace(RULES, max_cells=cells - 1))
+    with pytest.raises(Refused, match="SQL_KEY_TOO_MANY"):
+        verify_plan(GOOD, CATALOGUE, replace(RULES, max_keys=15))
+
+
+def test_persons_are_counted_only_where_each_is_at_one_node() -> None:
+    twice = catalogue_of(overlap=2)
+    with pytest.raises(Refused, match="SQL_OVERLAP_PERSONS"):
+        verify_plan(plan_of(twice, counted(Statistic.COUNT_PERSONS)), twice, RULES)
+    verify_plan(plan_of(twice, counted()), twice, RULES)
+
+
+def test_columns_follow_lineage() -> None:
+    def read(relation: Relation, *measures: Measure, keys: tuple[str, ...] = ()) -> set[str]:
+        listed = tuple(Key(column(k), ()) for k in keys)
+        aggregate = Aggregate(relation, listed, (GroupingSet(tuple(range(len(keys)))),), measures)
+        found = columns_read(Plan(1, b"", aggregate), CATALOGUE)
+        assert set(found) == {"people"}
+        return set(found["people"])
+
+    assert read(SCAN, counted()) == set()
+    assert read(SCAN, counted(Statistic.COUNT_PERSONS)) == {"person_id"}
+    assert read(SCAN, summed(INCOME, 0, 1), keys=("region",)) == {"income", "region"}
+    assert read(SCAN, counted(filter=call("IS_NULL", column("age")))) == {"age"}
+    assert read(Filter(SCAN, column("flag")), counted()) == {"flag"}
+    swapped = Project(
+        Filter(SCAN, call("EQUAL", column("paid"), value(date(2020, 1, 1)))),
+        (
+            NamedExpression("age", call("ADD", column("visits"), column("visits"))),
+            NamedExpression("unused", column("free")),
+        ),
+    )
+    assert read(swapped, summed(column("age"), 0, 1)) == {"visits", "paid"}
+    assert read(Filter(swapped, call("LIKE", column("unused"), value("a%"))), counted()) == {"free", "paid"}
+    assert read(swapped, counted(Statistic.COUNT_PRESENT, expression=column("person_id"))) == {"person_id", "paid"}
+    with pytest.raises(Refused, match="POLICY_NOT_SUPPORTED"):
+        read(PrivateJoin(SCAN, SCAN), counted())
+    with pytest.raises(Refused, match="POLICY_PLAN_INVALID"):
+        read(Scan("nothing"), counted())
+
+
+def test_operations_are_named() -> None:
+    assert operations_used(GOOD) == {Operation.AGGREGATE}
+    assert operations_used(FORGED["quantiles"][0]) == {Operation.AGGREGATE, Operation.QUANTILE}
+    assert operations_used(FORGED["selected keys"][0]) == {Operation.AGGREGATE, Operation.KEY_SELECTION}
+    assert operations_used(FORGED["private join"][0]) == {Operation.AGGREGATE, Operation.PRIVATE_JOIN}
