@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -90,33 +90,31 @@ class Query:
         not hold (open_result.py).
         """
         self.submit()
+        line, clock = self.session.line, self.session.clock
+        end = None if timeout is None else clock.monotonic_ms() + 1e3 * timeout
+        while True:
+            left = None if end is None else max((end - clock.monotonic_ms()) / 1e3, 1e-3)
+            try:
+                return self._follow(left, progress)
+            except Unavailable as lost:  # the coordinator may come back, and knows the request
+                if lost.code != "NODE_UNREACHABLE":
+                    raise
+                line.await_ready(left)
+
+    def _follow(self, seconds: float | None, progress: Progress | None) -> Release:
         session, asked = self.session, self.asked
         if asked is None:
             raise Refused("POLICY_REQUEST_UNKNOWN")
         if self.kept is not None:
             return session.release(asked, self.kept, repeated=True)
-        for status in self._statuses(asked.digest, timeout):
+        for status in session.line.watch(asked.digest, seconds):
             if progress is not None:
                 progress(status)
             if status.state in ENDED_BADLY:
                 raise error_for(status.code or "POLICY_REQUEST_EXPIRED")
             if status.state is RequestState.RELEASED:
                 return session.release(asked, session.archive.released(asked.digest) or session.fetch(asked))
-        raise Unavailable("ROUND_PENDING")
-
-    def _statuses(self, digest: bytes, timeout: float | None) -> Iterator[RequestStatus]:
-        """Each status as it comes, over restarts of the coordinator."""
-        line, clock = self.session.line, self.session.clock
-        end = None if timeout is None else clock.monotonic_ms() + 1e3 * timeout
-        while True:
-            left = None if end is None else max((end - clock.monotonic_ms()) / 1e3, 1e-3)
-            try:
-                yield from line.watch(digest, left)
-                return
-            except Unavailable as lost:
-                if lost.code != "NODE_UNREACHABLE":
-                    raise
-                line.await_ready(left)
+        raise Unavailable("NODE_UNREACHABLE")
 
     def _agreement(self, described: FederationDescription) -> SignedRecord:
         """The agreement in force that is meant; POLICY_AGREEMENT_CHOICE when that is not exactly one."""
