@@ -80,14 +80,12 @@ class Bug(SplittallyError):
     exit_status = 1
 
 
-def error_for(code: str, **facts: str) -> SplittallyError:
+def error_for(code: str) -> SplittallyError:
     """The error a code received from another machine stands for; an unknown code is BUG_UNKNOWN_CODE."""
     if code not in CODES:
         return Bug("BUG_UNKNOWN_CODE")
-    for kind in (Waiting, BadFile, Refused, Unavailable, Bug):
-        if code.startswith(kind.prefixes):
-            return kind(code, **facts)
-    return Bug("BUG_UNKNOWN_CODE")
+    kinds: tuple[type[SplittallyError], ...] = (Waiting, BadFile, Refused, Unavailable)
+    return next((kind for kind in kinds if code.startswith(kind.prefixes)), Bug)(code)
 
 
 class _Facts(dict[str, str]):

@@ -1,5 +1,6 @@
-"""Messages between machines, as frozen types: node streams and the analyst's calls. Bulk travels in parts of
-at most ``PART_BYTES``, before the message that vouches for it.
+"""Messages between machines. Bulk travels in parts, before the message that vouches for it.
+
+Generated from node.proto and coordinator.proto by protos/build.py; do not edit.
 """
 
 from __future__ import annotations
@@ -137,18 +138,6 @@ class RequestName:
     request_digest: bytes
 
 
-class RequestState(enum.Enum):
-    DRAFTED = 1
-    SUBMITTED = 2
-    WAITING = 3
-    APPROVED = 4
-    RUNNING = 5
-    RELEASED = 6
-    REFUSED = 7
-    EXPIRED = 8
-    REVOKED = 9
-
-
 @dataclass(frozen=True, slots=True)
 class RequestStatus:
     request_digest: bytes
@@ -180,11 +169,6 @@ class ResultHead:
     summed: bool  # true: one vector, the sum
 
 
-class BodyKind(enum.Enum):
-    MASKED_VECTOR = 1
-    SEALED_MASKS = 2
-
-
 @dataclass(frozen=True, slots=True)
 class ResultBody:
     body_kind: BodyKind
@@ -192,6 +176,23 @@ class ResultBody:
     part: int
     body: bytes
     last: bool
+
+
+class RequestState(enum.Enum):
+    DRAFTED = 1
+    SUBMITTED = 2
+    WAITING = 3
+    APPROVED_STATE = 4
+    RUNNING = 5
+    RELEASED = 6
+    REFUSED_STATE = 7
+    EXPIRED = 8
+    REVOKED = 9
+
+
+class BodyKind(enum.Enum):
+    MASKED_VECTOR = 1
+    SEALED_MASKS = 2
 
 
 FromNode = Hello | SignedRecord | VectorPart | ShareSet | AnswerPart | AnswerSet | RoundRefusal | Relay | Pulse

@@ -1,7 +1,9 @@
-"""The records people and machines sign, and what a journal holds, as frozen types.
+"""The records people and machines sign, and what a journal holds.
 
-Signatures are over the exact bytes of a record (``SignedRecord.payload``), never over a re-encoding.
-Times are milliseconds since 1970-01-01 UTC; digests are SHA-256; keys are raw Ed25519 or X25519 public keys.
+Signatures are over the exact bytes of a record (``SignedRecord.payload``), never over a re-encoding. Times are
+milliseconds since 1970-01-01 UTC; digests are SHA-256; keys are raw Ed25519 or X25519 public keys.
+
+Generated from governance.proto by protos/build.py; do not edit.
 """
 
 from __future__ import annotations
@@ -22,21 +24,6 @@ class Loss:
     delta_quintillionths: int
 
 
-class RecordKind(enum.Enum):
-    FEDERATION_MANIFEST = 1
-    AGREEMENT = 2
-    REQUEST = 3
-    APPROVAL = 4
-    REVOCATION = 5
-    ROUND_MANIFEST = 6
-    READY = 7
-    JOURNAL_HEAD = 8
-    SHARE = 9
-    HELPER_ANSWER = 10
-    RECEIPT = 11
-    NOTICE = 12
-
-
 @dataclass(frozen=True, slots=True)
 class Signature:
     signer: str  # a member's or root key's name in the federation manifest
@@ -48,16 +35,6 @@ class SignedRecord:
     kind: RecordKind
     payload: bytes  # the exact bytes of the record
     signatures: tuple[Signature, ...]
-
-
-class Role(enum.Enum):
-    COORDINATOR = 1
-    NODE = 2
-    HELPER = 3
-    ANALYST = 4
-    GUARDIAN = 5
-    POLICY_OFFICER = 6
-    AUDITOR = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +51,6 @@ class Member:
 class RootKey:
     name: str
     signing_key: bytes
-
-
-class AccountScope(enum.Enum):
-    IDENTIFIER = 1
-    DATASET = 2
-    AGREEMENT_ACCOUNT = 3
-    ANALYST_ACCOUNT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +87,10 @@ class FederationManifest:
     catalogue: Catalogue
 
 
-class Operation(enum.Enum):
-    AGGREGATE = 1
-    QUANTILE = 2
-    KEY_SELECTION = 3
-    PRIVATE_JOIN = 4
-
-
 @dataclass(frozen=True, slots=True)
 class DatasetScope:
     dataset: str
     columns: tuple[str, ...]
-
-
-class LegalGateway(enum.Enum):
-    PUBLIC_SERVICE_DELIVERY = 1
-    CIVIL_REGISTRATION = 2
-    DEBT = 3
-    FRAUD = 4
-    RESEARCH = 5
-    STATISTICS = 6
-    OTHER_GATEWAY = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +140,6 @@ class Request:
     max_attempts: int
     runs: int
     purpose: str  # why this question is asked, in words
-
-
-class Decision(enum.Enum):
-    APPROVED = 1
-    REFUSED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,20 +264,6 @@ class HelperAnswer:
     head: SignedHead
 
 
-class JournalKind(enum.Enum):
-    OPENED = 1
-    CHARGED = 2
-    REPLIED = 3
-    ROUND_REFUSED = 4
-    ANSWERED_AS_HELPER = 5
-    AGREEMENT_STORED = 6
-    AGREEMENT_REVOKED = 7
-    SNAPSHOT_TAKEN = 8
-    PAUSED = 9
-    RESUMED = 10
-    MANIFEST_STORED = 11
-
-
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
     version: int
@@ -370,3 +304,71 @@ class InclusionProof:
     entry: bytes
     path: tuple[bytes, ...]
     head: SignedHead
+
+
+class RecordKind(enum.Enum):
+    FEDERATION_MANIFEST = 1
+    AGREEMENT = 2
+    REQUEST = 3
+    APPROVAL = 4
+    REVOCATION = 5
+    ROUND_MANIFEST = 6
+    READY = 7
+    JOURNAL_HEAD = 8
+    SHARE = 9
+    HELPER_ANSWER = 10
+    RECEIPT = 11
+    NOTICE = 12
+
+
+class Role(enum.Enum):
+    COORDINATOR = 1
+    NODE = 2
+    HELPER = 3
+    ANALYST = 4
+    GUARDIAN = 5
+    POLICY_OFFICER = 6
+    AUDITOR = 7
+
+
+class AccountScope(enum.Enum):
+    IDENTIFIER = 1
+    DATASET = 2
+    AGREEMENT_ACCOUNT = 3
+    ANALYST_ACCOUNT = 4
+
+
+class Operation(enum.Enum):
+    AGGREGATE = 1
+    QUANTILE = 2
+    KEY_SELECTION = 3
+    PRIVATE_JOIN = 4
+
+
+class LegalGateway(enum.Enum):
+    PUBLIC_SERVICE_DELIVERY = 1
+    CIVIL_REGISTRATION = 2
+    DEBT = 3
+    FRAUD = 4
+    RESEARCH = 5
+    STATISTICS = 6
+    OTHER_GATEWAY = 7
+
+
+class Decision(enum.Enum):
+    APPROVED = 1
+    REFUSED = 2
+
+
+class JournalKind(enum.Enum):
+    OPENED = 1
+    CHARGED = 2
+    REPLIED = 3
+    ROUND_REFUSED = 4
+    ANSWERED_AS_HELPER = 5
+    AGREEMENT_STORED = 6
+    AGREEMENT_REVOKED = 7
+    SNAPSHOT_TAKEN = 8
+    PAUSED = 9
+    RESUMED = 10
+    MANIFEST_STORED = 11

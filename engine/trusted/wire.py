@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 import types
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cache
@@ -102,8 +102,10 @@ def _codec(kind: Any) -> tuple[Writer, Reader]:
         return _write_rational, _read_rational
     if kind in _UNIONS:
         return _union_codec(kind)
-    if not is_dataclass(kind):
-        raise TypeError(f"{kind} has no message")
+    return _record_codec(kind)
+
+
+def _record_codec(kind: Any) -> tuple[Writer, Reader]:
     hints = get_type_hints(kind)
     parts = [(f.name, *_field_codec(f.name, hints[f.name])) for f in fields(kind)]
 
@@ -112,10 +114,8 @@ def _codec(kind: Any) -> tuple[Writer, Reader]:
         for name, put, _ in parts:
             put(getattr(record, name), message)
 
-    make: Callable[..., Any] = kind
-
     def read(message: Any) -> Any:
-        return make(**{name: get(message) for name, _, get in parts})
+        return kind(**{name: get(message) for name, _, get in parts})
 
     return write, read
 

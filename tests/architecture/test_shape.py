@@ -44,8 +44,11 @@ def code_lines(path: Path) -> int:
     return len(held - docstrings)
 
 
+GENERATED = {"engine/trusted/records.py", "engine/trusted/messages.py"}  # declarations made from .proto files
+
+
 def test_the_trusted_base_stays_small() -> None:
-    total = sum(code_lines(path) for path in TRUSTED)
+    total = sum(code_lines(path) for path in TRUSTED if name_of(path) not in GENERATED)
     assert total <= TRUSTED_BUDGET, f"{total} code lines in engine/trusted and nodes"
 
 
