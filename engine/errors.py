@@ -61,7 +61,7 @@ class BadFile(SplittallyError):
 
 
 class Refused(SplittallyError):
-    prefixes = ("SQL_", "POLICY_", "BUDGET_", "APPROVAL_")
+    prefixes: ClassVar[tuple[str, ...]] = ("SQL_", "POLICY_", "BUDGET_", "APPROVAL_")
     exit_status = 3
 
 
@@ -80,12 +80,12 @@ class Bug(SplittallyError):
     exit_status = 1
 
 
-def error_for(code: str) -> SplittallyError:
+def error_for(code: str, **facts: str) -> SplittallyError:
     """The error a code received from another machine stands for; an unknown code is BUG_UNKNOWN_CODE."""
     if code not in CODES:
         return Bug("BUG_UNKNOWN_CODE")
     kinds: tuple[type[SplittallyError], ...] = (Waiting, BadFile, Refused, Unavailable)
-    return next((kind for kind in kinds if code.startswith(kind.prefixes)), Bug)(code)
+    return next((kind for kind in kinds if code.startswith(kind.prefixes)), Bug)(code, at=None, **facts)
 
 
 class _Facts(dict[str, str]):
