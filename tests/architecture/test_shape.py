@@ -18,7 +18,10 @@ OURS = sorted(p for top in ("engine", "nodes", "protos") for p in (ROOT / top).r
 TRUSTED_BUDGET = 4_000
 LONGEST_FILE = 400
 SPINES = ("nodes/answer.py", "engine/coordinator/run.py")
-FORBIDDEN_IN_A_NODE = [
+FORBIDDEN_IN_A_NODE = (
+    *("sqlglot", "typer", "rich", "yaml", "starlette", "uvicorn", "sqlalchemy", "engine.sql", "engine.catalogue"),
+    *("engine.governance", "engine.coordinator", "engine.client", "engine.cli", "engine.local"),
+)
     "sqlglot",
     "typer",
     "rich",
