@@ -1,4 +1,4 @@
-"""What a query costs when the data cost nothing: 4 nodes, 2 helpers among them, mutual TLS, real signatures, ten rows each.
+"""What a query costs when the data cost nothing: 4 nodes, mutual TLS, real signatures, ten rows each.
 
 From the SQL text to the opened, verified answer; with the hold to the public tick and without it.
 """
@@ -17,7 +17,8 @@ from benchmarks.federations import federation, seconds
 
 NODES = ("north", "south", "east", "west")
 QUERIES = 150
-SQL = "SELECT region, COUNT(*) AS n, AVG(income) AS mean FROM people WHERE birth_year > {year} AND income < {most} GROUP BY region"
+SQL = """SELECT region, COUNT(*) AS n, AVG(income) AS mean FROM people
+         WHERE birth_year > {year} AND income < {most} GROUP BY region"""
 
 
 def tiny(scratch: Path) -> dict[str, Path]:

@@ -22,21 +22,6 @@ FORBIDDEN_IN_A_NODE = (
     *("sqlglot", "typer", "rich", "yaml", "starlette", "uvicorn", "sqlalchemy", "engine.sql", "engine.catalogue"),
     *("engine.governance", "engine.coordinator", "engine.client", "engine.cli", "engine.local"),
 )
-    "sqlglot",
-    "typer",
-    "rich",
-    "yaml",
-    "starlette",
-    "uvicorn",
-    "sqlalchemy",
-    "engine.sql",
-    "engine.catalogue",
-    "engine.governance",
-    "engine.coordinator",
-    "engine.client",
-    "engine.cli",
-    "engine.local",
-]
 
 
 def name_of(path: Path) -> str:
