@@ -79,9 +79,8 @@ def _query(query: Query, prefix: str) -> list[str]:
     if query.having is not None:
         lines.append(f"{prefix}having {render(query.having)}")
     if query.order:
-        lines.append(
-            f"{prefix}order by {', '.join(_sorted(s.expression and render(s.expression), s) for s in query.order)}"
-        )
+        sorts = [_sorted("all" if s.expression is None else render(s.expression), s) for s in query.order]
+        lines.append(f"{prefix}order by {', '.join(sorts)}")
     if query.limit is not None:
         lines.append(f"{prefix}limit {query.limit}")
     return lines

@@ -152,7 +152,7 @@ def _source(terms: Terms, node: Node) -> Table | Derived:
     if kind != "Table":
         raise terms.refuse(node)
     found = terms.take(node, ("this", "alias"))
-    if type(found["this"]).__name__ != "Identifier":
+    if type(found["this"]).__name__ != "Identifier" or terms.is_text(found["this"]):
         raise Refused("SQL_FILE", at=at)
     return Table(str(found["this"].name), _alias(terms, found.get("alias")), at)
 

@@ -158,7 +158,5 @@ def _check_beginnings(sql: str, found: list[Lexeme]) -> None:
         begins = before is None or (before.kind == "sign" and before.text in ("(", ";"))
         if begins and lexeme.kind == "word" and lexeme.text in ("from", "table"):
             raise Refused("SQL_NOT_A_QUERY", at=position_of(sql, lexeme.start))
-        if before is not None and before.text in ("from", "join") and before.kind == "word" and lexeme.kind == "text":
-            raise Refused("SQL_FILE", at=position_of(sql, lexeme.start))
     if not found:
         raise _syntax(sql, 0, "the statement is empty")

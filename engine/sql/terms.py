@@ -131,6 +131,10 @@ class Terms:
         start, end = node.meta.get("start"), node.meta.get("end")
         return self._sql[start : end + 1] if start is not None and end is not None else ""
 
+    def is_text(self, identifier: Node) -> bool:
+        """Whether a name is written as a text literal, which the engine takes for a file."""
+        return self._written(identifier).startswith("'")
+
     def read(self, node: Node) -> SyntaxExpression:
         """The syntax of an expression; raises Refused for what is not in the language."""
         kind = type(node).__name__
