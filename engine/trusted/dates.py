@@ -16,13 +16,7 @@ from engine.trusted.plan import Function
 
 EPOCH = date(1970, 1, 1)
 FIRST, LAST = (date.min - EPOCH).days, (date.max - EPOCH).days
-GRAINS = (
-    Function.TRUNC_DAY,
-    Function.TRUNC_WEEK,
-    Function.TRUNC_MONTH,
-    Function.TRUNC_QUARTER,
-    Function.TRUNC_YEAR,
-)
+GRAINS = tuple(f for f in Function if f.name.startswith("TRUNC_"))
 
 
 def day_number(day: date) -> Fraction:

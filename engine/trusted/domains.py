@@ -42,20 +42,9 @@ __all__ = ["DEFAULT_MAX_KEYS", "Domain", "Scope", "clamp_of", "domain_of", "key_
 DEFAULT_MAX_KEYS = 10_000
 Scope = Mapping[str, Domain]
 _COMPARISONS = frozenset(f for f in Function if Function.EQUAL.value <= f.value <= Function.LIKE.value)
-_OVERFLOWING = frozenset(
-    {
-        Function.ADD,
-        Function.SUBTRACT,
-        Function.MULTIPLY,
-        Function.FLOOR_DIVIDE,
-        Function.MODULO,
-        Function.NEGATE,
-        Function.ABS,
-        Function.ROUND,
-        Function.DAYS_BETWEEN,
-        Function.ADD_DAYS,
-    }
-)
+_HARMLESS = frozenset({Function.FLOOR, Function.CEIL, Function.LEAST, Function.GREATEST})
+_OVERFLOWING = frozenset(f for f in Function if f.value < Function.EQUAL.value and f not in _HARMLESS)
+_OVERFLOWING |= {Function.DAYS_BETWEEN, Function.ADD_DAYS}
 
 
 def scope_of(relation: Relation, catalogue: Catalogue) -> Scope:
