@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 VALID_MS = 24 * 3_600_000
 MAX_ATTEMPTS = 2
-ENDED_BADLY = (RequestState.REFUSED, RequestState.EXPIRED, RequestState.REVOKED)
+ENDED_BADLY = (RequestState.REFUSED_STATE, RequestState.EXPIRED, RequestState.REVOKED)
 Progress = Callable[[RequestStatus], None]
 
 
@@ -158,7 +158,7 @@ class Query:
     def _under_way(self, digest: bytes) -> bool:
         """Whether the coordinator still works on a request, or holds its result."""
         known = {s.request_digest: s.state for s in self.session.requests(most=1_000)}
-        return known.get(digest, RequestState.REFUSED) not in ENDED_BADLY
+        return known.get(digest, RequestState.REFUSED_STATE) not in ENDED_BADLY
 
     def _hand_in(self, question: Question, record: SignedRecord) -> Asked:
         """Signs a new request, keeps it, submits it: in this order, so that no charge is without its request."""

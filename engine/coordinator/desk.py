@@ -133,7 +133,7 @@ class Desk:
 
     def _refuse(self, digest: bytes, code: str) -> None:
         now = self._services.clock.now_ms()
-        state = RequestState.EXPIRED if code == "POLICY_REQUEST_EXPIRED" else RequestState.REFUSED
+        state = RequestState.EXPIRED if code == "POLICY_REQUEST_EXPIRED" else RequestState.REFUSED_STATE
         self._services.store.refuse(digest, code, now, state)
         self._board.post(RequestStatus(digest, state, code, (), 0, (), (), now))
         log.info("request.refused", request=digest.hex(), code=code)

@@ -125,7 +125,7 @@ class Run:
 
     def refuse(self, code: str) -> None:
         """(8) The end without a result."""
-        state = RequestState.EXPIRED if code == "POLICY_REQUEST_EXPIRED" else RequestState.REFUSED
+        state = RequestState.EXPIRED if code == "POLICY_REQUEST_EXPIRED" else RequestState.REFUSED_STATE
         self.services.store.refuse(self.case.digest, code, self.services.clock.now_ms(), state)
         self._post(state, code)
         self._log("request.refused", code=code)

@@ -24,7 +24,7 @@ from engine.trusted import wire
 from engine.trusted.messages import BodyKind, RequestState, RequestStatus, ResultHead, Submission
 
 SCHEMA = 1
-ENDED = (RequestState.RELEASED, RequestState.REFUSED, RequestState.EXPIRED, RequestState.REVOKED)
+ENDED = (RequestState.RELEASED, RequestState.REFUSED_STATE, RequestState.EXPIRED, RequestState.REVOKED)
 _TABLES = sa.MetaData()
 _requests = sa.Table(
     "requests",
@@ -148,7 +148,7 @@ class Store:
             connection.execute(_rounds.update().where(_rounds.c.round == round_).values(result=head))
             _change(connection, request, RequestState.RELEASED, "", now_ms)
 
-    def refuse(self, request: bytes, code: str, now_ms: int, state: RequestState = RequestState.REFUSED) -> None:
+    def refuse(self, request: bytes, code: str, now_ms: int, state: RequestState = RequestState.REFUSED_STATE) -> None:
         """The request is over, without a result."""
         with self._transaction() as connection:
             open_rounds = sa.and_(_rounds.c.request == request, _rounds.c.code == "", _rounds.c.result.is_(None))

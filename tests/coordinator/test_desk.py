@@ -194,7 +194,7 @@ def test_an_analyst_sees_own_requests_only(bench: Bench) -> None:
 def test_one_node_fails_and_all_are_needed(bench: Bench, member: str, fault: str, code: str) -> None:
     bench.members[member].faults.add(fault)
     status = bench.run(make_submission(bench.federation))
-    assert (status.state, status.code) == (RequestState.REFUSED, code)
+    assert (status.state, status.code) == (RequestState.REFUSED_STATE, code)
 
 
 @pytest.mark.parametrize("fault", ["equivocates", "repeats"])
@@ -208,7 +208,7 @@ def test_repeated_and_equivocating_shares_count_once(bench: Bench, fault: str) -
 def test_too_few_nodes_before_anything_is_charged(bench: Bench) -> None:
     bench.members["north"].leave(bench.links)
     status = bench.run(make_submission(bench.federation))
-    assert (status.state, status.code, status.attempt) == (RequestState.REFUSED, "ROUND_TOO_FEW_NODES", 0)
+    assert (status.state, status.code, status.attempt) == (RequestState.REFUSED_STATE, "ROUND_TOO_FEW_NODES", 0)
     assert opened_rounds(bench) == []
 
 
@@ -249,13 +249,13 @@ def test_both_helpers_lost_and_no_attempt_left(bench: Bench) -> None:
     for name in ("helper-1", "helper-2"):
         bench.members[name].faults.add("AskAnswer")
     status = bench.run(make_submission(bench.federation, max_attempts=1))
-    assert (status.state, status.code) == (RequestState.REFUSED, "ROUND_HELPER_LOST")
+    assert (status.state, status.code) == (RequestState.REFUSED_STATE, "ROUND_HELPER_LOST")
 
 
 def test_a_helper_answering_over_other_survivors_is_not_taken(bench: Bench) -> None:
     bench.members["helper-1"].faults.add("fewer survivors")
     status = bench.run(make_submission(bench.federation, max_attempts=1))
-    assert (status.state, status.code) == (RequestState.REFUSED, "ROUND_ANSWER_INVALID")
+    assert (status.state, status.code) == (RequestState.REFUSED_STATE, "ROUND_ANSWER_INVALID")
 
 
 def test_with_n_min_below_all_the_answer_is_over_those_left(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_a_request_in_a_round_gets_its_next_attempt_after_a_restart(bench: Bench
 @pytest.mark.parametrize(
     ("changes", "state", "code"),
     [
-        ({"max_attempts": 1}, RequestState.REFUSED, "ROUND_COORDINATOR_RESTARTED"),
+        ({"max_attempts": 1}, RequestState.REFUSED_STATE, "ROUND_COORDINATOR_RESTARTED"),
         ({"created_ms": 1, "expires_ms": 2}, RequestState.EXPIRED, "POLICY_REQUEST_EXPIRED"),
     ],
 )
@@ -339,4 +339,4 @@ def test_a_run_that_fails_ends_its_request_with_a_code(bench: Bench, monkeypatch
 
     monkeypatch.setattr("engine.coordinator.run.assemble", fail)
     status = bench.run(make_submission(bench.federation))
-    assert (status.state, status.code) == (RequestState.REFUSED, "BUG_UNEXPECTED")
+    assert (status.state, status.code) == (RequestState.REFUSED_STATE, "BUG_UNEXPECTED")
