@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import tracemalloc
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Context, localcontext
 from fractions import Fraction
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from engine.trusted import gauss
-from engine.trusted.gauss import ExactSampler, Keystream, chances, decide, density, envelope_of
+from engine.trusted.gauss import ExactSampler, Keystream, chances, decide, density, envelope_of, kept_of
 
 SIGMAS = (1, 2, 7, 8, 9, 64, 1000, (1 << 20) + 3, (1 << 50) - 1, 1 << 57)
 EDGES = sorted({(1 << power) + step for power in range(3, 57, 3) for step in (-1, 0, 1)} | {1, 2, 3, 1 << 57})
@@ -151,6 +151,32 @@ def test_a_tie_of_many_words_ends_too() -> None:
         queue = [*words[1:65], last]
         assert decide(envelope, block, magnitude, words[0], Follows(0)) is kept
         assert not queue
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_an_answer_waits_until_the_error_bound_allows_it(monkeypatch: pytest.MonkeyPatch, sign: int) -> None:
+    """The true chance is 1e-33 to one side of the edge of V's first interval, its first decimal value to the other."""
+    edge, off = Fraction(1 << 62, 1 << 64), sign * Fraction(1, 10**33)
+    monkeypatch.setattr(gauss, "density", lambda _s, _m, digits: edge + (off if digits == 40 else -off))
+    envelope = replace(envelope_of(64), scale=1, weights=(1,) * 256)
+    word, rest = ((1 << 62) - 1, (1 << 64) - 1) if sign > 0 else (1 << 62, 0)
+    assert decide(envelope, 0, 1, word, Repeated(rest)) is (sign < 0)
+
+
+@pytest.mark.parametrize("rest", [0, (1 << 64) - 1])
+def test_a_candidate_within_the_production_margin_is_decided_in_decimals(rest: int) -> None:
+    envelope = envelope_of(1000)
+    block = next(b for b in range(1, 256) if int(envelope.thresholds[b]) and envelope.weights[b] > 1 << 40)
+    place = 5
+    tie = int(exact_chance(envelope, block, (block << envelope.shift) + place) * (1 << 64))
+
+    class Crafted(Repeated):
+        def words(self, count: int) -> NDArray[np.uint64]:
+            candidate = [block << 56, place << 1, tie]
+            return np.array(candidate if count == 3 else [self.word] * count, dtype=np.uint64)
+
+    kept = kept_of(envelope, Crafted(rest), 1, gauss.MARGIN)
+    assert kept.tolist() == ([] if rest else [(block << envelope.shift) + place])
 
 
 def test_every_call_takes_one_fresh_key() -> None:
