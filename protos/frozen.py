@@ -1,7 +1,7 @@
 """Frozen Python types from the .proto files: one enum or dataclass a message, with the comments of the file.
 
-``governance.proto`` gives ``engine/trusted/records.py``; ``node.proto`` and ``coordinator.proto`` give
-``engine/trusted/messages.py``. A message whose only content is one oneof becomes a union of the types it may hold.
+OUTPUTS says which files are made. A message whose only content is one oneof becomes a union of the types it may hold.
+``Literal`` and ``Type`` are written by hand (engine/trusted/literal.py), ``Rational`` is a Fraction.
 """
 
 from __future__ import annotations
@@ -25,33 +25,93 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-
 '''
+PLAN = """The plan: the closed, typed form of a query.
+
+A plan is an ``Aggregate`` over relations. Expressions name columns, literals and functions of the closed list below,
+and nothing else. Types, domains, bounds, stability and price are never stored here: they are computed (domains.py,
+stability.py, calibrate.py) by everybody who needs them.
+
+Scoping. The output columns of a relation are: Scan, the dataset's columns; Filter, its input's; Project, the
+person column of its input, then its own; PersonAggregate, the person column and one column a feature;
+PersonJoin, the left columns then the right ones without its person column (names disjoint). The person column
+keeps the name it has in the (left-most) scanned dataset.
+"""
+PLAN_NEEDS = """from fractions import Fraction
+
+from engine.trusted.literal import Literal as Literal
+from engine.trusted.literal import LiteralValue as LiteralValue
+from engine.trusted.literal import Type as Type
+
+PLAN_VERSION = 1
+"""
+CATALOGUE = """The catalogue: what the columns, keys and bounds of every dataset mean.
+
+Written by people in YAML, compiled by engine/catalogue, signed inside the federation manifest, and read by nodes
+in this form only. ``catalogue_digest`` of a plan is SHA-256 of the encoded ``Catalogue``.
+"""
+CATALOGUE_NEEDS = """from fractions import Fraction
+
+from engine.trusted.literal import Type
+from engine.trusted.plan import Expression, NamedExpression
+
+CATALOGUE_VERSION = 1
+DEFAULT_PERSONS = 100_000_000
+"""
 RECORDS = """The records people and machines sign, and what a journal holds.
 
 Signatures are over the exact bytes of a record (``SignedRecord.payload``), never over a re-encoding. Times are
 milliseconds since 1970-01-01 UTC; digests are SHA-256; keys are raw Ed25519 or X25519 public keys.
 """
-RECORDS_NEEDS = """from engine.trusted.catalogue import Catalogue
+RECORDS_NEEDS = """
+from engine.trusted.catalogue import Catalogue
 
 RECORD_VERSION = 1
 """
 MESSAGES = """Messages between machines. Bulk travels in parts, before the message that vouches for it.
 """
-MESSAGES_NEEDS = """from engine.trusted.records import Participant, SignedHead, SignedRecord, SnapshotRef
+MESSAGES_NEEDS = """
+from engine.trusted.records import Participant, SignedHead, SignedRecord, SnapshotRef
 
 MESSAGE_VERSION = 1
 PART_BYTES = 1 << 20
 FORWARD_BYTES = 8 << 20  # masked vectors of a round are forwarded one by one up to so many bytes in all
 """
 OUTPUTS = {
+    "engine/trusted/plan.py": (("plan",), PLAN, PLAN_NEEDS),
+    "engine/trusted/catalogue.py": (("catalogue",), CATALOGUE, CATALOGUE_NEEDS),
     "engine/trusted/records.py": (("governance",), RECORDS, RECORDS_NEEDS),
     "engine/trusted/messages.py": (("node", "coordinator"), MESSAGES, MESSAGES_NEEDS),
 }
+BY_HAND = ("Literal", "Type", "Rational")
+ORDERED = """
+    def __post_init__(self) -> None:
+        if self.lower > self.upper:
+            raise ValueError("lower bound above upper bound")"""
+FIND = """
+    def {0}(self, name: str) -> {1} | None:
+        return next((held for held in self.{0}s if held.name == name), None)"""
+METHODS = {
+    "Clamp": ORDERED,
+    "Bounds": ORDERED,
+    "Dataset": FIND.format("column", "Column"),
+    "Catalogue": FIND.format("dataset", "Dataset"),
+}
+DEFAULTS = {
+    "Key.selected_at_most": "0",
+    "Column.about": '""',
+    "Column.unit": '""',
+    "Column.nullable": "False",
+    "Column.domain": "()",
+    "Dataset.per_person": "()",
+    "DatasetBinding.consent_version": "0",
+}
+OPTIONAL_LAST = ("Measure", "PersonFeature", "Column", "DatasetBinding")  # optional fields may be left out
 FIELD = FieldDescriptorProto
 SCALARS = {
     FIELD.TYPE_UINT32: "int",
     FIELD.TYPE_UINT64: "int",
+    FIELD.TYPE_SINT64: "int",
     FIELD.TYPE_BYTES: "bytes",
     FIELD.TYPE_STRING: "str",
     FIELD.TYPE_BOOL: "bool",
@@ -77,19 +137,24 @@ def _types(file: FileDescriptorProto) -> Iterator[str]:
         tuple(place.path): (place.leading_comments or place.trailing_comments).strip()
         for place in file.source_code_info.location
     }
-    for position, message in enumerate(file.message_type):
-        yield _message(message, (4, position), comments)
     for position, kind in enumerate(file.enum_type):
-        yield _enum(kind, (5, position), comments)
+        if kind.name not in BY_HAND:
+            yield _enum(kind, (5, position), comments)
+    for position, message in enumerate(file.message_type):
+        if message.name not in BY_HAND:
+            yield _message(message, (4, position), comments)
 
 
 def _enum(kind: EnumDescriptorProto, path: tuple[int, ...], comments: Comments) -> str:
     lines = [f"class {kind.name}(enum.Enum):"]
     if comments.get(path):
         lines += [f'    """{_one_line(comments[path])}"""', ""]
+    prefix = kind.value[0].name.removesuffix("UNSPECIFIED")  # FEATURE_SUM is Feature.SUM
     for position, value in enumerate(kind.value):
         if value.number:
-            lines.append(f"    {value.name} = {value.number}{_note(comments, (*path, 2, position))}")
+            lines.append(
+                f"    {value.name.removeprefix(prefix)} = {value.number}{_note(comments, (*path, 2, position))}"
+            )
     return "\n".join(lines)
 
 
@@ -101,8 +166,10 @@ def _message(message: DescriptorProto, path: tuple[int, ...], comments: Comments
     if about or not message.field:
         lines += [f'    """{about or "No fields."}"""', ""]
     for position, field in enumerate(message.field):
-        lines.append(f"    {field.name}: {_annotation(field)}{_note(comments, (*path, 2, position))}")
-    return "\n".join(lines).rstrip()
+        lines.append(
+            f"    {field.name}: {_annotation(field)}{_default(message, field)}{_note(comments, (*path, 2, position))}"
+        )
+    return "\n".join(lines).rstrip() + ("\n" + METHODS[message.name] if message.name in METHODS else "")
 
 
 def _annotation(field: FieldDescriptorProto) -> str:
@@ -111,8 +178,15 @@ def _annotation(field: FieldDescriptorProto) -> str:
     return f"{_plain(field)} | None" if field.proto3_optional else _plain(field)
 
 
+def _default(message: DescriptorProto, field: FieldDescriptorProto) -> str:
+    written = "None" if field.proto3_optional and message.name in OPTIONAL_LAST else None
+    default = DEFAULTS.get(f"{message.name}.{field.name}", written)
+    return f" = {default}" if default else ""
+
+
 def _plain(field: FieldDescriptorProto) -> str:
-    return SCALARS.get(field.type) or field.type_name.rsplit(".", 1)[1]
+    name = SCALARS.get(field.type) or field.type_name.rsplit(".", 1)[1]
+    return "Fraction" if name == "Rational" else name
 
 
 def _note(comments: Comments, path: tuple[int, ...]) -> str:

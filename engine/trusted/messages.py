@@ -114,6 +114,23 @@ class Relay:
     sealed: bytes
 
 
+class RequestState(enum.Enum):
+    DRAFTED = 1
+    SUBMITTED = 2
+    WAITING = 3
+    APPROVED_STATE = 4
+    RUNNING = 5
+    RELEASED = 6
+    REFUSED_STATE = 7
+    EXPIRED = 8
+    REVOKED = 9
+
+
+class BodyKind(enum.Enum):
+    MASKED_VECTOR = 1
+    SEALED_MASKS = 2
+
+
 @dataclass(frozen=True, slots=True)
 class DescribeFederation:
     """No fields."""
@@ -176,23 +193,6 @@ class ResultBody:
     part: int
     body: bytes
     last: bool
-
-
-class RequestState(enum.Enum):
-    DRAFTED = 1
-    SUBMITTED = 2
-    WAITING = 3
-    APPROVED_STATE = 4
-    RUNNING = 5
-    RELEASED = 6
-    REFUSED_STATE = 7
-    EXPIRED = 8
-    REVOKED = 9
-
-
-class BodyKind(enum.Enum):
-    MASKED_VECTOR = 1
-    SEALED_MASKS = 2
 
 
 FromNode = Hello | SignedRecord | VectorPart | ShareSet | AnswerPart | AnswerSet | RoundRefusal | Relay | Pulse

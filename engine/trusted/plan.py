@@ -1,43 +1,37 @@
-"""The plan: the closed, typed form of a query, as frozen types.
+"""The plan: the closed, typed form of a query.
 
-A plan is an ``Aggregate`` over relations built from Scan, Filter, Project, PersonAggregate, PersonJoin and
-PrivateJoin. Expressions name columns, literals and functions of the closed list below, and nothing else.
-Types, domains, bounds, stability and price are never stored here: they are computed (domains.py,
+A plan is an ``Aggregate`` over relations. Expressions name columns, literals and functions of the closed list below,
+and nothing else. Types, domains, bounds, stability and price are never stored here: they are computed (domains.py,
 stability.py, calibrate.py) by everybody who needs them.
 
 Scoping. The output columns of a relation are: Scan, the dataset's columns; Filter, its input's; Project, the
 person column of its input, then its own; PersonAggregate, the person column and one column a feature;
 PersonJoin, the left columns then the right ones without its person column (names disjoint). The person column
 keeps the name it has in the (left-most) scanned dataset.
+
+Generated from plan.proto by protos/build.py; do not edit.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import date
 from fractions import Fraction
+
+from engine.trusted.literal import Literal as Literal
+from engine.trusted.literal import LiteralValue as LiteralValue
+from engine.trusted.literal import Type as Type
 
 PLAN_VERSION = 1
 
 
-class Type(enum.Enum):
-    BOOLEAN = 1
-    INTEGER = 2
-    DECIMAL = 3
-    DATE = 4
-    TEXT = 5
-
-
 class Statistic(enum.Enum):
-    """What one measure sums up; see plan.proto for each."""
-
-    COUNT_ROWS = 1
-    COUNT_PRESENT = 2
-    COUNT_PERSONS = 3
-    SUM = 4
-    CENTRED_SUM = 5
-    QUANTILE_TREE = 6
+    COUNT_ROWS = 1  # rows that pass the filter
+    COUNT_PRESENT = 2  # rows that pass the filter and where the expression is not NULL
+    COUNT_PERSONS = 3  # distinct persons among the rows that pass the filter
+    SUM = 4  # clamped and floored to the step, then summed; NULL adds nothing
+    CENTRED_SUM = 5  # as SUM, of the value less the centre of its clamp (AVG and moments)
+    QUANTILE_TREE = 6  # b-ary tree of counts over the clamp
 
 
 class Feature(enum.Enum):
@@ -58,20 +52,20 @@ class JoinKind(enum.Enum):
 
 
 class Function(enum.Enum):
-    """The closed list of functions. Each is total: it returns a value or NULL on every row."""
+    """Every function is total: it cannot fail on any row."""
 
     ADD = 1
     SUBTRACT = 2
     MULTIPLY = 3
-    DIVIDE = 4
-    FLOOR_DIVIDE = 5
-    MODULO = 6
+    DIVIDE = 4  # NULL where the divisor is 0
+    FLOOR_DIVIDE = 5  # rounds towards minus infinity; NULL where the divisor is 0
+    MODULO = 6  # sign of the dividend; NULL where the divisor is 0
     NEGATE = 7
     ABS = 8
     FLOOR = 9
     CEIL = 10
-    ROUND = 11
-    LEAST = 12
+    ROUND = 11  # half away from zero; optional second argument: literal digits
+    LEAST = 12  # NULL if any argument is NULL
     GREATEST = 13
     EQUAL = 20
     NOT_EQUAL = 21
@@ -79,22 +73,22 @@ class Function(enum.Enum):
     LESS_EQUAL = 23
     GREATER = 24
     GREATER_EQUAL = 25
-    IN = 26
+    IN = 26  # first argument against literals
     IS_NULL = 27
-    LIKE = 28
+    LIKE = 28  # literal pattern
     AND = 30
     OR = 31
     NOT = 32
-    CASE = 40
+    CASE = 40  # condition, value, condition, value, ..., else
     COALESCE = 41
     NULLIF = 42
-    CAST_INTEGER = 50
+    CAST_INTEGER = 50  # half away from zero; NULL where it does not fit
     CAST_DECIMAL = 51
     CAST_TEXT = 52
     CAST_DATE = 53
     CAST_BOOLEAN = 54
     TRUNC_DAY = 60
-    TRUNC_WEEK = 61
+    TRUNC_WEEK = 61  # Monday
     TRUNC_MONTH = 62
     TRUNC_QUARTER = 63
     TRUNC_YEAR = 64
@@ -102,61 +96,67 @@ class Function(enum.Enum):
     QUARTER = 66
     MONTH = 67
     DAY = 68
-    ISO_DAY_OF_WEEK = 69
-    DAYS_BETWEEN = 70
-    MONTHS_BETWEEN = 71
+    ISO_DAY_OF_WEEK = 69  # Monday = 1
+    DAYS_BETWEEN = 70  # second minus first
+    MONTHS_BETWEEN = 71  # boundaries crossed, second minus first
     YEARS_BETWEEN = 72
     ADD_DAYS = 73
     UPPER = 80
     LOWER = 81
     TRIM = 82
     LENGTH = 83
-    SUBSTRING = 84
+    SUBSTRING = 84  # text, literal start >= 1, literal length
     CONCAT = 85
-    ALPHANUMERIC = 86
+    ALPHANUMERIC = 86  # keeps letters and digits only
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnRef:
-    name: str
-
-
-type_of_value: dict[Type, type] = {
-    Type.BOOLEAN: bool,
-    Type.INTEGER: int,
-    Type.DECIMAL: Fraction,
-    Type.DATE: date,
-    Type.TEXT: str,
-}
-
-LiteralValue = bool | int | Fraction | date | str | None
+class Plan:
+    version: int  # 1
+    catalogue_digest: bytes  # SHA-256 of the Catalogue it was bound to
+    aggregate: Aggregate
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
-    """A typed constant; ``value`` None is the NULL of that type."""
+class Aggregate:
+    """The root of every plan: keys x measures over a relation."""
 
-    type: Type
-    value: LiteralValue
+    input: Relation
+    keys: tuple[Key, ...]
+    grouping_sets: tuple[GroupingSet, ...]  # at least one; the empty set is the grand total
+    measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupingSet:
+    keys: tuple[int, ...]  # positions in Aggregate.keys, ascending
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A group key with every value it may take, in the order cells are laid out."""
+
+    expression: Expression
+    values: tuple[Literal, ...]  # explicit list; empty only when selected_at_most is set
+    selected_at_most: int = 0  # 0, or: values are chosen privately, at most so many
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    statistic: Statistic
+    expression: Expression | None = None  # absent for COUNT_ROWS and COUNT_PERSONS
+    filter: Expression | None = None  # FILTER (WHERE ...)
+    clamp: Clamp | None = None  # present for SUM, CENTRED_SUM, QUANTILE_TREE
+
+
+@dataclass(frozen=True, slots=True)
+class Clamp:
+    lower: Fraction
+    upper: Fraction
 
     def __post_init__(self) -> None:
-        if self.value is not None and type(self.value) is not type_of_value[self.type]:
-            raise ValueError(f"a {self.type.name} literal holds a {type(self.value).__name__}")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    function: Function
-    arguments: tuple[Expression, ...]
-
-
-Expression = ColumnRef | Literal | Call
-
-
-@dataclass(frozen=True, slots=True)
-class NamedExpression:
-    name: str
-    expression: Expression
+        if self.lower > self.upper:
+            raise ValueError("lower bound above upper bound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +166,30 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Keeps the rows where ``predicate`` is TRUE."""
-
     input: Relation
     predicate: Expression
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
+    """Output: the person column of the input, then the named columns."""
+
     input: Relation
     columns: tuple[NamedExpression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedExpression:
+    name: str
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAggregate:
+    """GROUP BY the person: one row a person. Exact, inside the node."""
+
+    input: Relation
+    features: tuple[PersonFeature, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +201,9 @@ class PersonFeature:
 
 
 @dataclass(frozen=True, slots=True)
-class PersonAggregate:
-    input: Relation
-    features: tuple[PersonFeature, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class PersonJoin:
+    """Equality on the person, both sides at the same node. Column names are disjoint."""
+
     join: JoinKind
     left: Relation
     right: Relation
@@ -201,57 +211,22 @@ class PersonJoin:
 
 @dataclass(frozen=True, slots=True)
 class PrivateJoin:
+    """The two sides live at two departments; answered by the private join protocol."""
+
     left: Relation
     right: Relation
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnRef:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    function: Function
+    arguments: tuple[Expression, ...]
+
+
 Relation = Scan | Filter | Project | PersonAggregate | PersonJoin | PrivateJoin
-
-
-@dataclass(frozen=True, slots=True)
-class Clamp:
-    """Inclusive bounds in the value's own unit (dates: days since 1970-01-01)."""
-
-    lower: Fraction
-    upper: Fraction
-
-    def __post_init__(self) -> None:
-        if self.lower > self.upper:
-            raise ValueError("a clamp's lower bound is above its upper bound")
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    statistic: Statistic
-    expression: Expression | None = None
-    filter: Expression | None = None
-    clamp: Clamp | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A group key and all its values, in cell order. ``selected_at_most`` > 0: chosen privately instead."""
-
-    expression: Expression
-    values: tuple[Literal, ...]
-    selected_at_most: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class GroupingSet:
-    keys: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Aggregate:
-    input: Relation
-    keys: tuple[Key, ...]
-    grouping_sets: tuple[GroupingSet, ...]
-    measures: tuple[Measure, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    version: int
-    catalogue_digest: bytes
-    aggregate: Aggregate
+Expression = ColumnRef | Literal | Call

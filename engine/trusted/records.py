@@ -16,6 +16,74 @@ from engine.trusted.catalogue import Catalogue
 RECORD_VERSION = 1
 
 
+class RecordKind(enum.Enum):
+    FEDERATION_MANIFEST = 1
+    AGREEMENT = 2
+    REQUEST = 3
+    APPROVAL = 4
+    REVOCATION = 5
+    ROUND_MANIFEST = 6
+    READY = 7
+    JOURNAL_HEAD = 8
+    SHARE = 9
+    HELPER_ANSWER = 10
+    RECEIPT = 11
+    NOTICE = 12
+
+
+class Role(enum.Enum):
+    COORDINATOR = 1
+    NODE = 2
+    HELPER = 3
+    ANALYST = 4
+    GUARDIAN = 5
+    POLICY_OFFICER = 6
+    AUDITOR = 7
+
+
+class AccountScope(enum.Enum):
+    IDENTIFIER = 1
+    DATASET = 2
+    AGREEMENT_ACCOUNT = 3
+    ANALYST_ACCOUNT = 4
+
+
+class Operation(enum.Enum):
+    AGGREGATE = 1
+    QUANTILE = 2
+    KEY_SELECTION = 3
+    PRIVATE_JOIN = 4
+
+
+class LegalGateway(enum.Enum):
+    PUBLIC_SERVICE_DELIVERY = 1
+    CIVIL_REGISTRATION = 2
+    DEBT = 3
+    FRAUD = 4
+    RESEARCH = 5
+    STATISTICS = 6
+    OTHER_GATEWAY = 7
+
+
+class Decision(enum.Enum):
+    APPROVED = 1
+    REFUSED = 2
+
+
+class JournalKind(enum.Enum):
+    OPENED = 1
+    CHARGED = 2
+    REPLIED = 3
+    ROUND_REFUSED = 4
+    ANSWERED_AS_HELPER = 5
+    AGREEMENT_STORED = 6
+    AGREEMENT_REVOKED = 7
+    SNAPSHOT_TAKEN = 8
+    PAUSED = 9
+    RESUMED = 10
+    MANIFEST_STORED = 11
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """zCDP (rho, delta), exact: rho in 1e-9, delta in 1e-18."""
@@ -304,71 +372,3 @@ class InclusionProof:
     entry: bytes
     path: tuple[bytes, ...]
     head: SignedHead
-
-
-class RecordKind(enum.Enum):
-    FEDERATION_MANIFEST = 1
-    AGREEMENT = 2
-    REQUEST = 3
-    APPROVAL = 4
-    REVOCATION = 5
-    ROUND_MANIFEST = 6
-    READY = 7
-    JOURNAL_HEAD = 8
-    SHARE = 9
-    HELPER_ANSWER = 10
-    RECEIPT = 11
-    NOTICE = 12
-
-
-class Role(enum.Enum):
-    COORDINATOR = 1
-    NODE = 2
-    HELPER = 3
-    ANALYST = 4
-    GUARDIAN = 5
-    POLICY_OFFICER = 6
-    AUDITOR = 7
-
-
-class AccountScope(enum.Enum):
-    IDENTIFIER = 1
-    DATASET = 2
-    AGREEMENT_ACCOUNT = 3
-    ANALYST_ACCOUNT = 4
-
-
-class Operation(enum.Enum):
-    AGGREGATE = 1
-    QUANTILE = 2
-    KEY_SELECTION = 3
-    PRIVATE_JOIN = 4
-
-
-class LegalGateway(enum.Enum):
-    PUBLIC_SERVICE_DELIVERY = 1
-    CIVIL_REGISTRATION = 2
-    DEBT = 3
-    FRAUD = 4
-    RESEARCH = 5
-    STATISTICS = 6
-    OTHER_GATEWAY = 7
-
-
-class Decision(enum.Enum):
-    APPROVED = 1
-    REFUSED = 2
-
-
-class JournalKind(enum.Enum):
-    OPENED = 1
-    CHARGED = 2
-    REPLIED = 3
-    ROUND_REFUSED = 4
-    ANSWERED_AS_HELPER = 5
-    AGREEMENT_STORED = 6
-    AGREEMENT_REVOKED = 7
-    SNAPSHOT_TAKEN = 8
-    PAUSED = 9
-    RESUMED = 10
-    MANIFEST_STORED = 11

@@ -44,7 +44,7 @@ def code_lines(path: Path) -> int:
     return len(held - docstrings)
 
 
-GENERATED = {"engine/trusted/records.py", "engine/trusted/messages.py"}  # declarations made from .proto files
+GENERATED = {f"engine/trusted/{name}.py" for name in ("plan", "catalogue", "records", "messages")}  # declarations made from .proto files
 
 
 def test_the_trusted_base_stays_small() -> None:

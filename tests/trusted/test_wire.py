@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import Refused
-from engine.trusted import catalogue, messages, plan, records, wire
+from engine.trusted import catalogue, literal, messages, plan, records, wire
+from engine.trusted.literal import Literal, Type
 from protos.splittally.v1 import catalogue_pb2, coordinator_pb2, governance_pb2, node_pb2, plan_pb2
 
-PYTHON = (plan, catalogue, records, messages)
+PYTHON = (literal, plan, catalogue, records, messages)
 PROTO = (plan_pb2, catalogue_pb2, governance_pb2, node_pb2, coordinator_pb2)
 MESSAGES = {name: found for module in PROTO for name, found in module.DESCRIPTOR.message_types_by_name.items()}
 ENUMS = {name: found for module in PROTO for name, found in module.DESCRIPTOR.enum_types_by_name.items()}
@@ -272,3 +273,19 @@ def test_dates_keep_their_day() -> None:
     for day in (date(1, 1, 1), date(1969, 12, 31), date(1970, 1, 1), date(2024, 2, 29), date(9999, 12, 31)):
         literal = plan.Literal(plan.Type.DATE, day)
         assert wire.decode(plan.Literal, wire.encode(literal)) == literal
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (Type.BOOLEAN, 1),
+        (Type.INTEGER, True),
+        (Type.INTEGER, 1.0),
+        (Type.DECIMAL, 1),
+        (Type.DATE, "x"),
+        (Type.TEXT, b""),
+    ],
+)
+def test_a_literal_of_another_type_is_refused(kind: Type, value: object) -> None:
+    with pytest.raises(ValueError, match="literal holds"):
+        Literal(kind, value)  # type: ignore[arg-type]
