@@ -6,16 +6,16 @@ that cannot end well. The coordinator reads the typed plan, never the statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.coordinator.events import Candidate, Terms, Windows
 from engine.errors import Refused
 from engine.trusted import wire
 from engine.trusted.calibrate import calibrate
+from engine.trusted.home import Home
 from engine.trusted.messages import Submission
 from engine.trusted.plan import Plan
-from engine.trusted.records import Calibration, Request, Role, SignedRecord
+from engine.trusted.records import Agreement, Calibration, Request, Role, SignedRecord
 from engine.trusted.sign import Roster, open_agreement, open_request, require_current, require_in_force
 from engine.trusted.stability import stability_of
 
@@ -34,7 +34,27 @@ class Admitted:
     calibration: Calibration
 
 
-def admit(submission: Submission, agreements: Iterable[SignedRecord], roster: Roster, now_ms: int) -> Admitted:
+class Agreements:
+    """The agreements in the coordinator's home, each verified once; a new file counts at once."""
+
+    def __init__(self, home: Home, roster: Roster) -> None:
+        self._home, self._roster = home, roster
+        self._opened: dict[bytes, Agreement] = {}
+
+    def records(self) -> tuple[SignedRecord, ...]:
+        return self._home.agreements()
+
+    def opened(self, digest: bytes) -> Agreement:
+        """The agreement of that digest; Refused POLICY_AGREEMENT_UNKNOWN or POLICY_AGREEMENT_UNSIGNED."""
+        if digest not in self._opened:
+            found = [record for record in self.records() if wire.digest(record.payload) == digest]
+            if not found:
+                raise Refused("POLICY_AGREEMENT_UNKNOWN")
+            self._opened[digest] = open_agreement(found[0], self._roster)
+        return self._opened[digest]
+
+
+def admit(submission: Submission, agreements: Agreements, roster: Roster, now_ms: int) -> Admitted:
     """The request if it is its analyst's, current, for these plan bytes, and under an agreement in force.
 
     Raises Refused POLICY_* or SQL_* for the first check that fails; nothing was charged anywhere.
@@ -46,7 +66,10 @@ def admit(submission: Submission, agreements: Iterable[SignedRecord], roster: Ro
         raise Refused("POLICY_REQUEST_EXPIRED")
     if wire.digest(submission.plan) != request.plan_digest:
         raise Refused("POLICY_PLAN_DIFFERS")
-    _check_agreement(request, agreements, roster, now_ms)
+    agreement = agreements.opened(request.agreement_digest)
+    require_in_force(agreement, now_ms)
+    if request.analyst not in agreement.analysts:
+        raise Refused("POLICY_ANALYST_NOT_NAMED", name=request.analyst)
     plan: Plan = wire.decode(Plan, submission.plan, wire.PLAN_BYTES)
     if plan.catalogue_digest != wire.digest(wire.encode(manifest.catalogue)):
         raise Refused("POLICY_CATALOGUE_DIFFERS")
@@ -60,17 +83,6 @@ def admit(submission: Submission, agreements: Iterable[SignedRecord], roster: Ro
     calibration = calibrate(plan, manifest.catalogue, request.loss, request.n_min, request.f)
     digest = wire.digest(submission.request.payload)
     return Admitted(digest, submission, request, hosts, helpers, calibration)
-
-
-def _check_agreement(request: Request, agreements: Iterable[SignedRecord], roster: Roster, now_ms: int) -> None:
-    for record in agreements:
-        if wire.digest(record.payload) == request.agreement_digest:
-            agreement = open_agreement(record, roster)
-            require_in_force(agreement, now_ms)
-            if request.analyst not in agreement.analysts:
-                raise Refused("POLICY_ANALYST_NOT_NAMED", name=request.analyst)
-            return
-    raise Refused("POLICY_AGREEMENT_UNKNOWN")
 
 
 def terms_of(case: Admitted, roster: Roster, windows: Windows, expires: int) -> Terms:

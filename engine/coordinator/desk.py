@@ -15,7 +15,7 @@ from traceback import extract_tb
 
 import structlog
 
-from engine.coordinator.admit import admit
+from engine.coordinator.admit import Agreements, admit
 from engine.coordinator.board import Board
 from engine.coordinator.run import RESTARTED, Run
 from engine.coordinator.services import Services
@@ -45,7 +45,7 @@ class Desk:
     """The requests of one federation, each run in a thread of its own."""
 
     def __init__(self, home: Home, services: Services) -> None:
-        self._home, self._services = home, services
+        self._services, self._agreements = services, Agreements(home, services.roster)
         self._manifest = home.manifest_record()
         self._pool = ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="run")
         self._stopping = threading.Event()
@@ -57,7 +57,7 @@ class Desk:
     def describe(self) -> FederationDescription:
         nodes = (m.name for m in self._services.roster.with_role(Role.NODE))
         connected = (self._services.links.participant(name) for name in nodes)
-        return FederationDescription(self._manifest, self._home.agreements(), tuple(p for p in connected if p))
+        return FederationDescription(self._manifest, self._agreements.records(), tuple(p for p in connected if p))
 
     def submit(self, caller: str, submission: Submission) -> RequestStatus:
         """Starts a request. The same signed bytes again are the same request."""
@@ -69,7 +69,7 @@ class Desk:
             return self._board.status(digest)
         if open_request(submission.request, services.roster).analyst != caller:
             raise Refused("POLICY_CALLER")
-        case = admit(submission, self._home.agreements(), services.roster, now)
+        case = admit(submission, self._agreements, services.roster, now)
         if services.store.accept(digest, caller, submission, now):
             self._board.post(RequestStatus(digest, RequestState.SUBMITTED, "", (), 0, (), (), now))
             self._start(Run(case, services))
@@ -103,7 +103,7 @@ class Desk:
             now = services.clock.now_ms()
             self._board.post(RequestStatus(digest, RequestState.SUBMITTED, "", (), attempts, (), (), now))
             try:
-                case = admit(submission, self._home.agreements(), services.roster, now)
+                case = admit(submission, self._agreements, services.roster, now)
             except SplittallyError as error:
                 self._refuse(digest, error.code)
             else:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.client.open_result import open_result
-from engine.coordinator.admit import Admitted, admit, terms_of
+from engine.coordinator.admit import Admitted, Agreements, admit, terms_of
 from engine.coordinator.board import Board
 from engine.coordinator.desk import Desk
 from engine.coordinator.events import Windows
@@ -242,7 +242,8 @@ def test_a_helper_that_dies_when_asked_costs_one_attempt(tmp_path: Path) -> None
 
 
 def admitted(bench: Bench, submission: Submission) -> Admitted:
-    return admit(submission, bench.home.agreements(), bench.services.roster, SystemClock().now_ms())
+    roster = bench.services.roster
+    return admit(submission, Agreements(bench.home, roster), roster, SystemClock().now_ms())
 
 
 def test_both_helpers_lost_and_no_attempt_left(bench: Bench) -> None:
