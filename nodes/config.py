@@ -12,7 +12,7 @@ from __future__ import annotations
 from engine.errors import BadFile, Refused
 from engine.trusted.clock import Clock
 from engine.trusted.home import Home
-from engine.trusted.noise import OpenDPSampler
+from engine.trusted.noise import ProductionSampler
 from engine.trusted.random import Randomness
 from engine.trusted.records import RECORD_VERSION, Agreement, JournalEntry, JournalKind
 from engine.trusted.sign import Roster, open_agreement
@@ -42,7 +42,7 @@ def open_node(home: Home, seat: Seat) -> Node | None:
     """The node, its snapshots cut and its worker and sampler warm; None for a member that hosts no dataset."""
     if not any(seat.name in dataset.hosts for dataset in seat.catalogue.datasets):
         return None
-    source, sampler = DuckDBSource(), OpenDPSampler()
+    source, sampler = DuckDBSource(), ProductionSampler(seat.randomness)
     tables = cut(home.binding(), seat.catalogue, home, randomness=seat.randomness, source=source)
     source.warm(tables.databases)
     sampler.gaussian(1, 1)

@@ -17,6 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from engine.trusted.gauss import ExactSampler
+from engine.trusted.random import Randomness
+
+SMALL = 500  # cells up to which OpenDP is not slower than a new table of the vectorised sampler
 LARGEST_SIGMA = 2**57
 
 
@@ -34,6 +38,22 @@ class OpenDPSampler:
         if not 1 <= sigma <= LARGEST_SIGMA or count < 0:
             raise ValueError("sigma or count out of range")
         return np.array(_mechanism(scale_for(sigma))([0] * count), dtype=np.int64)
+
+
+class ProductionSampler:
+    """Noise of a node.
+
+    Claim: every vector, short or long, has the law of the discrete Gaussian (gauss.py: but for 2^-184 a draw).
+    Because: OpenDP draws up to ``SMALL`` cells, the exact vectorised sampler the longer ones.
+    Checked by: tests/trusted_numerics/test_noise.py::test_short_and_long_vectors_have_the_same_law
+    """
+
+    def __init__(self, randomness: Randomness) -> None:
+        self._opendp, self._exact = OpenDPSampler(), ExactSampler(randomness)
+
+    def gaussian(self, sigma: int, count: int) -> npt.NDArray[np.int64]:
+        sampler: Sampler = self._opendp if count <= SMALL else self._exact
+        return sampler.gaussian(sigma, count)
 
 
 def scale_for(sigma: int) -> float:

@@ -12,8 +12,9 @@ from scipy import stats
 from small_catalogue import catalogue_of, counted, plan_of
 
 from engine.trusted.calibrate import calibrate
-from engine.trusted.noise import OpenDPSampler, scale_for
+from engine.trusted.noise import SMALL, OpenDPSampler, ProductionSampler, scale_for
 from engine.trusted.plan import Statistic
+from engine.trusted.random import SystemRandomness
 from engine.trusted.records import Loss
 
 ALARM = 1e-6
@@ -79,3 +80,12 @@ def test_scales_round_up_to_doubles() -> None:
     with pytest.raises(ValueError):
         OpenDPSampler().gaussian(0, 1)
     assert len(OpenDPSampler().gaussian(2**56 + 1, 0)) == 0
+
+
+@pytest.mark.parametrize("count", [SMALL, SMALL + 1])
+def test_short_and_long_vectors_have_the_same_law(count: int) -> None:
+    sampler = ProductionSampler(SystemRandomness())
+    draws = np.concatenate([sampler.gaussian(300, count) for _ in range(40)])
+    assert chi_square(draws, 300) > ALARM / 4
+    assert variance_p(draws, 300) > ALARM / 4
+    assert variance_p(draws, 300 * 1.05) < ALARM
