@@ -435,7 +435,7 @@ CODES: dict[str, ErrorCode] = {
     ),
     "NODE_SNAPSHOT_MISSING": ErrorCode("A node holds no snapshot of {dataset}.", "Ask the department to cut one."),
     "NODE_NOT_STARTED": ErrorCode(
-        "{name} did not start.", "Its last words, with SPLITTALLY_DEBUG=1 set, say why; nothing was charged."
+        "{name} does not run: {why}.", "Nothing was charged; SPLITTALLY_DEBUG=1 shows the end of its log."
     ),
     # -- BUG_: ours
     "BUG_UNEXPECTED": ErrorCode("Something went wrong inside Splittally.", "Please report it with the code."),

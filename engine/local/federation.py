@@ -6,6 +6,7 @@ real federation, except that all homes lie on one machine.
 
 from __future__ import annotations
 
+import re
 import signal
 import tempfile
 import threading
@@ -18,6 +19,7 @@ from types import FrameType, TracebackType
 from engine.client.session import Session, connect
 from engine.errors import Unavailable
 from engine.governance.agreement import sign_first_agreement
+from engine.governance.binding import bind_all
 from engine.governance.federation import Federation, found, set_coordinator
 from engine.local.children import Child, start, stop
 from engine.trusted.catalogue import Catalogue
@@ -29,6 +31,7 @@ START_SECONDS = 60.0
 POLL_MS = 50.0
 ATTENDING = '"attending"'
 ANALYST = "analyst"
+_ERROR = re.compile(r'"event": "not_started".*"message": "(?P<message>[^"]*)"|^[A-Z]+_[A-Z_]+: (?P<said>.*)$')
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class LocalFederation:
         while True:
             for child in self.children:
                 if child.stopped:
-                    raise Unavailable("NODE_NOT_STARTED", name=child.name, internal=child.last_words())
+                    raise _lost(child)
             self.clock.sleep_ms(POLL_MS * 10)
 
     def _found(self) -> None:
@@ -95,7 +98,6 @@ class LocalFederation:
             n_min=terms.n_min,
             analysts=(ANALYST,),
             caps=terms.caps,
-            bindings=self.bindings,
         )
         sign_first_agreement(self.federation, self.clock, terms.budget, terms.per_plan)
 
@@ -103,6 +105,8 @@ class LocalFederation:
         self.progress("starting the coordinator")
         home = self.federation.home("coordinator")
         self._run("coordinator", "engine.coordinator", "--listen", "127.0.0.1:0")
+        self.progress("binding the nodes to their files")
+        bind_all({self.federation.home(node): source for node, source in self.bindings.items()})
         self._wait(lambda: (home / "address").exists())
         set_coordinator(self.federation, (home / "address").read_text().strip())
         names = self.federation.processes
@@ -138,9 +142,9 @@ class LocalFederation:
         while not self._ready(ready):
             for child in self.children:
                 if child.stopped:
-                    raise Unavailable("NODE_NOT_STARTED", name=child.name, internal=child.last_words())
+                    raise _lost(child)
             if self.clock.monotonic_ms() > until:
-                raise Unavailable("NODE_NOT_STARTED", name="one of the processes")
+                raise Unavailable("NODE_NOT_STARTED", name="one of the processes", why="it took too long")
             self.clock.sleep_ms(POLL_MS)
 
     @staticmethod
@@ -162,6 +166,16 @@ class LocalFederation:
         """SIGTERM leaves through ``__exit__`` like Ctrl-C does, so that no child stays behind."""
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGTERM, _exit)
+
+
+def _lost(child: Child) -> Unavailable:
+    """Why a child ended: its own last error, which is made of public facts; the rest of its log is for debugging."""
+    why = f"it ended with status {child.process.returncode}"
+    for line in child.last_words().splitlines():
+        found = _ERROR.search(line)
+        if found:
+            why = found["message"] or found["said"]
+    return Unavailable("NODE_NOT_STARTED", name=child.name, why=why.rstrip("."), internal=child.last_words())
 
 
 def _exit(number: int, _frame: FrameType | None) -> None:
