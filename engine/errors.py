@@ -88,6 +88,12 @@ def error_for(code: str, **facts: str) -> SplittallyError:
     return next((kind for kind in kinds if code.startswith(kind.prefixes)), Bug)(code, at=None, **facts)
 
 
+def require(holds: bool, code: str, **facts: str) -> None:
+    """Raises the error that ``code`` stands for unless the check holds."""
+    if not holds:
+        raise error_for(code, **facts)
+
+
 class _Facts(dict[str, str]):
     """A fact nobody gave reads as '…' (errors cross the wire as bare codes)."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.catalogue.entry import Entry, read_yaml
 from engine.errors import BadFile, Refused
 from engine.governance.federation import Federation
+from engine.governance.homes import store_agreement
 from engine.trusted.account import loss_for
 from engine.trusted.clock import Clock
 from engine.trusted.home import Home
@@ -116,7 +117,7 @@ def install_agreement(record: SignedRecord, homes: Iterable[Home]) -> Agreement:
     installed: Agreement | None = None
     for home in homes:
         installed = open_agreement(record, home.roster())
-        home.store_agreement(record)
+        store_agreement(home, record)
     if installed is None:
         raise ValueError("no home to install the agreement in")
     return installed

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from engine.errors import BadFile
+from engine.governance.homes import store_binding
 from engine.trusted.catalogue import Catalogue, LocalColumn, NodeBinding, SourceKind
 from engine.trusted.home import Home
 from engine.trusted.plan import Type
@@ -60,7 +61,7 @@ def prepare(home: Home, file: Path, *, folder: bool = False) -> NodeBinding:
     binding = compile_binding(file, catalogue, schema, previous)
     if binding.node != home.name:
         raise BadFile("FILE_NODE_TOML_OTHER", file=str(file), name=binding.node, home=home.name)
-    home.store_binding(binding)
+    store_binding(home, binding)
     return binding
 
 

@@ -8,7 +8,6 @@ federation each home is then carried to its owner's machine and the copy here de
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from engine.errors import BadFile
+from engine.governance import homes
 from engine.governance.authority import COORDINATOR_NAMES, Authority
 from engine.trusted.account import loss_for
 from engine.trusted.catalogue import Catalogue
@@ -146,9 +146,7 @@ def found(
 def set_coordinator(federation: Federation, address: str) -> None:
     """Tell every member's home where the coordinator is (host:port)."""
     for name in (m.name for m in federation.manifest.members):
-        home = Home.load(federation.home(name))
-        member = {"name": home.name, "role": home.role, "federation": home.federation, "listen": home.listen}
-        home.write("member.json", json.dumps({**member, "coordinator": address}, indent=2).encode() + b"\n")
+        homes.set_coordinator(Home.load(federation.home(name)), address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,25 +206,25 @@ class _Founder:
         """One home for each root key; the first also keeps the certificate authority."""
         keys = tuple(SigningKey.generate(name, self.randomness) for name in names)
         for key in keys:
-            home = Home.create(self.directory / key.name, key.name, "root", self.federation)
-            home.store_keys(key)
-        Home.load(self.directory / names[0]).store_tls(self.authority.own())
+            home = homes.create_home(self.directory / key.name, key.name, "root", self.federation)
+            homes.store_keys(home, key)
+        homes.store_tls(Home.load(self.directory / names[0]), self.authority.own())
         return keys
 
     def member(self, seat: _Seat) -> Member:
         serves = Role.COORDINATOR in seat.roles
         addresses = {"coordinator": self.coordinator_address, "listen": self.coordinator_address if serves else ""}
-        home = Home.create(self.directory / seat.name, seat.name, seat.home_role, self.federation, **addresses)
+        home = homes.create_home(self.directory / seat.name, seat.name, seat.home_role, self.federation, **addresses)
         signing, sealing = SigningKey.generate(seat.name, self.randomness), SealingKey.generate(self.randomness)
-        home.store_keys(signing, sealing)
+        homes.store_keys(home, signing, sealing)
         host = self.coordinator_address.rpartition(":")[0]
         names = tuple(dict.fromkeys((*COORDINATOR_NAMES, "127.0.0.1", host))) if serves else ()
-        home.store_tls(self.authority.issue(seat.name, seat.home_role, names))
+        homes.store_tls(home, self.authority.issue(seat.name, seat.home_role, names))
         body = seat.department or seat.name
         return Member(seat.name, body, seat.roles, signing.public, sealing.public, seat.department)
 
     def pin(self, names: Sequence[str], record: SignedRecord, roots: tuple[RootKey, ...]) -> None:
         for name in names:
             home = Home.load(self.directory / name)
-            home.store_roots(roots)
-            home.store_manifest(record)
+            homes.store_roots(home, roots)
+            homes.store_manifest(home, record)

@@ -3,7 +3,8 @@
 Claim: secret keys are read only from files that nobody else can read, and a file is either the old or the new one,
        never half of it; the manifest handed out was signed by the root keys pinned here.
 Because: keys are created with mode 0600 and refused when group or others have any right; writing goes to a temporary
-         file, is fsynced and renamed; ``manifest`` verifies on every call.
+         file, is fsynced and renamed; ``manifest`` verifies on every call. (Founding a home, and installing what
+         others signed, is engine/governance/homes.py: no node does either.)
 Checked by: tests/trusted_crypto/test_home.py::test_a_key_that_others_may_read_is_refused
             tests/trusted_crypto/test_home.py::test_writing_is_atomic
             tests/trusted_crypto/test_home.py::test_the_manifest_is_verified_against_the_pinned_roots
@@ -20,12 +21,11 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.errors import BadFile, Refused
+from engine.errors import BadFile, Refused, require
 from engine.trusted import wire
 from engine.trusted.catalogue import NodeBinding
 from engine.trusted.records import FederationManifest, Role, RootKey, SignedRecord
@@ -54,20 +54,6 @@ class Home:
     federation: str
     coordinator: str = ""
     listen: str = ""
-
-    @classmethod
-    def create(cls, path: Path | str, name: str, role: str, federation: str, **addresses: str) -> Home:
-        """A new home with its folders; ``addresses``: coordinator, listen. FILE_HOME_EXISTS if there is one."""
-        home = cls(Path(path), name, role, federation, **addresses)
-        if role not in ROLES:
-            raise ValueError(f"no role {role}")
-        if (home.path / "member.json").exists():
-            raise BadFile("FILE_HOME_EXISTS", path=str(home.path))
-        for folder in ("keys", "agreements", "snapshots", "journal"):
-            (home.path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-        member = {k: v for k, v in asdict(home).items() if k != "path"}
-        home.write("member.json", json.dumps(member, indent=2).encode() + b"\n")
-        return home
 
     @classmethod
     def load(cls, path: Path | str) -> Home:
@@ -100,35 +86,6 @@ class Home:
         finally:
             os.close(folder)
 
-    def store_keys(self, signing: SigningKey | None = None, sealing: SealingKey | None = None) -> None:
-        for name, key in (("sign", signing), ("seal", sealing)):
-            if key is not None:
-                self.write(f"keys/{name}.key", key.raw, secret=True)
-
-    def store_tls(self, tls: Tls) -> None:
-        self.write("keys/tls.key", tls.key, secret=True)
-        self.write("keys/tls.crt", tls.certificate)
-        self.write("keys/ca.crt", tls.authority)
-
-    def store_roots(self, roots: Iterable[RootKey]) -> None:
-        pinned = {root.name: root.signing_key.hex() for root in roots}
-        self.write("root.keys", json.dumps(pinned, indent=2).encode() + b"\n")
-
-    def store_manifest(self, record: SignedRecord) -> FederationManifest:
-        """Verifies and installs a manifest; an epoch below the installed one is Refused POLICY_MANIFEST_OLD."""
-        manifest = self._open_manifest(record)
-        if (self.path / "federation.manifest").exists() and manifest.epoch < self.manifest().epoch:
-            raise Refused("POLICY_MANIFEST_OLD")
-        self.write("federation.manifest", wire.encode(record))
-        return manifest
-
-    def store_agreement(self, record: SignedRecord) -> None:
-        """Keeps a signed agreement under its digest; whoever uses it verifies it."""
-        self.write(f"agreements/{wire.digest(record.payload).hex()}.agreement", wire.encode(record))
-
-    def store_binding(self, binding: NodeBinding) -> None:
-        self.write("node.binding", wire.encode(binding))
-
     def signing_key(self) -> SigningKey:
         return SigningKey.from_raw(self.name, self._raw_key("keys/sign.key"))
 
@@ -150,7 +107,14 @@ class Home:
 
     def manifest(self) -> FederationManifest:
         """The installed manifest, verified against the pinned roots; its currency is the caller's to check."""
-        return self._open_manifest(self.manifest_record())
+        return self.open_manifest(self.manifest_record())
+
+    def open_manifest(self, record: SignedRecord) -> FederationManifest:
+        """The manifest in ``record``, verified against the pinned roots and of this home's federation."""
+        manifest = open_manifest(record, self.roots())
+        require(manifest.federation == self.federation, "POLICY_MANIFEST_INVALID")
+        Roster(manifest)
+        return manifest
 
     def roster(self) -> Roster:
         return Roster(self.manifest())
@@ -163,13 +127,6 @@ class Home:
     def binding(self) -> NodeBinding:
         binding: NodeBinding = self._decode("node.binding", NodeBinding)
         return binding
-
-    def _open_manifest(self, record: SignedRecord) -> FederationManifest:
-        manifest = open_manifest(record, self.roots())
-        if manifest.federation != self.federation:
-            raise Refused("POLICY_MANIFEST_INVALID")
-        Roster(manifest)
-        return manifest
 
     def _record(self, name: str) -> SignedRecord:
         record: SignedRecord = self._decode(name, SignedRecord)

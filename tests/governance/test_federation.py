@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from engine.catalogue import parse_catalogue
 from engine.errors import BadFile, Refused
 from engine.governance.federation import Federation, found, set_coordinator
+from engine.governance.homes import store_manifest
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.clock import SystemClock
 from engine.trusted.home import Home
@@ -138,5 +139,5 @@ def test_another_federations_manifest_is_not_accepted(tmp_path: Path) -> None:
     one, other = founded(tmp_path / "one", "north"), founded(tmp_path / "other", "north")
     home = Home.load(one.home("north"))
     with pytest.raises(Refused) as refused:
-        home.store_manifest(Home.load(other.home("north")).manifest_record())
+        store_manifest(home, Home.load(other.home("north")).manifest_record())
     assert refused.value.code == "POLICY_SIGNATURE_INVALID"

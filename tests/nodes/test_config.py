@@ -16,6 +16,7 @@ from engine.catalogue import parse_catalogue
 from engine.errors import BadFile
 from engine.governance.agreement import default_agreement, sign_agreement, sign_first_agreement
 from engine.governance.federation import Federation, found
+from engine.governance.homes import store_agreement, store_binding
 from engine.trusted import wire
 from engine.trusted.catalogue import DatasetBinding, LocalColumn, NodeBinding, SourceKind
 from engine.trusted.clock import SystemClock
@@ -55,7 +56,7 @@ def founded(tmp_path: Path) -> Federation:
         tuple(LocalColumn(c, Type.TEXT) for c in COLUMNS),
         tuple(NamedExpression(c, ColumnRef(c)) for c in COLUMNS),
     )
-    Home.load(federation.home("north")).store_binding(NodeBinding(1, "north", (binding,)))
+    store_binding(Home.load(federation.home("north")), NodeBinding(1, "north", (binding,)))
     return federation
 
 
@@ -72,7 +73,7 @@ def test_an_agreement_that_is_not_signed_by_all_is_journalled_and_ignored(founde
     agreement = sign_first_agreement(founded, SystemClock())
     other = replace(default_agreement(founded.manifest, SystemClock()), name="unsigned by south")
     signers = [Home.load(founded.home(name)) for name in ("policy", "guardian-north")]
-    Home.load(founded.home("north")).store_agreement(sign_agreement(other, *signers))
+    store_agreement(Home.load(founded.home("north")), sign_agreement(other, *signers))
     _, seat = seat_of(founded, "north")
     assert list(seat.agreements.values()) == [agreement]
     fates = {e.agreement_digest: e.code for e in journal(seat) if e.kind is JournalKind.AGREEMENT_STORED}

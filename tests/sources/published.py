@@ -8,6 +8,7 @@ from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
+from engine.governance.homes import create_home
 from engine.trusted.catalogue import (
     CATALOGUE_VERSION,
     Bounds,
@@ -99,7 +100,7 @@ def binding_of(definition: Dataset, files: Sequence[Path], source: DuckDBSource,
 
 
 def home_at(path: Path) -> Home:
-    return Home.create(path, "here", "node", "test")
+    return create_home(path, "here", "node", "test")
 
 
 def publish(

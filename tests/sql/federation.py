@@ -16,6 +16,7 @@ from typing import Any
 from slt import Script
 
 from engine.catalogue import load_catalogue
+from engine.governance.homes import create_home
 from engine.sql import prepare
 from engine.sql.finish import Answer, finish
 from engine.sql.statement import Statement
@@ -24,7 +25,6 @@ from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Catalogue, Column, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
 from engine.trusted.dates import EPOCH
-from engine.trusted.home import Home
 from engine.trusted.plan import ColumnRef, NamedExpression, Type
 from engine.trusted.records import Calibration, Rules
 from nodes.partials import partials
@@ -90,7 +90,7 @@ class Federation:
         }
         tables = []
         for index in range(nodes):
-            home = Home.create(folder / f"n{index}", f"n{index}", "node", catalogue.federation)
+            home = create_home(folder / f"n{index}", f"n{index}", "node", catalogue.federation)
             binding = _binding(catalogue, {n: s[index] for n, s in shares.items()}, f"n{index}", home.path)
             tables.append(cut(binding, catalogue, home, randomness=CountingRandomness(), source=worker))
         return cls(catalogue, tuple(tables), OpenEngines(), folder)

@@ -9,6 +9,15 @@ from typing import Any
 import pytest
 
 from engine.errors import BadFile, Refused
+from engine.governance.homes import (
+    create_home,
+    store_agreement,
+    store_binding,
+    store_keys,
+    store_manifest,
+    store_roots,
+    store_tls,
+)
 from engine.trusted.catalogue import NodeBinding
 from engine.trusted.home import Home, Tls
 from engine.trusted.records import RecordKind
@@ -24,13 +33,13 @@ def bad(code: str) -> Any:
 
 @pytest.fixture
 def home(tmp_path: Path, federation: Any, randomness: Any) -> Home:
-    made = Home.create(tmp_path / "north", "north", "node", "demo", coordinator="localhost:7443")
-    made.store_keys(federation.keys["north"], SealingKey.generate(randomness))
-    made.store_tls(TLS)
-    made.store_roots(federation.pinned)
-    made.store_manifest(federation.signed_manifest())
-    made.store_agreement(federation.sign(RecordKind.AGREEMENT, federation.agreement, "officer"))
-    made.store_binding(NodeBinding(1, "north", ()))
+    made = create_home(tmp_path / "north", "north", "node", "demo", coordinator="localhost:7443")
+    store_keys(made, federation.keys["north"], SealingKey.generate(randomness))
+    store_tls(made, TLS)
+    store_roots(made, federation.pinned)
+    store_manifest(made, federation.signed_manifest())
+    store_agreement(made, federation.sign(RecordKind.AGREEMENT, federation.agreement, "officer"))
+    store_binding(made, NodeBinding(1, "north", ()))
     return made
 
 
@@ -65,12 +74,12 @@ def test_the_files_are_where_the_manual_says(home: Home) -> None:
 
 def test_a_home_is_not_made_over_another(home: Home) -> None:
     with bad("FILE_HOME_EXISTS"):
-        Home.create(home.path, "south", "node", "demo")
+        create_home(home.path, "south", "node", "demo")
 
 
 def test_an_unknown_role_is_our_mistake(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="role"):
-        Home.create(tmp_path / "x", "x", "king", "demo")
+        create_home(tmp_path / "x", "x", "king", "demo")
     assert not (tmp_path / "x").exists()
 
 
@@ -165,26 +174,25 @@ def test_a_secret_is_never_readable_by_others_not_even_for_a_moment(home: Home, 
 
 def test_the_manifest_is_verified_against_the_pinned_roots(home: Home, federation: Any, randomness: Any) -> None:
     strangers = tuple(SigningKey.generate(root.name, randomness) for root in federation.roots)
-    home.store_roots(
-        replace(pin, signing_key=key.public) for pin, key in zip(federation.pinned, strangers, strict=True)
-    )
+    pairs = zip(federation.pinned, strangers, strict=True)
+    store_roots(home, (replace(pin, signing_key=key.public) for pin, key in pairs))
     with pytest.raises(Refused, match="POLICY_SIGNATURE_INVALID"):
         home.manifest()
     with pytest.raises(Refused, match="POLICY_SIGNATURE_INVALID"):
-        home.store_manifest(federation.signed_manifest())
+        store_manifest(home, federation.signed_manifest())
 
 
 def test_a_manifest_of_another_federation_is_refused(home: Home, federation: Any) -> None:
     catalogue = replace(federation.manifest.catalogue, federation="other")
     federation.manifest = replace(federation.manifest, federation="other", catalogue=catalogue)
     with pytest.raises(Refused, match="POLICY_MANIFEST_INVALID"):
-        home.store_manifest(federation.signed_manifest())
+        store_manifest(home, federation.signed_manifest())
 
 
 def test_an_older_manifest_never_replaces_a_newer_one(home: Home, federation: Any) -> None:
     old = federation.signed_manifest()
     federation.manifest = replace(federation.manifest, epoch=5)
-    home.store_manifest(federation.signed_manifest())
+    store_manifest(home, federation.signed_manifest())
     with pytest.raises(Refused, match="POLICY_MANIFEST_OLD"):
-        home.store_manifest(old)
+        store_manifest(home, old)
     assert home.manifest().epoch == 5

@@ -1,0 +1,80 @@
+"""Writing a member's home: its folders, keys, certificate, and the records that others signed for it.
+
+Reading a home, with every check, is engine/trusted/home.py; a node never runs what stands here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from engine.errors import BadFile, Refused
+from engine.trusted import wire
+from engine.trusted.catalogue import NodeBinding
+from engine.trusted.home import ROLES, Home, Tls
+from engine.trusted.records import FederationManifest, RootKey, SignedRecord
+from engine.trusted.seal import SealingKey
+from engine.trusted.sign import SigningKey
+
+FOLDERS = ("keys", "agreements", "snapshots", "journal")
+
+
+def create_home(path: Path | str, name: str, role: str, federation: str, **addresses: str) -> Home:
+    """A new home with its folders; ``addresses``: coordinator, listen. FILE_HOME_EXISTS if there is one."""
+    home = Home(Path(path), name, role, federation, **addresses)
+    if role not in ROLES:
+        raise ValueError(f"no role {role}")
+    if (home.path / "member.json").exists():
+        raise BadFile("FILE_HOME_EXISTS", path=str(home.path))
+    for folder in FOLDERS:
+        (home.path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+    _store_member(home)
+    return home
+
+
+def set_coordinator(home: Home, address: str) -> None:
+    """Tells a home where the coordinator is (host:port)."""
+    _store_member(replace(home, coordinator=address))
+
+
+def store_keys(home: Home, signing: SigningKey | None = None, sealing: SealingKey | None = None) -> None:
+    for name, key in (("sign", signing), ("seal", sealing)):
+        if key is not None:
+            home.write(f"keys/{name}.key", key.raw, secret=True)
+
+
+def store_tls(home: Home, tls: Tls) -> None:
+    home.write("keys/tls.key", tls.key, secret=True)
+    home.write("keys/tls.crt", tls.certificate)
+    home.write("keys/ca.crt", tls.authority)
+
+
+def store_roots(home: Home, roots: Iterable[RootKey]) -> None:
+    """Pins the root keys."""
+    pinned = {root.name: root.signing_key.hex() for root in roots}
+    home.write("root.keys", json.dumps(pinned, indent=2).encode() + b"\n")
+
+
+def store_manifest(home: Home, record: SignedRecord) -> FederationManifest:
+    """Verifies and installs a manifest; an epoch below the installed one is Refused POLICY_MANIFEST_OLD."""
+    manifest = home.open_manifest(record)
+    if (home.path / "federation.manifest").exists() and manifest.epoch < home.manifest().epoch:
+        raise Refused("POLICY_MANIFEST_OLD")
+    home.write("federation.manifest", wire.encode(record))
+    return manifest
+
+
+def store_agreement(home: Home, record: SignedRecord) -> None:
+    """Keeps a signed agreement under its digest; whoever uses it verifies it."""
+    home.write(f"agreements/{wire.digest(record.payload).hex()}.agreement", wire.encode(record))
+
+
+def store_binding(home: Home, binding: NodeBinding) -> None:
+    home.write("node.binding", wire.encode(binding))
+
+
+def _store_member(home: Home) -> None:
+    member = {name: value for name, value in asdict(home).items() if name != "path"}
+    home.write("member.json", json.dumps(member, indent=2).encode() + b"\n")
