@@ -1,7 +1,8 @@
 """Syntax expressions -> typed expressions of the plan's closed language, with their domains.
 
 Where DuckDB's meaning and the plan's functions differ, the difference is written out here: LEAST and GREATEST skip
-NULLs, CONCAT reads NULL as empty, ``//`` of decimals rounds down, a text beside a date is a date.
+NULLs, CONCAT reads NULL as empty, a text beside a date is a date. ``//`` is for whole numbers only: of decimals DuckDB
+makes plain division.
 """
 
 from __future__ import annotations
@@ -249,13 +250,6 @@ def _subtract(binder: Expressions, operands: tuple[Bound, ...], at: Position) ->
     return binder.call(F.SUBTRACT, alike(operands), at)
 
 
-def _floor_divide(binder: Expressions, operands: tuple[Bound, ...], at: Position) -> Bound:
-    operands = alike(operands)
-    if any(_is(o, Type.DECIMAL) for o in operands):
-        return binder.call(F.FLOOR, (binder.call(F.DIVIDE, operands, at),), at)
-    return binder.call(F.FLOOR_DIVIDE, operands, at)
-
-
 def _between(binder: Expressions, operands: tuple[Bound, ...], at: Position) -> Bound:
     value, low, high = alike(operands)
     above = binder.call(F.GREATER_EQUAL, (value, low), at)
@@ -268,6 +262,10 @@ def _in(binder: Expressions, operands: tuple[Bound, ...], at: Position) -> Bound
             raise Refused("SQL_LITERAL", at=item.at, problem="IN takes a list of literals other than NULL")
     operands = alike(operands)
     return binder.call(F.IN, operands, at)
+
+
+def _not_like(binder: Expressions, operands: tuple[Bound, ...], at: Position) -> Bound:
+    return binder.call(F.NOT, (_typed_as(F.LIKE, Type.TEXT)(binder, operands, at),), at)
 
 
 def _case(binder: Expressions, operands: tuple[Bound, ...], at: Position) -> Bound:
@@ -376,7 +374,7 @@ _RULES: dict[str, Rule] = {
     "-": _subtract,
     "*": _plain(F.MULTIPLY),
     "/": _plain(F.DIVIDE),
-    "//": _floor_divide,
+    "//": _plain(F.FLOOR_DIVIDE),
     "%": _plain(F.MODULO),
     "negate": _typed_as(F.NEGATE, Type.INTEGER),
     "=": _plain(F.EQUAL),
@@ -391,6 +389,7 @@ _RULES: dict[str, Rule] = {
     "between": _between,
     "in": _in,
     "like": _typed_as(F.LIKE, Type.TEXT),
+    "not like": _not_like,
     "||": _typed_as(F.CONCAT, Type.TEXT),
     "is null": _is_null,
     "is true": _is_true,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from engine.sql.keywords import KEYWORDS
 from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Name, SyntaxExpression
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BINARY = frozenset(("+", "-", "*", "/", "//", "%", "=", "!=", "<", "<=", ">", ">=", "||"))
-_QUOTED = frozenset(("year", "quarter", "month", "day", "nullif", "if", "substring", "trim", "left"))
 _POSTFIX = {
     "is null": "({} IS NULL)",
     "is true": "(CAST({} AS BOOLEAN) IS NOT DISTINCT FROM true)",
@@ -38,7 +38,8 @@ def render(expression: SyntaxExpression) -> str:
 
 
 def _identifier(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+    plain = _PLAIN.fullmatch(name) and name.lower() not in KEYWORDS
+    return name if plain else '"' + name.replace('"', '""') + '"'
 
 
 def _aggregate(use: Aggregated) -> str:
@@ -67,8 +68,8 @@ def _apply(operator: str, operands: list[str], trees: tuple[SyntaxExpression, ..
         return f"({operands[0]} BETWEEN {operands[1]} AND {operands[2]})"
     if operator == "in":
         return f"({operands[0]} IN ({', '.join(operands[1:])}))"
-    if operator == "like":
-        return f"({operands[0]} ~~ {operands[1]})"
+    if operator in ("like", "not like"):
+        return f"({operands[0]} {'~~' if operator == 'like' else '!~~'} {operands[1]})"
     if operator == "case":
         return _case(operands)
     if operator == "days":
@@ -76,11 +77,7 @@ def _apply(operator: str, operands: list[str], trees: tuple[SyntaxExpression, ..
     if operator == "coalesce":
         return f"COALESCE({', '.join(operands)})"
     name = spelled or operator
-    return f"{_quote(name)}({', '.join(operands)})"
-
-
-def _quote(name: str) -> str:
-    return f'"{name}"' if name in _QUOTED else name
+    return f"{_identifier(name)}({', '.join(operands)})"
 
 
 def _case(operands: list[str]) -> str:

@@ -47,7 +47,6 @@ OPERATORS: dict[str, Row] = {
     "Or": Row("or"),
     "Not": Row("not", _ONE),
     "Between": Row("between", ("this", "low", "high")),
-    "Like": Row("like"),
     "DPipe": Row("||", ignored=("safe",)),
 }
 FUNCTIONS: dict[str, Row] = {
@@ -173,7 +172,8 @@ class Terms:
             operands = tuple(self.read(inner) for inner in [left, *reversed(chain)])
         else:
             operands = self._operands(node, row)
-        return Apply(row.operator, operands, operands[0].at)
+        written = self._written(node).lower()
+        return Apply(row.operator, operands, operands[0].at, written if written.isalpha() else "")
 
     def _paren(self, node: Node) -> SyntaxExpression:
         return self.read(self.take(node, _ONE)["this"])
@@ -218,6 +218,11 @@ class Terms:
         if not isinstance(other, Constant) or not (other.value is None or isinstance(other.value, bool)):
             raise Refused("SQL_NOT_SUPPORTED", at=other.at, construct="IS with a value", instead="Use =.")
         return Apply({None: "is null", True: "is true", False: "is false"}[other.value], (operand,), operand.at)
+
+    def _like(self, node: Node) -> SyntaxExpression:
+        found = self.take(node, ("this", "expression", "negate"))
+        operands = self.read(found["this"]), self.read(found["expression"])
+        return Apply("not like" if "negate" in found else "like", operands, operands[0].at)
 
     def _in(self, node: Node) -> SyntaxExpression:
         found = self.take(node, ("this", "expressions"))
@@ -346,6 +351,7 @@ _SPECIAL: dict[str, Callable[[Terms, Node], SyntaxExpression]] = {
     "Null": Terms._null,
     "Neg": Terms._negative,
     "Is": Terms._is,
+    "Like": Terms._like,
     "In": Terms._in,
     "Case": Terms._case,
     "Cast": Terms._cast,
