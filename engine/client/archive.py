@@ -1,21 +1,23 @@
 """The analyst's own copies: what was asked, what was released, and the proof of it.
 
-    requests/<request digest>/submission   the signed request, the plan and the statement (Submission)
-                              agreement    the signed agreement it stands under
-                              terms.json   epsilon and delta as asked
-                              release.json cells in ring units, survivors; when there is an answer
-                              receipt      proof of the release, to be checked offline (Receipt)
+    requests/<request digest>/asked.json     signed request, plan, statement and agreement; epsilon and delta as asked
+                              receipt        proof of the release, to be checked offline (Receipt)
+                              release.json   cells in ring units; written last
     requests/repeats/<digest of the question>   the request that asked it last
 
-Each file is written as a whole or not at all; ``release.json`` is the last of a release.
+Each file is written as a whole or not at all. What was asked is on disk before it is submitted; a release lost with
+the machine's power is fetched again, for the coordinator keeps it.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import tempfile
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
 
 from engine.errors import BadFile, Refused
 from engine.trusted import wire
@@ -57,7 +59,6 @@ class Released:
     """A release as it was opened; ``receipt`` holds the round manifest and all signatures."""
 
     cells: tuple[int, ...]
-    survivors: tuple[str, ...]
     receipt: Receipt
 
 
@@ -65,66 +66,60 @@ class Archive:
     """The requests of one home."""
 
     def __init__(self, home: Home) -> None:
-        self._home = home
+        self._home, self._requests = home, home.path / "requests"
 
     def keep_request(self, asked: Asked, question: Question) -> None:
         name = asked.digest.hex()
-        (self._home.path / "requests" / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self._home.path / "requests" / "repeats").mkdir(exist_ok=True, mode=0o700)
-        terms = {"epsilon": str(asked.epsilon), "delta": str(asked.delta)}
-        self._home.write(f"requests/{name}/agreement", wire.encode(asked.agreement), secret=True)
-        self._home.write(f"requests/{name}/terms.json", json.dumps(terms).encode(), secret=True)
-        self._home.write(f"requests/{name}/submission", wire.encode(asked.submission), secret=True)
-        self._home.write(f"requests/repeats/{question.key}", name.encode(), secret=True)
+        for folder in (name, "repeats"):
+            (self._requests / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        document = {
+            "submission": b64encode(wire.encode(asked.submission)).decode(),
+            "agreement": b64encode(wire.encode(asked.agreement)).decode(),
+            "epsilon": str(asked.epsilon),
+            "delta": str(asked.delta),
+        }
+        self._home.write(f"requests/{name}/asked.json", json.dumps(document).encode(), secret=True)
+        self._put(f"repeats/{question.key}", name.encode())
 
     def keep_release(self, digest: bytes, released: Released) -> None:
         name = digest.hex()
-        self._home.write(f"requests/{name}/receipt", wire.encode(released.receipt), secret=True)
-        release = {"cells": released.cells, "survivors": released.survivors}
-        self._home.write(f"requests/{name}/release.json", json.dumps(release).encode(), secret=True)
+        self._put(f"{name}/receipt", wire.encode(released.receipt))
+        self._put(f"{name}/release.json", json.dumps({"cells": released.cells}).encode())
+
+    def _put(self, name: str, body: bytes) -> None:
+        """Writes one file as a whole, for its owner's eyes, without waiting for the disk."""
+        handle, temporary = tempfile.mkstemp(dir=self._requests, prefix=".new-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(body)
+        Path(temporary).replace(self._requests / name)
 
     def last_asked(self, question: Question) -> bytes | None:
         """The request that asked the same question last."""
-        path = self._home.path / "requests" / "repeats" / question.key
         try:
-            return bytes.fromhex(path.read_text())
+            return bytes.fromhex((self._requests / "repeats" / question.key).read_text())
         except (OSError, ValueError):
             return None
 
     def asked(self, digest: bytes) -> Asked:
-        """Raises Refused POLICY_REQUEST_UNKNOWN when this home did not submit it."""
-        folder = self._home.path / "requests" / digest.hex()
-        if not (folder / "submission").exists():
+        """Raises Refused POLICY_REQUEST_UNKNOWN when this home did not submit it; BadFile FILE_HOME_BROKEN."""
+        path = self._requests / digest.hex() / "asked.json"
+        if not path.exists():
             raise Refused("POLICY_REQUEST_UNKNOWN")
-        terms = self._json(digest, "terms.json")
-        submission: Submission = self._decode(digest, "submission", Submission)
-        agreement: SignedRecord = self._decode(digest, "agreement", SignedRecord)
-        return Asked(digest, submission, agreement, Fraction(terms["epsilon"]), Fraction(terms["delta"]))
+        try:
+            document = json.loads(path.read_bytes())
+            submission: Submission = wire.decode(Submission, b64decode(document["submission"]))
+            agreement: SignedRecord = wire.decode(SignedRecord, b64decode(document["agreement"]))
+            epsilon, delta = Fraction(document["epsilon"]), Fraction(document["delta"])
+        except (OSError, ValueError, KeyError, Refused) as error:
+            raise BadFile("FILE_HOME_BROKEN", path=str(path), internal=repr(error)) from None
+        return Asked(digest, submission, agreement, epsilon, delta)
 
     def released(self, digest: bytes) -> Released | None:
-        """The release kept before, None when there is none yet."""
-        if not (self._home.path / "requests" / digest.hex() / "release.json").exists():
+        """The release kept before; None when there is none yet, or no whole one."""
+        folder = self._requests / digest.hex()
+        try:
+            cells = tuple(json.loads((folder / "release.json").read_bytes())["cells"])
+            receipt: Receipt = wire.decode(Receipt, (folder / "receipt").read_bytes(), RECEIPT_BYTES)
+        except (OSError, ValueError, KeyError, Refused):
             return None
-        release = self._json(digest, "release.json")
-        receipt: Receipt = self._decode(digest, "receipt", Receipt)
-        return Released(tuple(release["cells"]), tuple(release["survivors"]), receipt)
-
-    def _read(self, digest: bytes, name: str) -> bytes:
-        path = self._home.path / "requests" / digest.hex() / name
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise BadFile("FILE_HOME_BROKEN", path=str(path), internal=repr(error)) from None
-
-    def _json(self, digest: bytes, name: str) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = json.loads(self._read(digest, name))
-        except ValueError:
-            raise BadFile("FILE_HOME_BROKEN", path=f"requests/{digest.hex()}/{name}") from None
-        return found
-
-    def _decode(self, digest: bytes, name: str, kind: type) -> Any:
-        try:
-            return wire.decode(kind, self._read(digest, name), RECEIPT_BYTES)
-        except Refused:
-            raise BadFile("FILE_HOME_BROKEN", path=f"requests/{digest.hex()}/{name}") from None
+        return Released(cells, receipt)

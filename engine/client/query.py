@@ -106,14 +106,15 @@ class Query:
         if asked is None:
             raise Refused("POLICY_REQUEST_UNKNOWN")
         if self.kept is not None:
-            return session.release(asked, self.kept, repeated=True)
+            return session.release(asked, self.kept, self.statement, repeated=True)
         for status in session.line.watch(asked.digest, seconds):
             if progress is not None:
                 progress(status)
             if status.state in ENDED_BADLY:
                 raise error_for(status.code or "POLICY_REQUEST_EXPIRED")
             if status.state is RequestState.RELEASED:
-                return session.release(asked, session.archive.released(asked.digest) or session.fetch(asked))
+                released = session.archive.released(asked.digest) or session.fetch(asked)
+                return session.release(asked, released, self.statement)
         raise Unavailable("NODE_UNREACHABLE")
 
     def _agreement(self, described: FederationDescription) -> SignedRecord:

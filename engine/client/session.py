@@ -114,25 +114,28 @@ class Session:
             checked_each_vector=opened.checked_each_vector,
             charges=(),
         )
-        released = Released(opened.cells, opened.survivors, receipt)
+        released = Released(opened.cells, receipt)
         self.archive.keep_release(asked.digest, released)
         return released
 
-    def release(self, asked: Asked, released: Released, *, repeated: bool = False) -> Release:
-        """The answer as a person reads it, from the opened cells."""
+    def release(
+        self, asked: Asked, released: Released, statement: Statement | None = None, *, repeated: bool = False
+    ) -> Release:
+        """The answer as a person reads it, from the opened cells; ``statement`` if it is prepared already."""
         from engine.sql.finish import finish
 
-        statement = self.prepare(asked.submission.statement.decode())
+        statement = statement or self.prepare(asked.submission.statement.decode())
+        receipt = released.receipt
         if wire.encode(statement.plan) != asked.submission.plan:
             raise Refused("POLICY_CATALOGUE_DIFFERS")
-        manifest = released.receipt.round_manifest
+        manifest, survivors = receipt.round_manifest, receipt.survivors
         request: Request = wire.decode(Request, manifest.request.payload)
         return Release(
             request_id=asked.digest.hex(),
-            answer=finish(statement, self.catalogue, manifest.calibration, released.cells, len(released.survivors)),
-            survivors=released.survivors,
+            answer=finish(statement, self.catalogue, manifest.calibration, released.cells, len(survivors)),
+            survivors=survivors,
             participants=tuple(p.node for p in manifest.participants),
-            receipt=wire.encode(released.receipt),
+            receipt=wire.encode(receipt),
             loss=request.loss,
             epsilon=asked.epsilon,
             delta=asked.delta,
