@@ -44,12 +44,10 @@ class Answer:
 
 
 def ready(ask: AskReady, seat: Seat) -> records.SignedRecord:
-    """The signed word that this helper would answer now, with its own head and the heads it holds."""
+    """The signed word that this helper would answer now, with its own head. (No heads of others are held yet.)"""
     seat.roster.require(seat.name, records.Role.HELPER)
-    heads = {name: seat.ledger.held_head(name) for name in ask.participants}
-    held = tuple(records.HeldHead(name, signed_head.head.size) for name, signed_head in heads.items() if signed_head)
     head, now = seat.ledger.head(), seat.clock.now_ms()
-    record = records.Ready(records.RECORD_VERSION, ask.request_digest, seat.name, now, head, held)
+    record = records.Ready(records.RECORD_VERSION, ask.request_digest, seat.name, now, head, ())
     return signed(records.RecordKind.READY, encode(record), seat.keys.signing)
 
 

@@ -1,6 +1,6 @@
-"""The journal's rows in the ledger's database, and the heads of other members' journals.
+"""The journal's rows in the ledger's database.
 
-Claim: entries are only ever appended; the root covers every one of them; a head and its proofs cost O(log n) reads.
+Claim: entries are only ever appended; the root covers every one of them; a head costs O(log n) reads.
 Because: triggers refuse changes, each append stores the subtrees it completes, and ``check`` recomputes all of them
          from the entries.
 Checked by: tests/ledger/test_journal_store.py::test_a_tampered_row_is_found
@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import sqlite3
 
-from engine.errors import Refused, Unavailable
-from engine.trusted import wire
-from engine.trusted.journal import Hashes, completed, leaf_hash, node_hash, tree_root, verify_consistency
-from engine.trusted.messages import ConsistencyProof
-from engine.trusted.records import SignedHead
+from engine.errors import Unavailable, require
+from engine.trusted.journal import Hashes, completed, leaf_hash, node_hash, tree_root
 
 SCHEMA = """
 CREATE TABLE entries (position INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT;
 CREATE TABLE hashes (level INTEGER, position INTEGER, hash BLOB NOT NULL CHECK (length(hash) = 32),
     PRIMARY KEY (level, position)) STRICT, WITHOUT ROWID;
-CREATE TABLE heads (member TEXT, size INTEGER, head BLOB NOT NULL, PRIMARY KEY (member, size)) STRICT, WITHOUT ROWID;
 CREATE TRIGGER entries_keep BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'append only'); END;
 CREATE TRIGGER entries_stay BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'append only'); END;
 """
@@ -64,50 +60,17 @@ def check(db: sqlite3.Connection) -> None:
     """Recomputes every hash from the entries. Raises Unavailable NODE_JOURNAL_DAMAGED on any difference."""
     expected: list[bytes] = []
     for position, body in db.execute("SELECT position, entry FROM entries ORDER BY position"):
-        if position != len(expected):
-            raise Unavailable("NODE_JOURNAL_DAMAGED")
+        require(position == len(expected), "NODE_JOURNAL_DAMAGED")
         expected.append(leaf_hash(body))
     level = found = 0
     while expected:
         stored = db.execute("SELECT position, hash FROM hashes WHERE level = ? ORDER BY position", (level,)).fetchall()
-        if stored != list(enumerate(expected)):
-            raise Unavailable("NODE_JOURNAL_DAMAGED")
+        require(stored == list(enumerate(expected)), "NODE_JOURNAL_DAMAGED")
         expected = [node_hash(*pair) for pair in zip(expected[::2], expected[1::2], strict=False)]
         level, found = level + 1, found + len(stored)
-    if db.execute("SELECT count(*) FROM hashes").fetchone()[0] != found:
-        raise Unavailable("NODE_JOURNAL_DAMAGED")
+    require(db.execute("SELECT count(*) FROM hashes").fetchone() == (found,), "NODE_JOURNAL_DAMAGED")
 
 
 def root(db: sqlite3.Connection, count: int) -> bytes:
     """Root of the first ``count`` entries."""
     return tree_root(count, hashes(db))
-
-
-def held(db: sqlite3.Connection, member: str, count: int | None = None) -> SignedHead | None:
-    """The newest head held of ``member``'s journal, or the one of size ``count``."""
-    row = db.execute(
-        "SELECT head FROM heads WHERE member = ? AND size = ifnull(?, size) ORDER BY size DESC LIMIT 1", (member, count)
-    ).fetchone()
-    return wire.decode(SignedHead, row[0]) if row else None
-
-
-def hold(db: sqlite3.Connection, signed: SignedHead, proof: ConsistencyProof | None) -> None:
-    """Keeps another member's head (its signature already verified) if it extends one that is held.
-
-    Claim: every head held of a member is a prefix of the newest one held.
-    Because: the first is taken as it is; any other one only if it is held already, or with a consistency proof
-             between it and the newest one (rounds may overtake each other, so it may be the older of the two).
-    Checked by: tests/ledger/test_journal_store.py::test_a_fork_is_refused
-    """
-    head = signed.head
-    newest, same = held(db, head.member), held(db, head.member, head.size)
-    if same is not None:
-        if same.head != head:
-            raise Refused("POLICY_HEAD_FORKED", name=head.member)
-        return
-    if newest is not None:
-        old, new = sorted((newest.head, head), key=lambda h: h.size)
-        if proof is None:
-            raise Refused("POLICY_PROOF_INVALID")
-        verify_consistency(old.size, new.size, old.root, new.root, proof.path)
-    db.execute("INSERT INTO heads VALUES (?, ?, ?)", (head.member, head.size, wire.encode(signed)))

@@ -21,9 +21,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from engine.errors import Bug, Refused, Unavailable, error_for
-from engine.trusted import journal, wire
+from engine.trusted import wire
 from engine.trusted.clock import Clock
-from engine.trusted.messages import ConsistencyProof
 from engine.trusted.records import (
     RECORD_VERSION,
     AccountCap,
@@ -34,7 +33,6 @@ from engine.trusted.records import (
     JournalKind,
     Loss,
     Request,
-    SignedHead,
 )
 from nodes import account_store, journal_store
 from nodes.account_store import Account, Balance
@@ -92,11 +90,6 @@ class Ledger:
     def close(self) -> None:
         with self._lock:
             self._db.close()
-
-    def now_ms(self) -> int:
-        """The clock, never before the latest record. Unavailable NODE_CLOCK_BACK if it stands well before it."""
-        with self._transaction("BEGIN"):
-            return self._time()
 
     def charge(
         self,
@@ -203,35 +196,6 @@ class Ledger:
         """The exact bytes of one journal entry."""
         with self._transaction("BEGIN") as db:
             return journal_store.entry(db, position)
-
-    def position_of_charge(self, round_: bytes) -> int:
-        """Where the journal holds the charge of a round; KeyError if it was never charged."""
-        with self._transaction("BEGIN") as db:
-            row = db.execute("SELECT position FROM rounds WHERE round = ?", (round_,)).fetchone()
-            if row is None:
-                raise KeyError(round_.hex())
-            return int(row[0])
-
-    def inclusion(self, position: int, size: int) -> tuple[bytes, ...]:
-        """Proof that the entry at ``position`` is under the head of ``size`` entries."""
-        with self._transaction("BEGIN") as db:
-            return journal.inclusion_path(position, size, journal_store.hashes(db))
-
-    def consistency(self, old_size: int, size: int) -> ConsistencyProof:
-        """Proof that the head of ``size`` entries extends that of ``old_size``."""
-        with self._transaction("BEGIN") as db:
-            path = journal.consistency_path(old_size, size, journal_store.hashes(db))
-            return ConsistencyProof(self._member, old_size, path)
-
-    def hold_head(self, signed: SignedHead, proof: ConsistencyProof | None) -> None:
-        """Keeps another member's head: POLICY_HEAD_FORKED, POLICY_PROOF_INVALID (journal_store.hold)."""
-        with self._transaction() as db:
-            journal_store.hold(db, signed, proof)
-
-    def held_head(self, member: str) -> SignedHead | None:
-        """The newest head held of another member."""
-        with self._transaction("BEGIN") as db:
-            return journal_store.held(db, member)
 
     def balances(self, also: Iterable[Account] = ()) -> tuple[Balance, ...]:
         """Every account charged so far, and ``also``, in their current periods and over their lifetime."""

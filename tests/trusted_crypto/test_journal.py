@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
 from engine.errors import Refused
+from engine.governance import proofs
 from engine.trusted import journal
+from engine.trusted.messages import ConsistencyProof
+from engine.trusted.records import JournalHead
 
 # The test vectors that Certificate Transparency implementations publish for RFC 6962 and RFC 9162 trees.
 LEAVES = [bytes.fromhex(h) for h in (
@@ -61,7 +65,7 @@ CONSISTENCY = {
 
 def _tree(size: int) -> tuple[list[bytes], journal.Hashes]:
     leaves = [journal.leaf_hash(bytes([i])) for i in range(size)]
-    return leaves, journal.stored_in(leaves)
+    return leaves, proofs.stored_in(leaves)
 
 
 def _plain_root(leaves: list[bytes]) -> bytes:
@@ -78,20 +82,20 @@ def _plain_root(leaves: list[bytes]) -> bytes:
 
 def test_the_published_vectors() -> None:
     leaves = [journal.leaf_hash(entry) for entry in LEAVES]
-    hashes = journal.stored_in(leaves)
-    assert journal.root([]).hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    hashes = proofs.stored_in(leaves)
+    assert proofs.root([]).hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     for size, root in enumerate(ROOTS, 1):
-        assert journal.root(leaves[:size]).hex() == root
+        assert proofs.root(leaves[:size]).hex() == root
     for (leaf, size), path in INCLUSION.items():
-        assert [p.hex() for p in journal.inclusion_path(leaf - 1, size, hashes)] == path
+        assert [p.hex() for p in proofs.inclusion_path(leaf - 1, size, hashes)] == path
     for (old, size), path in CONSISTENCY.items():
-        assert [p.hex() for p in journal.consistency_path(old, size, hashes)] == path
+        assert [p.hex() for p in proofs.consistency_path(old, size, hashes)] == path
 
 
 def test_roots_are_those_of_the_recursive_definition() -> None:
     for size in range(70):
         leaves, hashes = _tree(size)
-        assert journal.root(leaves) == journal.tree_root(size, hashes) == _plain_root(leaves)
+        assert proofs.root(leaves) == journal.tree_root(size, hashes) == _plain_root(leaves)
 
 
 def test_stored_subtrees_are_completed_one_leaf_at_a_time() -> None:
@@ -106,28 +110,28 @@ def test_stored_subtrees_are_completed_one_leaf_at_a_time() -> None:
 
 def test_every_proof_of_small_trees_and_no_other_verifies() -> None:
     leaves, hashes = _tree(20)
-    roots = [journal.root(leaves[:size]) for size in range(21)]
+    roots = [proofs.root(leaves[:size]) for size in range(21)]
     for size in range(1, 21):
         for index in range(size):
-            path = journal.inclusion_path(index, size, hashes)
-            journal.verify_inclusion(leaves[index], index, size, path, roots[size])
+            path = proofs.inclusion_path(index, size, hashes)
+            proofs.verify_inclusion(leaves[index], index, size, path, roots[size])
             for wrong in range(21):
                 for other_size in {size, wrong or 1}:
                     if (wrong, other_size) == (index, size) or _same_shape(index, size, wrong, other_size):
                         continue
                     with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-                        journal.verify_inclusion(leaves[index], wrong, other_size, path, roots[size])
+                        proofs.verify_inclusion(leaves[index], wrong, other_size, path, roots[size])
     for size in range(21):
         for old in range(size + 1):
-            path = journal.consistency_path(old, size, hashes)
-            journal.verify_consistency(old, size, roots[old], roots[size], path)
+            path = proofs.consistency_path(old, size, hashes)
+            proofs.verify_consistency(old, size, roots[old], roots[size], path)
             for wrong in range(21):
                 if wrong != old:
                     with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-                        journal.verify_consistency(old, size, roots[wrong], roots[size], path)
+                        proofs.verify_consistency(old, size, roots[wrong], roots[size], path)
                 if wrong != size and old:
                     with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-                        journal.verify_consistency(old, size, roots[old], roots[wrong], path)
+                        proofs.verify_consistency(old, size, roots[old], roots[wrong], path)
 
 
 def _same_shape(index: int, size: int, wrong: int, other: int) -> bool:
@@ -149,8 +153,8 @@ def _same_shape(index: int, size: int, wrong: int, other: int) -> bool:
 
 def test_changed_longer_and_shorter_proofs_are_refused() -> None:
     leaves, hashes = _tree(13)
-    root, old_root = journal.root(leaves), journal.root(leaves[:6])
-    inclusion, consistency = journal.inclusion_path(9, 13, hashes), journal.consistency_path(6, 13, hashes)
+    root, old_root = proofs.root(leaves), proofs.root(leaves[:6])
+    inclusion, consistency = proofs.inclusion_path(9, 13, hashes), proofs.consistency_path(6, 13, hashes)
 
     def variants(path: tuple[bytes, ...]) -> list[tuple[bytes, ...]]:
         changed = [(*path[:i], sha256(path[i]).digest(), *path[i + 1 :]) for i in range(len(path))]
@@ -158,46 +162,84 @@ def test_changed_longer_and_shorter_proofs_are_refused() -> None:
 
     for path in variants(inclusion):
         with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-            journal.verify_inclusion(leaves[9], 9, 13, path, root)
+            proofs.verify_inclusion(leaves[9], 9, 13, path, root)
     for path in variants(consistency):
         with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-            journal.verify_consistency(6, 13, old_root, root, path)
+            proofs.verify_consistency(6, 13, old_root, root, path)
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0)])
 def test_positions_outside_the_tree(index: int, size: int) -> None:
     leaves, hashes = _tree(3)
     with pytest.raises(ValueError, match="leaf"):
-        journal.inclusion_path(index, size, hashes)
+        proofs.inclusion_path(index, size, hashes)
     with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-        journal.verify_inclusion(leaves[0], index, size, (), leaves[0])
+        proofs.verify_inclusion(leaves[0], index, size, (), leaves[0])
 
 
 @pytest.mark.parametrize(("old", "size"), [(4, 3), (-1, 3)])
 def test_a_journal_that_shrank_is_refused(old: int, size: int) -> None:
     leaves, hashes = _tree(4)
     with pytest.raises(ValueError, match="larger"):
-        journal.consistency_path(old, size, hashes)
+        proofs.consistency_path(old, size, hashes)
     with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-        journal.verify_consistency(old, size, journal.root(leaves), journal.root(leaves[:3]), [leaves[0]])
+        proofs.verify_consistency(old, size, proofs.root(leaves), proofs.root(leaves[:3]), [leaves[0]])
 
 
 def test_a_proof_of_a_smaller_tree_is_none_of_a_larger_one() -> None:
     leaves, hashes = _tree(8)
-    old_root, root, path = journal.root(leaves[:4]), journal.root(leaves), journal.consistency_path(4, 8, hashes)
-    journal.verify_consistency(4, 8, old_root, root, path)
+    old_root, root, path = proofs.root(leaves[:4]), proofs.root(leaves), proofs.consistency_path(4, 8, hashes)
+    proofs.verify_consistency(4, 8, old_root, root, path)
     for size in (9, 16, 17, 32):
         with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-            journal.verify_consistency(4, size, old_root, root, path)
+            proofs.verify_consistency(4, size, old_root, root, path)
 
 
 def test_a_proof_stays_small() -> None:
     leaves = [journal.leaf_hash(i.to_bytes(4, "big")) for i in range(5000)]
-    hashes = journal.stored_in(leaves)
-    assert max(len(journal.consistency_path(old, 5000, hashes)) for old in range(1, 5000, 37)) <= 14
-    assert max(len(journal.inclusion_path(at, 5000, hashes)) for at in range(0, 5000, 37)) <= 13
+    hashes = proofs.stored_in(leaves)
+    assert max(len(proofs.consistency_path(old, 5000, hashes)) for old in range(1, 5000, 37)) <= 14
+    assert max(len(proofs.inclusion_path(at, 5000, hashes)) for at in range(0, 5000, 37)) <= 13
 
 
 def test_a_leaf_is_no_node() -> None:
     left, right = journal.leaf_hash(b"a"), journal.leaf_hash(b"b")
     assert journal.leaf_hash(left + right) != journal.node_hash(left, right)
+
+
+def test_a_fork_is_refused() -> None:
+    """South's journal as north sees it: growth with a proof is kept, any other history is not."""
+    leaves, hashes = _tree(20)
+    forked = [*leaves[:9], *(journal.leaf_hash(bytes([100 + i])) for i in range(11))]
+    other = proofs.stored_in(forked)
+
+    def head(leaves: list[bytes], size: int) -> JournalHead:
+        return JournalHead("south", size, proofs.root(leaves[:size]), bytes(32))
+
+    def proof(old: int, new: int, tree: journal.Hashes = hashes) -> ConsistencyProof:
+        return ConsistencyProof("south", old, proofs.consistency_path(old, new, tree))
+
+    held: list[JournalHead] = []
+    for found, proved in (
+        (head(leaves, 8), None),
+        (head(leaves, 8), None),
+        (head(leaves, 12), proof(8, 12)),
+        (head(leaves, 10), proof(10, 12)),  # overtaken on its way
+        (head(leaves, 8), None),
+    ):
+        proofs.require_extension(held, found, proved)
+        held.append(found)
+    for found, proved, code in (
+        (head(forked, 12), None, "POLICY_HEAD_FORKED"),
+        (head(forked, 12), proof(8, 12, other), "POLICY_HEAD_FORKED"),
+        (head(forked, 10), proof(10, 12, other), "POLICY_HEAD_FORKED"),
+        (head(forked, 15), proof(12, 15, other), "POLICY_PROOF_INVALID"),
+        (head(forked, 15), proof(8, 15, other), "POLICY_PROOF_INVALID"),
+        (head(forked, 11), proof(11, 12, other), "POLICY_PROOF_INVALID"),
+        (head(leaves, 15), None, "POLICY_PROOF_INVALID"),
+        (head(leaves, 15), proof(8, 15), "POLICY_PROOF_INVALID"),
+        (head(leaves, 9), None, "POLICY_PROOF_INVALID"),
+        (replace(head(leaves, 12), totals_digest=b"\1" * 32), None, "POLICY_HEAD_FORKED"),
+    ):
+        with pytest.raises(Refused, match=code):
+            proofs.require_extension(held, found, proved)
