@@ -1,0 +1,118 @@
+"""Limits on statements, and that no text whatever does anything but be accepted or refused."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.errors import Refused
+from engine.sql import Context, prepare
+from engine.sql.expressions import located
+from engine.sql.scan import scan
+
+SPREAD = "SELECT region, COUNT(*) AS n, SUM(CASE WHEN sex = 'F' THEN income ELSE 0 END) / COUNT(*) AS r FROM people "
+SPREAD += "WHERE income BETWEEN 1 AND 20 AND sex IN ('F', 'M') GROUP BY region HAVING n > 3 ORDER BY n DESC LIMIT 3"
+PIECES = SPREAD.split() + [
+    "(",
+    ")",
+    ",",
+    "'",
+    '"',
+    ";",
+    "--",
+    "/*",
+    "*/",
+    "person_id",
+    "OVER",
+    "JOIN",
+    "1e9",
+    "::",
+    "NOT",
+]
+
+
+def nested(depth: int, opening: str, closing: str, core: str = "income") -> str:
+    return f"SELECT SUM({opening * (depth - 1)}{core}{closing * (depth - 1)}) FROM people"
+
+
+def code_of(sql: str, context: Context) -> str:
+    try:
+        prepare(sql, context.catalogue, context.rules)
+    except Refused as error:
+        return error.code
+    return "accepted"
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        (nested(64, "(", ")"), "accepted"),
+        (nested(65, "(", ")"), "SQL_TOO_DEEP"),
+        (nested(62, "abs(", ")"), "accepted"),
+        (nested(65, "abs(", ")"), "SQL_TOO_DEEP"),
+        (nested(62, "CASE WHEN consent THEN ", " END"), "accepted"),
+        (nested(66, "CASE WHEN consent THEN ", " END"), "SQL_TOO_DEEP"),
+        (nested(3_000, "(", ")"), "SQL_TOO_DEEP"),
+        ("SELECT COUNT(*) FROM " + "(SELECT * FROM " * 60 + "people" + ")" * 60, "accepted"),
+        ("SELECT COUNT(*) FROM " + "(SELECT * FROM " * 65 + "people" + ")" * 65, "SQL_TOO_DEEP"),
+        ("SELECT COUNT(*) FROM people WHERE " + "NOT " * 3_000 + "consent", "SQL_TOO_DEEP"),
+        ("SELECT SUM(" + "- " * 100 + "income) FROM people", "SQL_TOO_DEEP"),
+        ("SELECT SUM(income" + " + 1" * 60 + ") FROM people", "accepted"),
+        ("SELECT SUM(income" + " + 1" * 70 + ") FROM people", "SQL_TOO_DEEP"),
+        ("SELECT COUNT(*) FROM people WHERE consent" + " AND consent" * 500, "accepted"),
+        ("SELECT COUNT(*) FROM people WHERE consent" + " AND consent" * 1_000, "SQL_TOO_MANY_PARTS"),
+        ("SELECT COUNT(*) FROM people WHERE birth_year IN (" + ", ".join(map(str, range(1_500))) + ")", "accepted"),
+        (
+            "SELECT COUNT(*) FROM people WHERE birth_year IN (" + ", ".join(map(str, range(2_100))) + ")",
+            "SQL_TOO_MANY_PARTS",
+        ),
+        ("SELECT COUNT(*) FROM people WHERE region = '" + "x" * 1_001 + "'", "SQL_LITERAL"),
+        ("SELECT COUNT(*) FROM people" + " " * 16_400, "SQL_TEXT_TOO_LONG"),
+        ("SELECT COUNT(*) FROM people WHERE clinic = '" + "é" * 8_200 + "'", "SQL_TEXT_TOO_LONG"),
+        ("SELECT " + ", ".join(f"SUM(income + {i})" for i in range(32)) + " FROM people", "accepted"),
+        ("SELECT " + ", ".join(f"SUM(income + {i})" for i in range(33)) + " FROM people", "SQL_TOO_COMPLEX"),
+    ],
+)
+def test_limits(sql: str, code: str, context: Context) -> None:
+    begun = time.monotonic()
+    assert code_of(sql, context) == code
+    assert time.monotonic() - begun < 5
+
+
+def test_doubling_through_common_tables_is_stopped(context: Context) -> None:
+    """Each table doubles the expression of the one before: written out it would have 2^50 parts."""
+    tables = ["t0 AS (SELECT income AS c0 FROM people)"]
+    tables += [f"t{i} AS (SELECT c{i - 1} + c{i - 1} AS c{i} FROM t{i - 1})" for i in range(1, 51)]
+    begun = time.monotonic()
+    assert code_of(f"WITH {', '.join(tables)} SELECT SUM(c50) FROM t50", context) == "SQL_TOO_MANY_PARTS"
+    assert time.monotonic() - begun < 2
+
+
+def test_refusals_keep_their_place_and_gain_one_only_if_they_have_none() -> None:
+    with pytest.raises(Refused) as caught:
+        scan("SELECT\n  `a`")
+    assert str(caught.value.at) == "line 2, column 3"
+    with pytest.raises(Refused) as again, located(None):  # type: ignore[arg-type]
+        raise caught.value
+    assert again.value.at == caught.value.at
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(st.integers(9, 126), st.integers(0, 0x10FFFF)), max_size=80))
+def test_any_text_is_accepted_or_refused(context: Context, characters: list[int]) -> None:
+    code_of("".join(map(chr, characters)), context)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(PIECES), max_size=25))
+def test_any_mixture_of_words_is_accepted_or_refused(context: Context, pieces: list[str]) -> None:
+    code_of("SELECT " + " ".join(pieces), context)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, len(SPREAD)), st.integers(0, 12), st.sampled_from([*PIECES, ""]))
+def test_any_damaged_statement_is_accepted_or_refused(context: Context, start: int, length: int, put: str) -> None:
+    code_of(SPREAD[:start] + put + SPREAD[start + length :], context)
