@@ -17,27 +17,10 @@ from typing import TypeVar
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from engine.errors import Refused
-from engine.trusted import wire
+from engine.errors import Refused, require
+from engine.trusted import records, wire
 from engine.trusted.random import Randomness
-from engine.trusted.records import (
-    RECORD_VERSION,
-    Agreement,
-    Approval,
-    FederationManifest,
-    HelperAnswer,
-    JournalHead,
-    Member,
-    Ready,
-    RecordKind,
-    Request,
-    Role,
-    RootKey,
-    Share,
-    Signature,
-    SignedHead,
-    SignedRecord,
-)
+from engine.trusted.records import Agreement, Member, RecordKind, Request, Role, Signature, SignedRecord
 
 KEY_BYTES = 32
 NONCE_BYTES = 16
@@ -83,9 +66,9 @@ def signed(kind: RecordKind, payload: bytes, *keys: SigningKey) -> SignedRecord:
     return SignedRecord(kind, payload, tuple(key.sign(kind, payload) for key in keys))
 
 
-def sign_head(head: JournalHead, key: SigningKey) -> SignedHead:
+def sign_head(head: records.JournalHead, key: SigningKey) -> records.SignedHead:
     """A journal head with its member's signature."""
-    return SignedHead(head, key.sign(RecordKind.JOURNAL_HEAD, wire.encode(head)).signature)
+    return records.SignedHead(head, key.sign(RecordKind.JOURNAL_HEAD, wire.encode(head)).signature)
 
 
 def verify_signature(kind: RecordKind, payload: bytes, signature: Signature, public_key: bytes) -> None:
@@ -106,7 +89,7 @@ class Roster:
     Checked by: tests/trusted_crypto/test_sign.py::test_a_roster_refuses_a_manifest_that_contradicts_itself
     """
 
-    manifest: FederationManifest
+    manifest: records.FederationManifest
     _members: dict[str, Member] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -114,18 +97,13 @@ class Roster:
         object.__setattr__(self, "_members", {m.name: m for m in members})
         nodes = {m.name for m in members if Role.NODE in m.roles}
         hosts = {host for dataset in self.manifest.catalogue.datasets for host in dataset.hosts}
-        sound = (
-            len(self._members) == len(members) == len({m.signing_key for m in members})
-            and all(_well_formed(m, nodes) for m in members)
-            and hosts <= nodes
-        )
-        if not sound:
-            raise Refused("POLICY_MANIFEST_INVALID")
+        unique = len(self._members) == len(members) == len({m.signing_key for m in members})
+        sound = unique and hosts <= nodes and all(_well_formed(m, nodes) for m in members)
+        require(sound, "POLICY_MANIFEST_INVALID")
 
     def member(self, name: str) -> Member:
         """Raises Refused POLICY_UNKNOWN_MEMBER."""
-        if name not in self._members:
-            raise Refused("POLICY_UNKNOWN_MEMBER", name=name)
+        require(name in self._members, "POLICY_UNKNOWN_MEMBER", name=name)
         return self._members[name]
 
     def with_role(self, role: Role) -> tuple[Member, ...]:
@@ -134,8 +112,7 @@ class Roster:
     def require(self, name: str, role: Role) -> Member:
         """The member of that name if it has the role; else Refused POLICY_UNKNOWN_MEMBER."""
         member = self.member(name)
-        if role not in member.roles:
-            raise Refused("POLICY_UNKNOWN_MEMBER", name=name)
+        require(role in member.roles, "POLICY_UNKNOWN_MEMBER", name=name)
         return member
 
 
@@ -149,7 +126,7 @@ def _well_formed(member: Member, nodes: set[str]) -> bool:
     )
 
 
-def open_manifest(record: SignedRecord, pinned: tuple[RootKey, ...]) -> FederationManifest:
+def open_manifest(record: SignedRecord, pinned: tuple[records.RootKey, ...]) -> records.FederationManifest:
     """The federation manifest that enough of the ``pinned`` root keys signed.
 
     Claim: at least max(root_threshold, a majority of the pinned keys) distinct pinned keys signed these bytes.
@@ -157,19 +134,17 @@ def open_manifest(record: SignedRecord, pinned: tuple[RootKey, ...]) -> Federati
              can sign rival manifests, and that a manifest cannot lower its own bar below that.
     Checked by: tests/trusted_crypto/test_sign.py::test_a_manifest_needs_k_distinct_pinned_roots
     """
-    manifest = _decoded(record, RecordKind.FEDERATION_MANIFEST, FederationManifest)
+    manifest = _decoded(record, RecordKind.FEDERATION_MANIFEST, records.FederationManifest)
     needed = max(manifest.root_threshold, len(pinned) // 2 + 1)
-    if len(_signers(record, {root.name: root.signing_key for root in pinned})) < needed:
-        raise Refused("POLICY_MANIFEST_UNSIGNED")
-    if manifest.catalogue.federation != manifest.federation:
-        raise Refused("POLICY_MANIFEST_INVALID")
+    signers = _signers(record, {root.name: root.signing_key for root in pinned})
+    require(len(signers) >= needed, "POLICY_MANIFEST_UNSIGNED")
+    require(manifest.catalogue.federation == manifest.federation, "POLICY_MANIFEST_INVALID")
     return manifest
 
 
-def require_current(manifest: FederationManifest, now_ms: int) -> None:
+def require_current(manifest: records.FederationManifest, now_ms: int) -> None:
     """Raises Refused POLICY_MANIFEST_STALE once ``until_ms`` and the grace have passed."""
-    if now_ms > manifest.until_ms + 1000 * manifest.grace_seconds:
-        raise Refused("POLICY_MANIFEST_STALE")
+    require(now_ms <= manifest.until_ms + 1000 * manifest.grace_seconds, "POLICY_MANIFEST_STALE")
 
 
 def open_agreement(record: SignedRecord, roster: Roster) -> Agreement:
@@ -184,78 +159,67 @@ def open_agreement(record: SignedRecord, roster: Roster) -> Agreement:
     hosts = {host for dataset in datasets if dataset for host in dataset.hosts}
     known = {m.name: m.signing_key for m in roster.manifest.members}
     signers = [roster.member(name) for name in _signers(record, known)]
-    if agreement.federation != roster.manifest.federation or None in datasets or not datasets:
-        raise Refused("POLICY_AGREEMENT_INVALID")
-    if not any(Role.POLICY_OFFICER in s.roles for s in signers):
-        raise Refused("POLICY_AGREEMENT_UNSIGNED", name="a policy officer")
+    require(agreement.federation == roster.manifest.federation, "POLICY_AGREEMENT_INVALID")
+    require(bool(datasets) and None not in datasets, "POLICY_AGREEMENT_INVALID")
+    officers = [s for s in signers if Role.POLICY_OFFICER in s.roles]
+    require(bool(officers), "POLICY_AGREEMENT_UNSIGNED", name="a policy officer")
     guarded = {s.department for s in signers if Role.GUARDIAN in s.roles}
-    for host in sorted(hosts - guarded):
-        raise Refused("POLICY_AGREEMENT_UNSIGNED", name=f"a guardian of {host}")
+    for host in sorted(hosts):
+        require(host in guarded, "POLICY_AGREEMENT_UNSIGNED", name=f"a guardian of {host}")
     return agreement
 
 
 def require_in_force(agreement: Agreement, now_ms: int) -> None:
     """Raises Refused POLICY_AGREEMENT_NOT_YET or POLICY_AGREEMENT_EXPIRED outside [from_ms, until_ms)."""
-    if now_ms < agreement.from_ms:
-        raise Refused("POLICY_AGREEMENT_NOT_YET")
-    if now_ms >= agreement.until_ms:
-        raise Refused("POLICY_AGREEMENT_EXPIRED")
+    require(agreement.from_ms <= now_ms, "POLICY_AGREEMENT_NOT_YET")
+    require(now_ms < agreement.until_ms, "POLICY_AGREEMENT_EXPIRED")
 
 
 def open_request(record: SignedRecord, roster: Roster) -> Request:
     """The request, signed by the analyst it names. Its expiry is the caller's to check."""
     request = _decoded(record, RecordKind.REQUEST, Request)
     _require_signed_by(record, roster.require(request.analyst, Role.ANALYST))
-    sound = (
-        request.federation == roster.manifest.federation
-        and len(request.nonce) == NONCE_BYTES
-        and len(request.sealing_key) == KEY_BYTES
-        and request.created_ms < request.expires_ms
-        and min(request.max_attempts, request.runs) >= 1
-    )
-    if not sound:
-        raise Refused("POLICY_RECORD_INVALID")
+    require(request.federation == roster.manifest.federation, "POLICY_RECORD_INVALID")
+    require((len(request.nonce), len(request.sealing_key)) == (NONCE_BYTES, KEY_BYTES), "POLICY_RECORD_INVALID")
+    require(request.created_ms < request.expires_ms, "POLICY_RECORD_INVALID")
+    require(min(request.max_attempts, request.runs) >= 1, "POLICY_RECORD_INVALID")
     return request
 
 
-def open_approval(record: SignedRecord, roster: Roster) -> Approval:
+def open_approval(record: SignedRecord, roster: Roster) -> records.Approval:
     """A guardian's decision, signed by the guardian it names, for the node that guardian answers for."""
-    approval = _decoded(record, RecordKind.APPROVAL, Approval)
+    approval = _decoded(record, RecordKind.APPROVAL, records.Approval)
     guardian = roster.require(approval.guardian, Role.GUARDIAN)
     _require_signed_by(record, guardian)
-    if guardian.department != approval.node:
-        raise Refused("POLICY_UNKNOWN_MEMBER", name=approval.guardian)
+    require(guardian.department == approval.node, "POLICY_UNKNOWN_MEMBER", name=approval.guardian)
     return approval
 
 
-def open_ready(record: SignedRecord, roster: Roster) -> Ready:
+def open_ready(record: SignedRecord, roster: Roster) -> records.Ready:
     """A helper's readiness, signed by the helper it names, with its own head."""
-    ready = _decoded(record, RecordKind.READY, Ready)
+    ready = _decoded(record, RecordKind.READY, records.Ready)
     _require_signed_by(record, roster.require(ready.helper, Role.HELPER))
-    if ready.head.member != ready.helper:
-        raise Refused("POLICY_RECORD_INVALID")
+    require(ready.head.member == ready.helper, "POLICY_RECORD_INVALID")
     return ready
 
 
-def open_share(record: SignedRecord, roster: Roster) -> Share:
+def open_share(record: SignedRecord, roster: Roster) -> records.Share:
     """A node's share for one committee member, signed by the node it names, with that node's signed head."""
-    share = _decoded(record, RecordKind.SHARE, Share)
+    share = _decoded(record, RecordKind.SHARE, records.Share)
     _require_signed_by(record, roster.require(share.node, Role.NODE))
-    if open_head(share.head, roster).member != share.node:
-        raise Refused("POLICY_RECORD_INVALID")
+    require(open_head(share.head, roster).member == share.node, "POLICY_RECORD_INVALID")
     return share
 
 
-def open_answer(record: SignedRecord, roster: Roster) -> HelperAnswer:
+def open_answer(record: SignedRecord, roster: Roster) -> records.HelperAnswer:
     """A helper's answer, signed by the helper it names, with that helper's signed head."""
-    answer = _decoded(record, RecordKind.HELPER_ANSWER, HelperAnswer)
+    answer = _decoded(record, RecordKind.HELPER_ANSWER, records.HelperAnswer)
     _require_signed_by(record, roster.require(answer.helper, Role.HELPER))
-    if open_head(answer.head, roster).member != answer.helper:
-        raise Refused("POLICY_RECORD_INVALID")
+    require(open_head(answer.head, roster).member == answer.helper, "POLICY_RECORD_INVALID")
     return answer
 
 
-def open_head(signed_head: SignedHead, roster: Roster) -> JournalHead:
+def open_head(signed_head: records.SignedHead, roster: Roster) -> records.JournalHead:
     """A journal head, signed by the member it names.
 
     Claim: re-encoding the head gives the bytes that were signed.
@@ -271,11 +235,10 @@ def open_head(signed_head: SignedHead, roster: Roster) -> JournalHead:
 
 def _decoded(record: SignedRecord, kind: RecordKind, form: type[_Record]) -> _Record:
     """The payload as ``form``, once kind and version are right; nothing is trusted yet."""
-    if record.kind is not kind:
-        raise Refused("POLICY_RECORD_INVALID")
+    require(record.kind is kind, "POLICY_RECORD_INVALID")
     decoded: _Record = wire.decode(form, record.payload)
-    if getattr(decoded, "version", RECORD_VERSION) != RECORD_VERSION:
-        raise Refused("POLICY_RECORD_INVALID")
+    version = getattr(decoded, "version", records.RECORD_VERSION)
+    require(version == records.RECORD_VERSION, "POLICY_RECORD_INVALID")
     return decoded
 
 
@@ -291,6 +254,6 @@ def _signers(record: SignedRecord, keys: dict[str, bytes]) -> tuple[str, ...]:
 
 
 def _require_signed_by(record: SignedRecord, member: Member) -> None:
-    if tuple(s.signer for s in record.signatures) != (member.name,):
-        raise Refused("POLICY_SIGNATURE_INVALID", name=member.name)
+    signers = tuple(s.signer for s in record.signatures)
+    require(signers == (member.name,), "POLICY_SIGNATURE_INVALID", name=member.name)
     verify_signature(record.kind, record.payload, record.signatures[0], member.signing_key)
