@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, trunc
 from typing import Any
 
 from engine.trusted import dates
@@ -101,8 +101,8 @@ def _divide(first: Any, second: Any) -> Fraction | None:
     return None if second == 0 else Fraction(first) / Fraction(second)
 
 
-def _floor_divide(first: Any, second: Any) -> int | None:
-    return None if second == 0 else floor(Fraction(first) / Fraction(second))
+def _integer_divide(first: Any, second: Any) -> int | None:
+    return None if second == 0 else trunc(Fraction(first) / Fraction(second))
 
 
 def _modulo(first: Any, second: Any) -> Any:
@@ -147,7 +147,7 @@ _STRICT: dict[Function, Callable[..., Any]] = {
     F.SUBTRACT: lambda a, b: a - b,
     F.MULTIPLY: lambda a, b: a * b,
     F.DIVIDE: _divide,
-    F.FLOOR_DIVIDE: _floor_divide,
+    F.INTEGER_DIVIDE: _integer_divide,
     F.MODULO: _modulo,
     F.NEGATE: lambda a: -a,
     F.ABS: abs,

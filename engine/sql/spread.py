@@ -217,7 +217,7 @@ _VECTOR: dict[Function, Callable[[Sequence[Any]], Any]] = {
     F.SUBTRACT: lambda a: a[0] - a[1],
     F.MULTIPLY: lambda a: a[0] * a[1],
     F.DIVIDE: lambda a: a[0] / np.where(np.asarray(a[1]) == 0, np.nan, a[1]),
-    F.FLOOR_DIVIDE: lambda a: np.floor(a[0] / np.where(np.asarray(a[1]) == 0, np.nan, a[1])),
+    F.INTEGER_DIVIDE: lambda a: np.trunc(a[0] / np.where(np.asarray(a[1]) == 0, np.nan, a[1])),
     F.MODULO: lambda a: np.fmod(a[0], np.where(np.asarray(a[1]) == 0, np.nan, a[1])),
     F.NEGATE: lambda a: -a[0],
     F.ABS: lambda a: np.abs(a[0]),

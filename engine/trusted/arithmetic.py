@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, trunc
 
 from engine.trusted import intervals
 from engine.trusted.domain import Domain, Use, literal_argument, one_type, operands, range_of, refuse_type, shared
@@ -45,12 +45,12 @@ def divide_rule(use: Use) -> Domain:
     return use.result(Type.DECIMAL, interval and intervals.doubles(interval), nulls=zero)
 
 
-def floor_divide_rule(use: Use) -> Domain:
+def integer_divide_rule(use: Use) -> Domain:
     held = operands(use)
     if held is None:
         return use.number(None, nulls=True)
     ends = intervals.nonzero_ends(held[1], Fraction(1))
-    interval = intervals.hull(Fraction(floor(n / d)) for n in held[0] for d in ends) if ends else intervals.ZERO
+    interval = intervals.hull(Fraction(trunc(n / d)) for n in held[0] for d in ends) if ends else intervals.ZERO
     return use.number(interval, nulls=held[1][0] <= 0 <= held[1][1])
 
 

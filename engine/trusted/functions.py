@@ -7,7 +7,7 @@ Because: each rule is one line of interval arithmetic (intervals.py, where doubl
        a finite set of ASCII text, on which all engines agree; unknown means None, never a guess.
 Checked by: tests/trusted_numerics/test_domains.py::test_every_value_lies_in_its_domain
 
-Meanings that plan.proto leaves open: FLOOR, CEIL and ROUND keep the type of their argument; FLOOR_DIVIDE and MODULO
+Meanings that plan.proto leaves open: FLOOR, CEIL and ROUND keep the type of their argument; INTEGER_DIVIDE and MODULO
 take integers only; CONCAT is NULL if an argument is; TRIM removes spaces; ALPHANUMERIC keeps A-Z a-z 0-9; UPPER and
 LOWER are fixed for ASCII only, so a domain with other letters has no known image.
 """
@@ -262,7 +262,7 @@ TABLE: dict[Function, Row] = {
     **dict.fromkeys((F.ADD, F.SUBTRACT), Row((_NUMBER,), 2, 2, arithmetic.sum_rule)),
     F.MULTIPLY: Row((_NUMBER,), 2, 2, arithmetic.multiply_rule),
     F.DIVIDE: Row((_NUMBER,), 2, 2, arithmetic.divide_rule),
-    F.FLOOR_DIVIDE: Row((_INT,), 2, 2, arithmetic.floor_divide_rule),
+    F.INTEGER_DIVIDE: Row((_INT,), 2, 2, arithmetic.integer_divide_rule),
     F.MODULO: Row((_INT,), 2, 2, arithmetic.modulo_rule),
     F.NEGATE: Row((_NUMBER,), 1, 1, arithmetic.negate_rule),
     F.ABS: Row((_NUMBER,), 1, 1, arithmetic.abs_rule),

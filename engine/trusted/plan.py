@@ -58,7 +58,7 @@ class Function(enum.Enum):
     SUBTRACT = 2
     MULTIPLY = 3
     DIVIDE = 4  # NULL where the divisor is 0
-    FLOOR_DIVIDE = 5  # rounds towards minus infinity; NULL where the divisor is 0
+    INTEGER_DIVIDE = 5  # rounds towards zero; NULL where the divisor is 0
     MODULO = 6  # sign of the dividend; NULL where the divisor is 0
     NEGATE = 7
     ABS = 8

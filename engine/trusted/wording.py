@@ -22,7 +22,7 @@ TEMPLATES: dict[Function, tuple[str, str]] = {
     F.SUBTRACT: ("{0} minus {1}", "{0} - {1}"),
     F.MULTIPLY: ("{0} times {1}", "{0} * {1}"),
     F.DIVIDE: ("{0} divided by {1}", "{0} / {1}"),
-    F.FLOOR_DIVIDE: ("{0} divided by {1} and rounded down", "{0} // {1}"),
+    F.INTEGER_DIVIDE: ("{0} divided by {1} and rounded towards zero", "{0} // {1}"),
     F.MODULO: ("the remainder of {0} divided by {1}", "{0} % {1}"),
     F.NEGATE: ("minus {0}", "- {0}"),
     F.ABS: ("{0} without its sign", "abs({all})"),

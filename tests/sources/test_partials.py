@@ -51,7 +51,7 @@ def plan_of(catalogue: Catalogue) -> Plan:
     keys = (
         key(ColumnRef("region"), catalogue),
         key(sex, catalogue),
-        key(Call(Function.FLOOR_DIVIDE, (age, Literal(Type.INTEGER, 25))), catalogue),
+        key(Call(Function.INTEGER_DIVIDE, (age, Literal(Type.INTEGER, 25))), catalogue),
         key(Call(Function.TRUNC_QUARTER, (ColumnRef("paid_on"),)), catalogue),
         key(rate, catalogue),
     )

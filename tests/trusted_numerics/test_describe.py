@@ -105,7 +105,7 @@ PROJECTED = Project(
     FILTERED,
     (
         NamedExpression("region", column("region")),
-        NamedExpression("decade", call("MULTIPLY", call("FLOOR_DIVIDE", column("visits"), value(10)), value(10))),
+        NamedExpression("decade", call("MULTIPLY", call("INTEGER_DIVIDE", column("visits"), value(10)), value(10))),
     ),
 )
 

@@ -64,7 +64,7 @@ def _result_types(function: Function) -> Sequence[Type]:
         return (*number, Type.DATE)
     if function is Function.DIVIDE:
         return (Type.DECIMAL,)
-    if function in (Function.FLOOR_DIVIDE, Function.MODULO):
+    if function in (Function.INTEGER_DIVIDE, Function.MODULO):
         return (Type.INTEGER,)
     if function.value < 20:
         return number
@@ -237,9 +237,9 @@ AGE, VISITS, INCOME, RATIO = column("age"), column("visits"), column("income"), 
         (call("ADD", AGE, value(5)), ("2", "17"), "1"),
         (call("MULTIPLY", AGE, AGE), ("0", "144"), "1"),
         (call("MULTIPLY", AGE, VISITS), ("-300", "1200"), "1"),
-        (call("MULTIPLY", call("FLOOR_DIVIDE", VISITS, value(10)), value(10)), ("0", "100"), "10"),
-        (call("FLOOR_DIVIDE", AGE, value(5)), ("-1", "2"), "1"),
-        (call("FLOOR_DIVIDE", VISITS, AGE), ("-100", "100"), "1"),
+        (call("MULTIPLY", call("INTEGER_DIVIDE", VISITS, value(10)), value(10)), ("0", "100"), "10"),
+        (call("INTEGER_DIVIDE", AGE, value(5)), ("0", "2"), "1"),
+        (call("INTEGER_DIVIDE", VISITS, AGE), ("-100", "100"), "1"),
         (call("MODULO", AGE, value(5)), ("-3", "4"), "1"),
         (call("DIVIDE", VISITS, AGE), ("-100", "100"), None),
         (call("DIVIDE", VISITS, column("change")), None, None),
@@ -275,7 +275,7 @@ def test_key_lists() -> None:
     assert keys_of(call("CASE", column("flag"), value("yes"), value("no"))) == ["yes", "no"]
     assert keys_of(call("CASE", column("flag"), value("yes"), Literal(Type.TEXT, None))) == ["yes", None]
     assert keys_of(AGE) == [*range(-3, 13), None]
-    assert keys_of(call("MULTIPLY", call("FLOOR_DIVIDE", VISITS, value(25)), value(25))) == [0, 25, 50, 75, 100]
+    assert keys_of(call("MULTIPLY", call("INTEGER_DIVIDE", VISITS, value(25)), value(25))) == [0, 25, 50, 75, 100]
     assert keys_of(call("TRUNC_QUARTER", column("paid"))) == [
         date(2019, 10, 1) if i == 0 else date(2020 + (i - 1) // 4, (i - 1) % 4 * 3 + 1, 1) for i in range(6)
     ]
@@ -321,7 +321,7 @@ def test_a_huge_range_is_never_listed() -> None:
         (call("ADD", column("region"), value(1)), "SQL_TYPE_MISMATCH"),
         (call("LESS", column("region"), value("M")), "SQL_TYPE_MISMATCH"),
         (call("EQUAL", AGE, value("1")), "SQL_TYPE_MISMATCH"),
-        (call("FLOOR_DIVIDE", INCOME, value(2)), "SQL_TYPE_MISMATCH"),
+        (call("INTEGER_DIVIDE", INCOME, value(2)), "SQL_TYPE_MISMATCH"),
         (call("CASE", AGE, value(1), value(2)), "SQL_TYPE_MISMATCH"),
         (call("CASE", column("flag"), value(1), value("x")), "SQL_TYPE_MISMATCH"),
         (call("CASE", column("flag"), value(1), column("flag"), value(2)), "SQL_TYPE_MISMATCH"),

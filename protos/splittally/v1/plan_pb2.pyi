@@ -52,7 +52,7 @@ class Function(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SUBTRACT: _ClassVar[Function]
     MULTIPLY: _ClassVar[Function]
     DIVIDE: _ClassVar[Function]
-    FLOOR_DIVIDE: _ClassVar[Function]
+    INTEGER_DIVIDE: _ClassVar[Function]
     MODULO: _ClassVar[Function]
     NEGATE: _ClassVar[Function]
     ABS: _ClassVar[Function]
@@ -133,7 +133,7 @@ ADD: Function
 SUBTRACT: Function
 MULTIPLY: Function
 DIVIDE: Function
-FLOOR_DIVIDE: Function
+INTEGER_DIVIDE: Function
 MODULO: Function
 NEGATE: Function
 ABS: Function
