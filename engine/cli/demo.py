@@ -109,8 +109,8 @@ def _keep(shown: Console, running: Demonstration) -> None:
     shown.print(f"\nThe departments keep running; their homes are in {federation.directory}. In another terminal:")
     home = federation.home(ANALYST)
     statement = "SELECT sex, COUNT(*) AS n FROM residents GROUP BY sex"
-    shown.print(f'  splittally submit --home {home} "{statement}"')
-    shown.print(f"  splittally requests --home {home}")
+    shown.print(f'  splittally submit --home {home} "{statement}"', soft_wrap=True)
+    shown.print(f"  splittally requests --home {home}", soft_wrap=True)
     shown.print("Ctrl-C stops them and removes the homes.")
     try:
         running.local.wait_until_stopped()

@@ -84,11 +84,13 @@ def init(
     shown = console()
     shown.print(f"Founded [bold]{founded.manifest.federation}[/] with {len(founded.members)} homes in {directory}.")
     shown.print("Next:")
-    shown.print(f"  splittally coordinator --home {founded.home('coordinator')}")
+    shown.print(f"  splittally coordinator --home {founded.home('coordinator')}", soft_wrap=True)
     for name in founded.processes:
         home = founded.home(name)
         if (home / "node.toml").exists():
-            shown.print(f"  edit {home / 'node.toml'} and run: splittally node prepare {home / 'node.toml'}")
-        shown.print(f"  splittally node --home {home}")
-    shown.print(f'  splittally submit --home {founded.home(analyst[0])} "SELECT ..."')
+            shown.print(
+                f"  edit {home / 'node.toml'} and run: splittally node prepare {home / 'node.toml'}", soft_wrap=True
+            )
+        shown.print(f"  splittally node --home {home}", soft_wrap=True)
+    shown.print(f'  splittally submit --home {founded.home(analyst[0])} "SELECT ..."', soft_wrap=True)
     shown.print("Keys stand in each home only: carry a home to its owner's machine and delete it here.", style="dim")

@@ -85,11 +85,11 @@ def requests(
         print_json([_document(status) for status in found])
         return
     table = new_table()
-    for heading in ("changed", "request", "state", "nodes"):
+    for heading in ("changed", "request", "state"):
         table.add_column(heading, no_wrap=heading == "request")
     for status in found:
         state = f"{status.state.name.lower()} {status.code}".strip()
-        table.add_row(_time(status.changed_ms), status.request_digest.hex(), state, ", ".join(status.participants))
+        table.add_row(_time(status.changed_ms), status.request_digest.hex(), state)
     console().print(table)
 
 
