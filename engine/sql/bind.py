@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.errors import Refused
-from engine.sql.expressions import Bound, typed
+from engine.sql.bound import Bound, typed
 from engine.sql.naming import name_of
 from engine.sql.outputs import AggregateUse, Outputs
 from engine.sql.parse import Parsed

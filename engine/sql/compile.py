@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BadFile, Refused
-from engine.sql.expressions import Bound, Expressions, leaf, typed
+from engine.sql.bound import Bound, leaf, typed
+from engine.sql.expressions import Expressions
 from engine.sql.parse import parse_expression
 from engine.sql.syntax import Name, SyntaxExpression
 from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind

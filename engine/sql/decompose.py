@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.sql.bind import BoundQuery
-from engine.sql.expressions import Bound
+from engine.sql.bound import Bound
 from engine.sql.outputs import AggregateUse, Figure, aggregate_leaf, key_leaf
 from engine.sql.restrict import Restricted
 from engine.sql.statement import Context, CountLeaf, KeyLeaf, Leaf, MeanLeaf, SumLeaf

@@ -11,8 +11,8 @@ from typing import Any
 
 from engine.sql import PASSES
 from engine.sql.bind import BoundQuery, BoundSort
+from engine.sql.bound import Bound
 from engine.sql.decompose import Decomposed
-from engine.sql.expressions import Bound
 from engine.sql.naming import render
 from engine.sql.outputs import AggregateUse, aggregate_leaf, key_leaf
 from engine.sql.parse import Parsed

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from engine.errors import Position, Refused
-from engine.sql.expressions import Bound, Expressions, leaf, typed
+from engine.sql.bound import Bound, leaf, typed
+from engine.sql.expressions import Expressions
 from engine.sql.rows import Rows
 from engine.sql.syntax import Aggregated, Constant, Name, SyntaxExpression, holds_aggregate, operands_of
 from engine.trusted.domains import Domain

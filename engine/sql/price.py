@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from engine.errors import Refused
+from engine.sql.bound import Bound
 from engine.sql.decompose import Decomposed
-from engine.sql.expressions import Bound
 from engine.sql.statement import Context, MeanLeaf, Ordering, Output, Statement
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.plan import PLAN_VERSION, Plan, Type
@@ -51,6 +51,9 @@ def _catalogue_digest(catalogue: Catalogue) -> bytes:
 def _notes(decomposed: Decomposed, stability: Stability) -> tuple[str, ...]:
     rows = "1 row" if stability.rows == 1 else f"{stability.rows} rows"
     notes = [f"One person counts with at most {rows}; further rows of a person are left out."]
+    if decomposed.aggregate.keys and stability.groups < stability.rows:
+        groups = "1 group" if stability.groups == 1 else f"{stability.groups} groups"
+        notes.append(f"One person counts in at most {groups}.")
     if stability.overlap > 1:
         notes.append(
             f"One person may appear at {stability.overlap} nodes, so noise is {stability.overlap} times as large."

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engine.errors import Refused
 from engine.sql.bind import BoundQuery
-from engine.sql.expressions import Bound, located
+from engine.sql.bound import Bound, located
 from engine.sql.outputs import AggregateUse, Figure
 from engine.sql.statement import Context
 from engine.trusted.domains import Domain, clamp_of, key_values

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from engine.errors import Position, Refused
-from engine.sql.expressions import Bound, Expressions, leaf
+from engine.sql.bound import Bound, leaf
+from engine.sql.expressions import Expressions
 from engine.sql.naming import name_of
 from engine.sql.syntax import (
     Aggregated,

@@ -7,6 +7,7 @@ cannot be dropped in silence.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -74,7 +75,12 @@ FUNCTIONS: dict[str, Row] = {
     "DayOfWeek": Row("dow", _ONE),
     "DayOfWeekIso": Row("isodow", _ONE),
 }
-NAMED = {"date_part": 2, "datepart": 2, "alphanumeric": 1}  # functions the parser does not know, with their operands
+NAMED = {
+    "date_part": 2,
+    "datepart": 2,
+    "alphanumeric": 1,
+    "mean": 1,
+}  # functions the parser does not know, with their operands
 PARTS = {"year": "year", "quarter": "quarter", "month": "month", "day": "day", "isodow": "isodow", "dow": "dow"} | {
     "dayofweek": "dow",
     "dayofmonth": "day",
@@ -147,7 +153,7 @@ class Terms:
         if row is not None:
             return Apply(row.operator, self._operands(node, row), self.at(node), self._written(node).lower())
         if kind in AGGREGATES:
-            return self._aggregate(node, None)
+            return self._aggregate(node)
         raise self.refuse(node)
 
     def _operands(self, node: Node, row: Row) -> tuple[SyntaxExpression, ...]:
@@ -264,6 +270,8 @@ class Terms:
         operands = tuple(self.read(operand) for operand in found.get("expressions", ()))
         if NAMED.get(name) != len(operands):
             raise self.refuse(node)
+        if name == "mean":
+            return Aggregated("avg", operands[0], False, None, self.at(node), name)
         if name == "alphanumeric":
             return Apply(name, operands, self.at(node), name)
         return self._date_part(node, operands[0], operands[1], name)
@@ -321,12 +329,12 @@ class Terms:
 
     def _filter(self, node: Node) -> SyntaxExpression:
         found = self.take(node, ("this", "expression"))
-        if type(found["this"]).__name__ not in AGGREGATES:
+        aggregate = self.read(found["this"])
+        if not isinstance(aggregate, Aggregated) or aggregate.where is not None:
             raise self.refuse(found["this"])
-        condition = self.take(found["expression"], _ONE)["this"]
-        return self._aggregate(found["this"], self.read(condition))
+        return replace(aggregate, where=self.read(self.take(found["expression"], _ONE)["this"]))
 
-    def _aggregate(self, node: Node, where: SyntaxExpression | None) -> SyntaxExpression:
+    def _aggregate(self, node: Node) -> SyntaxExpression:
         kind = type(node).__name__
         at, spelled = self.at(node), self._written(node).lower()
         inner = self.take(node, _ONE, ("big_int",)).get("this")
@@ -339,8 +347,8 @@ class Terms:
         if inner is None or type(inner).__name__ == "Star":
             if kind != "Count" or distinct or (inner is not None and parts_of(inner)):
                 raise Refused("SQL_SYNTAX", at=at, detail=f"{AGGREGATES[kind].upper()} has no argument")
-            return Aggregated("count", None, False, where, at, spelled or "count")
-        return Aggregated(AGGREGATES[kind], self.read(inner), distinct, where, at, spelled or AGGREGATES[kind])
+            return Aggregated("count", None, False, None, at, spelled or "count")
+        return Aggregated(AGGREGATES[kind], self.read(inner), distinct, None, at, spelled or AGGREGATES[kind])
 
 
 _SPECIAL: dict[str, Callable[[Terms, Node], SyntaxExpression]] = {

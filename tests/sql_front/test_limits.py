@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from engine.errors import Refused
 from engine.sql import Context, prepare
-from engine.sql.expressions import located
+from engine.sql.bound import located
 from engine.sql.scan import scan
 
 SPREAD = "SELECT region, COUNT(*) AS n, SUM(CASE WHEN sex = 'F' THEN income ELSE 0 END) / COUNT(*) AS r FROM people "
 SPREAD += "WHERE income BETWEEN 1 AND 20 AND sex IN ('F', 'M') GROUP BY region HAVING n > 3 ORDER BY n DESC LIMIT 3"
-PIECES = SPREAD.split() + [
+PIECES = [
+    *SPREAD.split(),
     "(",
     ")",
     ",",

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from engine.sql.bound import Bound, leaf
 from engine.sql.evaluate import evaluate
-from engine.sql.expressions import Bound, Expressions, leaf
+from engine.sql.expressions import Expressions
 from engine.sql.parse import parse_expression
 from engine.sql.syntax import Name, SyntaxExpression
 from engine.trusted.domains import Domain
