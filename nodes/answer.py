@@ -21,18 +21,10 @@ from dataclasses import dataclass
 from engine.trusted.messages import ShareSet
 from engine.trusted.noise import Sampler
 from engine.trusted.wire import decode, encode
+from nodes import manifest
 from nodes.approvals import check_agreement, check_approvals
 from nodes.charges import charge, charged_outcome, free_refusals
-from nodes.manifest import (
-    Arrival,
-    Seat,
-    authenticate,
-    check_plan,
-    check_readies,
-    check_round,
-    check_snapshots,
-    decode_plan,
-)
+from nodes.manifest import Arrival, Seat
 from nodes.partials import partials
 from nodes.rounds import hold
 from nodes.shares import add_noise, mask, with_check_cell
@@ -70,20 +62,20 @@ def answer(arrival: Arrival, node: Node) -> Reply:
     seat = node.seat
     with free_refusals(arrival, seat):
         # (1) Authenticate: the analyst's signature, this federation, its current epoch, not expired.
-        round_ = authenticate(arrival, seat)
+        round_ = manifest.authenticate(arrival, seat)
         # (2) Decode the plan whose digest was signed.
-        plan = decode_plan(round_)
+        plan = manifest.decode_plan(round_)
         # (3) Verify the plan against the node's own catalogue and rules.
-        check_plan(plan, seat)
+        manifest.check_plan(plan, seat)
         # (4) Check the agreement, the approvals, and the round: participants, committee, noise, helpers, consent.
         agreement = check_agreement(round_, plan, arrival.at_ms, seat)
         check_approvals(round_, arrival.at_ms, seat)
-        check_round(round_, plan, arrival, seat)
+        manifest.check_round(round_, plan, arrival, seat)
         stored = seat.ledger.reply(round_.id)
         if stored is not None:  # asked again: the same bytes, no charge
             return _restore(stored, hold(round_, plan, arrival, seat))
-        check_readies(round_, arrival, seat)
-        check_snapshots(round_, plan, node.tables.refs(), seat)
+        manifest.check_readies(round_, arrival, seat)
+        manifest.check_snapshots(round_, plan, node.tables.refs(), seat)
         # (5) Charge every account and journal it, durably. No row was read so far.
         charge(round_, plan, agreement, seat)
     with charged_outcome(round_, seat):

@@ -9,11 +9,12 @@ Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_n
 
 from __future__ import annotations
 
+from engine.errors import require
 from engine.trusted.plan import Plan
 from engine.trusted.records import Agreement, Decision
 from engine.trusted.sign import open_approval, require_in_force
 from engine.trusted.verify import columns_read, operations_used
-from nodes.manifest import Round, Seat, require
+from nodes.manifest import Round, Seat
 
 
 def check_agreement(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> Agreement:

@@ -14,19 +14,19 @@ from contextlib import contextmanager
 
 from engine.errors import SplittallyError
 from engine.trusted.plan import Plan
-from engine.trusted.records import RECORD_VERSION, AccountScope, Agreement, JournalEntry, JournalKind
+from engine.trusted.records import AccountScope, Agreement, JournalEntry, JournalKind
 from engine.trusted.stability import stability_of
 from engine.trusted.wire import digest
+from nodes.ledger import entry_of
 from nodes.manifest import Arrival, Round, Seat
 
 
-def entry_of(round_: Round, kind: JournalKind, survivors: tuple[str, ...] = ()) -> JournalEntry:
-    """A journal entry about a round: digests and names; the ledger fills in time and member."""
+def entry_about(round_: Round, kind: JournalKind, survivors: tuple[str, ...] = ()) -> JournalEntry:
+    """A journal entry about a round: digests and names."""
     request, snapshots = round_.request, tuple(s for p in round_.manifest.participants for s in p.snapshots)
-    return JournalEntry(
-        RECORD_VERSION, kind, 0, "", round_.id, round_.request_digest, request.plan_digest, request.agreement_digest,
-        request.analyst, None, snapshots, "", "", survivors,
-    )  # fmt: skip
+    digests = {"round": round_.id, "request_digest": round_.request_digest}
+    digests |= {"plan_digest": request.plan_digest, "agreement_digest": request.agreement_digest}
+    return entry_of(kind, analyst=request.analyst, snapshots=snapshots, survivors=survivors, **digests)
 
 
 def charge(round_: Round, plan: Plan, agreement: Agreement, seat: Seat) -> None:
@@ -40,7 +40,7 @@ def charge(round_: Round, plan: Plan, agreement: Agreement, seat: Seat) -> None:
     datasets = [d for d in seat.catalogue.datasets if d.name in names]
     accounts = [(AccountScope.IDENTIFIER, d.person.identifier) for d in datasets]
     accounts += [(AccountScope.DATASET, d.name) for d in datasets]
-    entry = entry_of(round_, JournalKind.CHARGED)
+    entry = entry_about(round_, JournalKind.CHARGED)
     run = round_.manifest.run
     seat.ledger.charge(round_.id, round_.request, agreement, accounts, round_.request.loss, entry, run=run)
 
@@ -51,11 +51,8 @@ def free_refusals(arrival: Arrival, seat: Seat) -> Iterator[None]:
     try:
         yield
     except SplittallyError as error:
-        blank = JournalEntry(
-            RECORD_VERSION, JournalKind.ROUND_REFUSED, 0, "", digest(arrival.manifest), b"", b"", b"", "", None, (),
-            error.code, "", (),
-        )  # fmt: skip
-        seat.ledger.record(blank)
+        entry = entry_of(JournalKind.ROUND_REFUSED, round=digest(arrival.manifest), code=error.code)
+        seat.ledger.record(entry)
         raise
 
 

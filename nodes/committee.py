@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.errors import require
 from engine.trusted import records, ring
 from engine.trusted.mask import SEED_BYTES, add_mask, answer_info, seed_info
 from engine.trusted.messages import AnswerSet, AskAnswer, AskReady
@@ -22,8 +23,8 @@ from engine.trusted.sign import open_share, require_in_force, sign_head, signed
 from engine.trusted.wire import digest, encode
 from nodes import manifest
 from nodes.approvals import check_agreement, check_approvals
-from nodes.charges import entry_of
-from nodes.manifest import Arrival, Round, Seat, require
+from nodes.charges import entry_about
+from nodes.manifest import Arrival, Round, Seat
 from nodes.shares import parts_of
 
 
@@ -72,19 +73,21 @@ def remember(arrival: Arrival, seat: Seat) -> Remembered:
 def help_answer(ask: AskAnswer, held: Remembered, seat: Seat) -> Answer:
     """The sum of the survivors' masks, sealed to the analyst; once for each round.
 
-    Claim: after a crash, or when asked again, nothing more is said about the round.
-    Because: ``mark_answered`` is on disk before any mask is summed, and refuses a second time.
+    Claim: after a crash, when asked again, or after the round's deadline, nothing more is said about the round.
+    Because: ``mark_answered`` is on disk before any mask is summed, and refuses a second time; request, round and
+             agreement are judged by this helper's own clock at the moment it is asked.
     Checked by: tests/nodes/test_committee.py::test_helper_never_answers_twice
     """
     round_ = held.round
     now = seat.clock.now_ms()
     require(now < round_.request.expires_ms, "POLICY_REQUEST_EXPIRED")
+    require(now < round_.manifest.deadline_ms, "ROUND_LATE")
     require_in_force(held.agreement, now)
     shares = tuple(open_share(record, seat.roster) for record in ask.shares)
     survivors = tuple(share.node for share in shares)
     _check_survivors(survivors, round_)
     seeds = [_open_seed(share, round_, seat) for share in shares]
-    entry = entry_of(round_, records.JournalKind.ANSWERED_AS_HELPER, survivors)
+    entry = entry_about(round_, records.JournalKind.ANSWERED_AS_HELPER, survivors)
     seat.ledger.mark_answered(round_.id, round_.request, entry, run=round_.manifest.run)
     total = np.zeros(round_.manifest.calibration.cells + 1, dtype=np.uint64)
     for node, seed in zip(survivors, seeds, strict=True):

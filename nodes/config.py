@@ -14,11 +14,11 @@ from engine.trusted.clock import Clock
 from engine.trusted.home import Home
 from engine.trusted.noise import ProductionSampler
 from engine.trusted.random import Randomness
-from engine.trusted.records import RECORD_VERSION, Agreement, JournalEntry, JournalKind
+from engine.trusted.records import Agreement, JournalKind
 from engine.trusted.sign import Roster, open_agreement
 from engine.trusted.wire import digest
 from nodes.answer import Node
-from nodes.ledger import Ledger
+from nodes.ledger import Ledger, entry_of
 from nodes.manifest import Keys, Seat
 from nodes.sources.duckdb import DuckDBSource
 from nodes.tables import cut
@@ -58,9 +58,5 @@ def _agreements(home: Home, roster: Roster, ledger: Ledger) -> dict[bytes, Agree
             found[name] = open_agreement(record, roster)
         except Refused as refused:
             code = refused.code
-        ledger.record(
-            JournalEntry(
-                RECORD_VERSION, JournalKind.AGREEMENT_STORED, 0, "", b"", b"", b"", name, "", None, (), code, "", ()
-            )
-        )
+        ledger.record(entry_of(JournalKind.AGREEMENT_STORED, agreement_digest=name, code=code))
     return found

@@ -19,21 +19,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from engine.errors import Bug, Refused, Unavailable, error_for
-from engine.trusted import wire
+from engine.errors import Unavailable, error_for, require
+from engine.trusted import records, wire
 from engine.trusted.clock import Clock
-from engine.trusted.records import (
-    RECORD_VERSION,
-    AccountCap,
-    AccountScope,
-    Agreement,
-    JournalEntry,
-    JournalHead,
-    JournalKind,
-    Loss,
-    Request,
-)
+from engine.trusted.records import AccountCap, AccountScope, Agreement, JournalEntry, JournalKind, Loss, Request
 from nodes import account_store, journal_store
 from nodes.account_store import Account, Balance
 
@@ -51,6 +42,11 @@ CREATE TABLE answered (round BLOB PRIMARY KEY CHECK (length(round) = 32), reques
 CREATE INDEX answered_of_request ON answered (request, run);
 """
 _OWN_KINDS = (JournalKind.CHARGED, JournalKind.REPLIED, JournalKind.ANSWERED_AS_HELPER)
+
+
+def entry_of(kind: JournalKind, **known: Any) -> JournalEntry:
+    """A journal entry: what is not ``known`` stays empty; version, member and time are the ledger's to fill in."""
+    return replace(JournalEntry(0, kind, 0, "", b"", b"", b"", b"", "", None, (), "", "", ()), **known)
 
 
 class Ledger:
@@ -118,18 +114,15 @@ class Ledger:
         parties = ((AccountScope.AGREEMENT_ACCOUNT, agreement.name), (AccountScope.ANALYST_ACCOUNT, request.analyst))
         with self._transaction() as db:
             now = self._time()
-            if db.execute("SELECT 1 FROM rounds WHERE round = ?", (round_,)).fetchone():
-                raise Unavailable("ROUND_ALREADY_CHARGED")
+            known = db.execute("SELECT 1 FROM rounds WHERE round = ?", (round_,)).fetchone()
+            require(known is None, "ROUND_ALREADY_CHARGED")
             self._count_attempt("rounds", request, entry.request_digest, run)
             account_store.require_within(loss, agreement.per_plan, "plan", agreement.name)
             for account in dict.fromkeys((*accounts, *parties)):
                 account_store.spend(db, account, (*self._caps, own), loss, now)
-            position = self._append(
-                replace(entry, kind=JournalKind.CHARGED, round=round_, analyst=request.analyst, loss=loss), now
-            )
-            db.execute(
-                "INSERT INTO rounds VALUES (?, ?, ?, ?, NULL, NULL)", (round_, entry.request_digest, run, position)
-            )
+            charged = replace(entry, kind=JournalKind.CHARGED, round=round_, analyst=request.analyst, loss=loss)
+            row = (round_, entry.request_digest, run, self._append(charged, now))
+            db.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, NULL, NULL)", row)
             self._under_way.add(round_)
 
     def reply(self, round_: bytes) -> bytes | None:
@@ -144,13 +137,14 @@ class Ledger:
         """
         with self._transaction("BEGIN") as db:
             row = db.execute("SELECT reply, code FROM rounds WHERE round = ?", (round_,)).fetchone()
-            if row is None:
-                return None
-            if row[1] is not None:
-                raise error_for(row[1])
-            if row[0] is None:
-                raise Unavailable("ROUND_ALREADY_CHARGED" if round_ in self._under_way else "NODE_ROUND_LOST")
-            return bytes(row[0])
+            match row:
+                case None:
+                    return None
+                case (bytes(reply), None):
+                    return reply
+                case (None, None):
+                    raise Unavailable("ROUND_ALREADY_CHARGED" if round_ in self._under_way else "NODE_ROUND_LOST")
+            raise error_for(row[1])
 
     def store_reply(self, round_: bytes, reply: bytes) -> None:
         """Keeps the bytes to be sent, and journals it; the same bytes again are fine, others BUG_SECOND_REPLY."""
@@ -171,8 +165,8 @@ class Ledger:
         """
         with self._transaction() as db:
             now = self._time()
-            if db.execute("SELECT 1 FROM answered WHERE round = ?", (round_,)).fetchone():
-                raise Refused("POLICY_ROUND_ANSWERED")
+            known = db.execute("SELECT 1 FROM answered WHERE round = ?", (round_,)).fetchone()
+            require(known is None, "POLICY_ROUND_ANSWERED")
             self._count_attempt("answered", request, entry.request_digest, run)
             position = self._append(replace(entry, kind=JournalKind.ANSWERED_AS_HELPER, round=round_), now)
             db.execute("INSERT INTO answered VALUES (?, ?, ?, ?)", (round_, entry.request_digest, run, position))
@@ -186,11 +180,11 @@ class Ledger:
         with self._transaction():
             return self._append(entry, self._time(strict=False))
 
-    def head(self) -> JournalHead:
+    def head(self) -> records.JournalHead:
         """Size and root of the journal, and a digest of the lifetime totals and the answered rounds."""
         with self._transaction("BEGIN") as db:
             count = journal_store.size(db)
-            return JournalHead(self._member, count, journal_store.root(db, count), _totals_digest(db))
+            return records.JournalHead(self._member, count, journal_store.root(db, count), _totals_digest(db))
 
     def entry(self, position: int) -> bytes:
         """The exact bytes of one journal entry."""
@@ -210,7 +204,7 @@ class Ledger:
                     db.execute(statement)
                 db.execute("INSERT INTO ledger VALUES (1, ?, 0, ?)", (self._member, bytes(32)))
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                self._append(_opened(self._member), self._time())
+                self._append(entry_of(JournalKind.OPENED), self._time())
             elif version != SCHEMA_VERSION or db.execute("SELECT member FROM ledger").fetchone()[0] != self._member:
                 raise Unavailable("NODE_LEDGER_FAILED", internal="another member's or version's ledger")
             journal_store.check(db)
@@ -233,12 +227,11 @@ class Ledger:
     def _time(self, *, strict: bool = True) -> int:
         latest = int(self._db.execute("SELECT latest_ms FROM ledger").fetchone()[0])
         now = self._clock.now_ms()
-        if strict and now < latest - CLOCK_BACK_MS:
-            raise Unavailable("NODE_CLOCK_BACK")
+        require(now >= latest - CLOCK_BACK_MS or not strict, "NODE_CLOCK_BACK")
         return max(now, latest)
 
     def _append(self, entry: JournalEntry, now: int) -> int:
-        entry = replace(entry, version=RECORD_VERSION, member=self._member, at_ms=now)
+        entry = replace(entry, version=records.RECORD_VERSION, member=self._member, at_ms=now)
         self._db.execute("UPDATE ledger SET latest_ms = ?", (now,))
         return journal_store.append(self._db, wire.encode(entry))
 
@@ -246,27 +239,20 @@ class Ledger:
         """One attempt is one round here; a request may make ``max_attempts`` for each of its ``runs``."""
         count = f"SELECT count(*) FROM {table} WHERE request = ? AND run = ?"  # noqa: S608
         (made,) = self._db.execute(count, (request_digest, run)).fetchone()
-        if not 1 <= run <= request.runs or made >= request.max_attempts:
-            raise Refused("POLICY_ATTEMPTS_EXHAUSTED")
+        require(1 <= run <= request.runs and made < request.max_attempts, "POLICY_ATTEMPTS_EXHAUSTED")
 
     def _store_outcome(self, round_: bytes, reply: bytes | None, code: str | None) -> None:
         with self._transaction() as db:
             row = db.execute("SELECT reply, code, position FROM rounds WHERE round = ?", (round_,)).fetchone()
-            if row is None:
-                raise Bug("BUG_REPLY_WITHOUT_CHARGE")
-            if (row[0], row[1]) == (reply, code):
+            require(row is not None, "BUG_REPLY_WITHOUT_CHARGE")
+            if row[:2] == (reply, code):
                 return
-            if (row[0], row[1]) != (None, None):
-                raise Bug("BUG_SECOND_REPLY")
+            require(row[:2] == (None, None), "BUG_SECOND_REPLY")
             db.execute("UPDATE rounds SET reply = ?, code = ? WHERE round = ?", (reply, code, round_))
             charged: JournalEntry = wire.decode(JournalEntry, journal_store.entry(db, row[2]))
             kind = JournalKind.REPLIED if code is None else JournalKind.ROUND_REFUSED
             self._append(replace(charged, kind=kind, loss=None, code=code or ""), self._time(strict=False))
             self._under_way.discard(round_)
-
-
-def _opened(member: str) -> JournalEntry:
-    return JournalEntry(RECORD_VERSION, JournalKind.OPENED, 0, member, b"", b"", b"", b"", "", None, (), "", "", ())
 
 
 def _totals_digest(db: sqlite3.Connection) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from engine.errors import error_for
+from engine.errors import require
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.clock import Clock
@@ -85,12 +85,6 @@ class Round:
     @property
     def nodes(self) -> tuple[str, ...]:
         return tuple(p.node for p in self.manifest.participants)
-
-
-def require(holds: bool, code: str, **facts: str) -> None:
-    """Raises the error that ``code`` stands for unless the check holds."""
-    if not holds:
-        raise error_for(code, **facts)
 
 
 def authenticate(arrival: Arrival, seat: Seat) -> Round:

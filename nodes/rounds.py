@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from engine.errors import SplittallyError
+from engine.errors import SplittallyError, require
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.messages import AskAnswer, AskReady, CloseRound, FromNode, OpenRound, Pulse, RoundRefusal, ToNode
 from engine.trusted.plan import Plan
@@ -24,7 +24,7 @@ from engine.trusted.records import RoundManifest
 from engine.trusted.stability import stability_of
 from engine.trusted.wire import PLAN_BYTES, decode, digest
 from nodes.committee import Remembered
-from nodes.manifest import ROUND_MS, Arrival, Round, Seat, require
+from nodes.manifest import ROUND_MS, Arrival, Round, Seat
 
 TICK_MS = 25.0
 ROWS_A_MS = 100_000

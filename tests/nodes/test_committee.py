@@ -169,6 +169,17 @@ def test_nothing_is_answered_after_the_agreement_or_the_request(scene: Scene) ->
     assert scene.refused(ask) == "POLICY_REQUEST_EXPIRED"
 
 
+def test_nothing_is_answered_after_the_deadline_of_the_round(scene: Scene) -> None:
+    ask = scene.ask(*scene.shares("north", "south", "east"))
+    deadline = scene.held.round.manifest.deadline_ms
+    assert deadline < scene.held.round.request.expires_ms
+    scene.federation.clock.forward(deadline - scene.federation.clock.now_ms() - 1)
+    early = replace(ask, shares=ask.shares[:2])
+    assert scene.refused(early) == "ROUND_TOO_FEW_NODES"  # a millisecond before, it is judged by its content
+    scene.federation.clock.forward(1)
+    assert scene.refused(ask) == "ROUND_LATE"
+
+
 def test_attempts_are_counted_for_each_request(scene: Scene) -> None:
     record = scene.federation.sign(scene.federation.request(n_min=3))
     codes = []
