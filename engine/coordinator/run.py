@@ -20,7 +20,7 @@ from engine.coordinator import events, rounds
 from engine.coordinator.admit import Admitted, terms_of
 from engine.coordinator.assemble import assemble
 from engine.coordinator.events import Action, Event
-from engine.coordinator.intake import Intake, Readies
+from engine.coordinator.intake import Frame, Intake, Readies
 from engine.coordinator.services import Services
 from engine.errors import Bug
 from engine.trusted.messages import AskAnswer, AskReady, CloseRound, OpenRound, RequestState, RequestStatus
@@ -30,10 +30,10 @@ RESTARTED = "ROUND_COORDINATOR_RESTARTED"
 
 
 class Run:
-    """One request under way. (1) It was admitted by admit.py; ``attempts`` rounds were opened for it before."""
+    """One request under way; ``attempts`` rounds were opened for it before."""
 
     def __init__(self, case: Admitted, services: Services, attempts: int = 0) -> None:
-        self.case, self.services = case, services
+        self.case, self.services = case, services  # (1) admitted, by admit.py
         self.inbox: SimpleQueue[Event] = SimpleQueue()
         self.readies = Readies(case.digest, services.roster, self.inbox.put)
         self.readies.attempt = attempts
@@ -45,8 +45,8 @@ class Run:
         terms = terms_of(self.case, self.services.roster, self.services.windows, self._now() + left_ms)
         links.listen(self.case.digest, self.readies)
         try:
-            with links.watched(self.inbox.put) as connected:
-                state, actions = rounds.begin(terms, connected, self._now(), self.readies.attempt, RESTARTED)  # (2)
+            with links.watched(self.inbox.put) as connected:  # (2)
+                state, actions = rounds.begin(terms, connected, self._now(), self.readies.attempt, RESTARTED)
                 while True:
                     for action in actions:
                         self._perform(action)
@@ -71,8 +71,9 @@ class Run:
         match action:
             case events.AskReadies(helpers, participants):  # (3)
                 links.send_each(helpers, AskReady(self.case.digest, participants))
-            case events.Open():
-                self._open(action)
+            case events.Open():  # (4)
+                frame = assemble(self.case, self.services, action, self.readies.records)
+                self._open(frame)  # (5)
             case events.Reopen(node):
                 links.send(node, OpenRound(self._round.frame.payload))
             case events.Keep(node):  # (6)
@@ -80,16 +81,16 @@ class Run:
                 self.services.board.replied(self.case.digest, node)
             case events.Dismiss(node):
                 self._log("share.refused", node=node, code="ROUND_SHARE_INVALID")
-            case events.AskAnswers(survivors, helpers):
+            case events.AskAnswers(survivors, helpers):  # (7)
                 self._ask_answers(survivors, helpers)
-            case events.Abandon(code):
-                self.services.store.lose_round(self._round.frame.round, code)
-                self._log("round.lost", code=code)
-                self._close()
-            case events.Release():
+            case events.Release():  # (8)
                 self._release()
             case events.Refuse(code):
                 self.refuse(code)
+            case events.Abandon(code):
+                self.services.store.lose_round(self._round.frame.round, code)
+                self._log("round.lost", code=code)
+                self._close()  # (9)
 
     @property
     def _round(self) -> Intake:
@@ -97,41 +98,39 @@ class Run:
             raise Bug("BUG_UNEXPECTED", internal="no round is open")
         return self.intake
 
-    def _open(self, chosen: events.Open) -> None:
-        """(4) and (5): from here on nodes may charge."""
-        services, digest = self.services, self.case.digest
-        frame = assemble(self.case, services, chosen, self.readies.records)
-        services.store.open_round(digest, frame.round, chosen.attempt, frame.payload, frame.manifest.created_ms)
-        self.intake = Intake(frame, services.roster, self.inbox.put)
-        self.readies.attempt = chosen.attempt
+    def _open(self, frame: Frame) -> None:
+        """From here on nodes may charge."""
+        services, digest, attempt = self.services, self.case.digest, frame.manifest.attempt
+        services.store.open_round(digest, frame.round, attempt, frame.payload, frame.manifest.created_ms)
+        self.intake, self.readies.attempt = Intake(frame, services.roster, self.inbox.put), attempt
         services.links.listen(frame.round, self.intake)
         self._post(RequestState.RUNNING)
         self._log("round.opened")
         services.links.send_each(frame.members, OpenRound(frame.payload))
 
     def _ask_answers(self, survivors: tuple[str, ...], helpers: tuple[str, ...]) -> None:
-        """(7) Each helper is asked once, over one set of survivors."""
+        """Each helper is asked once, over one set of survivors."""
         self._round.fix(survivors)
         for helper in helpers:
             ask = AskAnswer(self._round.frame.round, self._round.shares_for(helper), ())
             self.services.links.send(helper, ask)
 
     def _release(self) -> None:
-        """(8) The result waits for its analyst, who may be away."""
+        """The result waits for its analyst, who may be away."""
         services, frame = self.services, self._round.frame
         services.store.release(self.case.digest, frame.round, self._round.result(), services.clock.now_ms())
         self._post(RequestState.RELEASED)
         self._log("request.released")
 
     def refuse(self, code: str) -> None:
-        """(8) The end without a result."""
+        """The end without a result."""
         state = RequestState.EXPIRED if code == "POLICY_REQUEST_EXPIRED" else RequestState.REFUSED_STATE
         self.services.store.refuse(self.case.digest, code, self.services.clock.now_ms(), state)
         self._post(state, code)
         self._log("request.refused", code=code)
 
     def _close(self) -> None:
-        """(9) The round takes nothing more."""
+        """The round takes nothing more."""
         if self.intake is not None:
             frame, self.intake = self.intake.frame, None
             self.services.links.forget(frame.round)

@@ -86,8 +86,6 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except sa.exc.IntegrityError:
-            raise
         except sa.exc.SQLAlchemyError as error:
             raise Unavailable("NODE_STORE_FAILED", internal=type(error).__name__) from None
 
@@ -111,11 +109,11 @@ class Store:
             "state": RequestState.SUBMITTED.value,
             "changed_ms": now_ms,
         }
-        try:
-            with self._transaction() as connection:
+        with self._transaction() as connection:
+            try:
                 connection.execute(_requests.insert().values(row))
-        except sa.exc.IntegrityError:
-            return False
+            except sa.exc.IntegrityError:
+                return False
         return True
 
     def open_round(self, request: bytes, round_: bytes, attempt: int, manifest: bytes, now_ms: int) -> None:

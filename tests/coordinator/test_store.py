@@ -1,0 +1,86 @@
+"""The store: what is durable, what is idempotent, and what a broken disk looks like from outside."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from engine.coordinator.store import Result, Store
+from engine.errors import Refused, Unavailable
+from engine.trusted.messages import BodyKind, RequestState, ResultHead, Submission
+from engine.trusted.records import RecordKind, SignedRecord
+
+REQUEST, ROUND = b"q" * 32, b"r" * 32
+SUBMISSION = Submission(SignedRecord(RecordKind.REQUEST, b"request", ()), b"plan", b"SELECT 1")
+RESULT = Result(
+    ResultHead(b"manifest", ("east",), (), (), False),
+    ((BodyKind.MASKED_VECTOR, "east", b"v" * 16), (BodyKind.SEALED_MASKS, "h", b"m" * 64)),
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "state.db")
+
+
+def test_a_request_is_accepted_once(store: Store) -> None:
+    assert store.accept(REQUEST, "analyst", SUBMISSION, 1)
+    assert not store.accept(REQUEST, "analyst", SUBMISSION, 2)
+    assert store.status(REQUEST).changed_ms == 1
+    assert store.owner(REQUEST) == "analyst"
+    assert store.owner(ROUND) is None
+
+
+def test_each_change_is_there_for_the_next_process(store: Store, tmp_path: Path) -> None:
+    store.accept(REQUEST, "analyst", SUBMISSION, 1)
+    assert Store(tmp_path / "state.db").status(REQUEST).state is RequestState.SUBMITTED
+    store.open_round(REQUEST, ROUND, 1, b"manifest", 2)
+    assert Store(tmp_path / "state.db").unfinished() == ((REQUEST, SUBMISSION, 1),)
+    store.release(REQUEST, ROUND, RESULT, 3)
+    again = Store(tmp_path / "state.db")
+    assert again.status(REQUEST).state is RequestState.RELEASED
+    assert again.result(REQUEST) == RESULT
+    assert again.unfinished() == ()
+
+
+def test_a_refused_request_is_over(store: Store) -> None:
+    store.accept(REQUEST, "analyst", SUBMISSION, 1)
+    store.refuse(REQUEST, "BUDGET_EXHAUSTED", 2)
+    status = store.status(REQUEST)
+    assert (status.state, status.code) == (RequestState.REFUSED_STATE, "BUDGET_EXHAUSTED")
+    assert store.unfinished() == ()
+    with pytest.raises(Unavailable, match="ROUND_NOT_RELEASED"):
+        store.result(REQUEST)
+
+
+def test_one_attempt_has_one_round(store: Store) -> None:
+    store.accept(REQUEST, "analyst", SUBMISSION, 1)
+    store.open_round(REQUEST, ROUND, 1, b"manifest", 2)
+    with pytest.raises(Unavailable, match="NODE_STORE_FAILED"):
+        store.open_round(REQUEST, b"s" * 32, 1, b"manifest", 2)
+
+
+def test_newest_requests_first(store: Store) -> None:
+    for number in range(5):
+        store.accept(bytes([number]) * 32, "analyst", SUBMISSION, number)
+    store.accept(REQUEST, "other", SUBMISSION, 9)
+    assert [s.request_digest[0] for s in store.statuses("analyst", 3)] == [4, 3, 2]
+
+
+def test_an_unknown_request(store: Store) -> None:
+    with pytest.raises(Refused, match="POLICY_REQUEST_UNKNOWN"):
+        store.status(REQUEST)
+
+
+def test_a_store_of_another_version_or_no_store_at_all(tmp_path: Path) -> None:
+    newer = tmp_path / "newer.db"
+    with sqlite3.connect(newer) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"not a database, and longer than a header would be" * 100)
+    for path in (newer, broken, tmp_path / "no such folder" / "state.db"):
+        with pytest.raises(Unavailable, match="NODE_STORE_FAILED") as caught:
+            Store(path)
+        assert "database" not in str(caught.value)
