@@ -99,7 +99,7 @@ CODES: dict[str, ErrorCode] = {
         "Correct the statement in the catalogue, or the files.",
     ),
     "FILE_NODE_TOML_UNREADABLE": ErrorCode("{file} cannot be read as TOML: {problem}.", "Check it at that place."),
-    "FILE_NODE_TOML_UNKNOWN_KEY": ErrorCode("{file}: `{key}` means nothing there; {problem}", "Rename or remove it."),
+    "FILE_NODE_TOML_UNKNOWN_KEY": ErrorCode("{file}: `{key}` means nothing there.", "{problem}"),
     "FILE_NODE_TOML_MISSING": ErrorCode("{file} has no `{key}`: {problem}.", "Add it."),
     "FILE_NODE_TOML_VALUE": ErrorCode("{file}: `{key}` cannot be used: {problem}.", "Correct it."),
     "FILE_NODE_TOML_EXPRESSION": ErrorCode("{file}: the expression `{key}` is refused: {problem}.", "{instead}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from fractions import Fraction
 
-from engine.catalogue.entry import Entry
+from engine.catalogue.entry import Entry, is_name
 from engine.trusted.catalogue import Bounds, Column
 from engine.trusted.plan import Type
 
@@ -23,7 +23,7 @@ def load_columns(entry: Entry) -> tuple[Column, ...]:
         raise entry.wrong(f"holds {len(pairs)} columns", f"Declare from 1 to {MOST_COLUMNS} columns.")
     columns: dict[str, Column] = {}
     for name, inner in pairs:
-        if not name.isascii() or not name.replace("_", "a").isalnum() or not name[0].isalpha() or len(name) > 63:
+        if not is_name(name):
             raise inner.wrong("is not a name for a column", "Use letters, digits and underscores, a letter first.")
         if name.lower() in columns:
             raise inner.wrong("has the name of another column", "SQL does not tell upper from lower case; rename it.")

@@ -24,6 +24,11 @@ _MEMBER = re.compile(r"[a-z][a-z0-9-]{0,62}")
 LARGEST = 2**53
 
 
+def is_name(text: str) -> bool:
+    """Whether SQL can hold the name: letters, digits and underscores, a letter first, at most 63."""
+    return _NAME.fullmatch(text) is not None
+
+
 class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):

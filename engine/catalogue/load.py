@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from engine.catalogue.columns import load_columns
-from engine.catalogue.entry import Entry, read_yaml
+from engine.catalogue.entry import Entry, is_name, read_yaml
 from engine.errors import BadFile
 from engine.trusted.catalogue import (
     CATALOGUE_VERSION,
@@ -115,7 +115,7 @@ def _dataset(name: str, entry: Entry) -> tuple[Dataset, Entry, bool]:
 
 
 def _check_dataset_name(name: str, entry: Entry) -> None:
-    if not name.isascii() or not name.replace("_", "a").isalnum() or not name[0].isalpha() or len(name) > 63:
+    if not is_name(name):
         raise entry.wrong("is not a name for a dataset", "Use letters, digits and underscores, a letter first.")
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from engine.errors import BadFile, Refused
 from engine.sql.bound import Bound, leaf, typed
 from engine.sql.expressions import Expressions
 from engine.sql.parse import parse_expression
+from engine.sql.refusals import meant
 from engine.sql.syntax import Name, SyntaxExpression
 from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
 from engine.trusted.domains import Domain
@@ -44,7 +44,9 @@ def compile_binding(
     bound = file.table(top.get("dataset", {}), "dataset", tuple(hosted))
     for name in hosted:
         if name not in bound:
-            raise file.error("MISSING", f"dataset.{name}", "the catalogue says that this node hosts the dataset")
+            raise file.error(
+                "FILE_NODE_TOML_MISSING", f"dataset.{name}", "the catalogue says that this node hosts the dataset"
+            )
     sources = top.get("source", {})
     datasets = [_dataset(file, hosted[n], bound[n], sources, schema, previous) for n in hosted]
     return NodeBinding(BINDING_VERSION, node, tuple(datasets))
@@ -56,8 +58,8 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def error(self, kind: str, key: str, problem: str) -> BadFile:
-        return BadFile(f"FILE_NODE_TOML_{kind}", file=self.path.name, key=key, problem=problem)
+    def error(self, code: str, key: str, problem: str) -> BadFile:
+        return BadFile(code, file=self.path.name, key=key, problem=problem)
 
     def read(self) -> dict[str, Any]:
         try:
@@ -70,29 +72,29 @@ class _File:
     def table(self, value: Any, key: str, allowed: tuple[str, ...]) -> Mapping[str, Any]:
         """A table that holds ``allowed`` keys only."""
         if not isinstance(value, dict):
-            raise self.error("VALUE", key or "the file", "a table is expected")
+            raise self.error("FILE_NODE_TOML_VALUE", key or "the file", "a table is expected")
         for name in value:
             if name not in allowed:
-                near = get_close_matches(name, allowed, n=1)
-                meant = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(allowed) or 'nothing'}"
-                raise self.error("UNKNOWN_KEY", f"{key}.{name}" if key else name, meant)
+                raise self.error("FILE_NODE_TOML_UNKNOWN_KEY", f"{key}.{name}" if key else name, meant(name, allowed))
         return value
 
     def text(self, table: Mapping[str, Any], key: str, name: str) -> str:
         full = f"{key}.{name}" if key else name
         if name not in table:
-            raise self.error("MISSING", full, "it is needed")
+            raise self.error("FILE_NODE_TOML_MISSING", full, "it is needed")
         if not isinstance(table[name], str) or not table[name]:
-            raise self.error("VALUE", full, "a text in quotes is expected")
+            raise self.error("FILE_NODE_TOML_VALUE", full, "a text in quotes is expected")
         return str(table[name])
 
 
 def _check_approval(file: _File, value: Any) -> None:
     table = file.table(value, "approval", ("mode", "guardians"))
     if table.get("mode", "agreement") != "agreement":
-        raise file.error("VALUE", "approval.mode", 'this version knows only "agreement"')
+        raise file.error("FILE_NODE_TOML_VALUE", "approval.mode", 'this version knows only "agreement"')
     if "guardians" in table:
-        raise file.error("VALUE", "approval.guardians", "this version approves inside an agreement only; leave it out")
+        raise file.error(
+            "FILE_NODE_TOML_VALUE", "approval.guardians", "this version approves inside an agreement only; leave it out"
+        )
 
 
 def _dataset(
@@ -135,13 +137,17 @@ def _files(file: _File, sources: Any, name: str, table: str, key: str) -> tuple[
     """Kind and files of a dataset's source; the table has to be one of the files the source may read."""
     source = file.table(file.table(sources, "source", (name,)).get(name), f"source.{name}", ("kind", "path"))
     if file.text(source, f"source.{name}", "kind") != "duckdb":
-        raise file.error("VALUE", f"source.{name}.kind", 'this version reads files only: kind = "duckdb"')
+        raise file.error(
+            "FILE_NODE_TOML_VALUE", f"source.{name}.kind", 'this version reads files only: kind = "duckdb"'
+        )
     pattern = file.path.parent.absolute() / file.text(source, f"source.{name}", "path")
     folder, wild = (pattern, "*") if pattern.is_dir() else (pattern.parent, pattern.name)
     if _WILD & set(str(folder)):
-        raise file.error("VALUE", f"source.{name}.path", "wildcards stand in the last part only")
+        raise file.error("FILE_NODE_TOML_VALUE", f"source.{name}.path", "wildcards stand in the last part only")
     if Path(table).name != table or not fnmatchcase(table, wild):
-        raise file.error("VALUE", f"{key}.table", f"`{table}` is not a file that source.{name}.path allows")
+        raise file.error(
+            "FILE_NODE_TOML_VALUE", f"{key}.table", f"`{table}` is not a file that source.{name}.path allows"
+        )
     return SourceKind.DUCKDB, (str(folder / table),)
 
 
@@ -150,10 +156,12 @@ def _column(file: _File, key: str, text: Any, column: str, kind: Type, local: tu
     if text is None:
         found = _local(column, local)
         if found is None:
-            raise file.error("VALUE", key, f"there is no local column `{column}`; {_known(column, local)}")
+            raise file.error(
+                "FILE_NODE_TOML_VALUE", key, f"there is no local column `{column}`; {meant(column, _names(local))}"
+            )
         return ColumnRef(found.name)
     if not isinstance(text, str) or not text:
-        raise file.error("VALUE", key, "a text in quotes is expected: a local column or an expression")
+        raise file.error("FILE_NODE_TOML_VALUE", key, "a text in quotes is expected: a local column or an expression")
     if any(c.name == text for c in local):
         return ColumnRef(text)
     try:
@@ -194,20 +202,17 @@ def _expressions(local: tuple[LocalColumn, ...]) -> Expressions:
         found = _local(syntax.parts[0], local) if len(syntax.parts) == 1 else None
         if found is None:
             name = ".".join(syntax.parts)
-            raise Refused("SQL_UNKNOWN_COLUMN", at=syntax.at, name=name[:80], meant=_known(name, local))
+            raise Refused("SQL_UNKNOWN_COLUMN", at=syntax.at, name=name[:80], meant=meant(name, _names(local)))
         return leaf(ColumnRef(found.name), Domain(found.type), syntax.at)
 
     return Expressions(resolve, unbounded=True)
+
+
+def _names(local: tuple[LocalColumn, ...]) -> list[str]:
+    return [column.name for column in local]
 
 
 def _local(name: str, local: tuple[LocalColumn, ...]) -> LocalColumn | None:
     exact = [c for c in local if c.name == name]
     alike = exact or [c for c in local if c.name.lower() == name.lower()]
     return alike[0] if len(alike) == 1 else None
-
-
-def _known(name: str, local: tuple[LocalColumn, ...]) -> str:
-    near = get_close_matches(name.lower(), [c.name.lower() for c in local], n=1)
-    if near:
-        return f"Did you mean `{next(c.name for c in local if c.name.lower() == near[0])}`?"
-    return f"Local columns: {', '.join(c.name for c in local[:20])}."

@@ -6,6 +6,7 @@ is refused as SQL_NOT_SUPPORTED with the parser's name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -146,6 +147,14 @@ CLAUSES: dict[str, Refusal] = {
 }
 
 
+def meant(name: str, known: Sequence[str]) -> str:
+    """A hint that names what could be meant, or the first of what there is."""
+    near = get_close_matches(name.lower(), [k.lower() for k in known], n=1)
+    if near:
+        return f"Did you mean `{next(k for k in known if k.lower() == near[0])}`?"
+    return f"Known here: {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}."
+
+
 def refuse_node(kind: str, at: Position, spelled: str, functions: tuple[str, ...]) -> Refused:
     """The refusal of a node that is not in the language; ``spelled`` is a function's name as written."""
     row = NODES.get(kind)
@@ -153,8 +162,8 @@ def refuse_node(kind: str, at: Position, spelled: str, functions: tuple[str, ...
         return Refused(row.code, at=at, construct=row.construct, instead=row.instead)
     if spelled:
         near = get_close_matches(spelled.lower(), functions, n=1)
-        meant = f"Did you mean {near[0].upper()}?" if near else "See the list of functions in the manual."
-        return Refused("SQL_UNKNOWN_FUNCTION", at=at, name=spelled[:40], meant=meant)
+        instead = f"Did you mean {near[0].upper()}?" if near else "See the list of functions in the manual."
+        return Refused("SQL_UNKNOWN_FUNCTION", at=at, name=spelled[:40], meant=instead)
     return Refused("SQL_NOT_SUPPORTED", at=at, construct=f"This construct ({kind})", instead="Write it in plainer SQL.")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 
 from engine.errors import Position, Refused
 from engine.sql.bound import Bound, leaf
 from engine.sql.expressions import Expressions
 from engine.sql.naming import name_of
+from engine.sql.refusals import meant
 from engine.sql.syntax import (
     Aggregated,
     Common,
@@ -93,7 +93,7 @@ class Rows:
     def unknown(self, name: Name) -> Refused:
         known = [spelled for spelled, _ in self.columns.values()]
         shown = ".".join(name.parts)[:80]
-        return Refused("SQL_UNKNOWN_COLUMN", at=name.at, name=shown, meant=_meant(name.parts[-1], known))
+        return Refused("SQL_UNKNOWN_COLUMN", at=name.at, name=shown, meant=meant(name.parts[-1], known))
 
     def check_alias(self, alias: str, stands_for: str | None, at: Position) -> None:
         """An alias may not be the name of a dataset, or of a column it does not stand for."""
@@ -105,13 +105,6 @@ class Rows:
 
 def _nothing(syntax: SyntaxExpression) -> Bound | None:
     return None
-
-
-def _meant(name: str, known: list[str]) -> str:
-    found = get_close_matches(name.lower(), [k.lower() for k in known], n=1)
-    if found:
-        return f"Did you mean `{next(k for k in known if k.lower() == found[0])}`?"
-    return f"Known here: {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}."
 
 
 def _check_dataset_names(name: str, own: str | None, catalogue: Catalogue, at: Position) -> None:
@@ -165,7 +158,7 @@ def _table(table: Table, catalogue: Catalogue, known: Mapping[str, Rows]) -> tup
     dataset = next((d for d in catalogue.datasets if d.name.lower() == table.name.lower()), None)
     if dataset is None:
         names = [d.name for d in catalogue.datasets] + [r.name for r in known.values()]
-        raise Refused("SQL_UNKNOWN_DATASET", at=table.at, name=table.name[:80], meant=_meant(table.name, names))
+        raise Refused("SQL_UNKNOWN_DATASET", at=table.at, name=table.name[:80], meant=meant(table.name, names))
     scope = scope_of(Scan(dataset.name), catalogue)
     columns = {name.lower(): (name, leaf(ColumnRef(name), domain, table.at)) for name, domain in scope.items()}
     ordered = {c.name.lower(): columns[c.name.lower()] for c in dataset.columns}
@@ -191,7 +184,7 @@ def _derived(query: Query, catalogue: Catalogue, known: Mapping[str, Rows]) -> R
 
 def _starred(star: Star, rows: Rows) -> list[tuple[str, Bound]]:
     if star.table is not None and star.table.lower() != rows.name.lower():
-        raise Refused("SQL_UNKNOWN_DATASET", at=star.at, name=star.table[:80], meant=_meant(star.table, [rows.name]))
+        raise Refused("SQL_UNKNOWN_DATASET", at=star.at, name=star.table[:80], meant=meant(star.table, [rows.name]))
     return list(rows.columns.values())
 
 

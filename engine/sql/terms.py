@@ -50,6 +50,7 @@ OPERATORS: dict[str, Row] = {
     "Between": Row("between", ("this", "low", "high")),
     "DPipe": Row("||", ignored=("safe",)),
 }
+_COMPARISONS = frozenset(("EQ", "NEQ", "LT", "LTE", "GT", "GTE"))
 FUNCTIONS: dict[str, Row] = {
     "Abs": Row("abs", _ONE),
     "Floor": Row("floor", _ONE),
@@ -178,6 +179,8 @@ class Terms:
             operands = tuple(self.read(inner) for inner in [left, *reversed(chain)])
         else:
             operands = self._operands(node, row)
+        if kind.__name__ in _COMPARISONS and type(node.this).__name__ in _COMPARISONS:
+            raise Refused("SQL_SYNTAX", at=operands[0].at, detail="comparisons are joined with AND, not chained")
         written = self._written(node).lower()
         return Apply(row.operator, operands, operands[0].at, written if written.isalpha() else "")
 

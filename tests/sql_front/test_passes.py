@@ -1,4 +1,4 @@
-"""Each pass against its table: statements and what the pass makes of them, line by line as ``explain --stages`` has it."""
+"""Each pass against its table: what it makes of statements, line by line as ``explain --stages`` has it."""
 
 from __future__ import annotations
 
