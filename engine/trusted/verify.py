@@ -40,7 +40,7 @@ from engine.trusted.walk import expressions_above, expressions_of, names_in, par
 from engine.trusted.wire import digest, encode
 
 MOST_EXPRESSIONS = 2_000
-MOST_DEPTH = 64
+MOST_DEPTH = 40  # of a query and an expression in it, counted together: the wire carries some 48 (wire.py)
 MOST_MEASURES = 32
 MOST_JOINS = 6
 DEFAULT_MAX_CELLS = 1_000_000
@@ -74,14 +74,14 @@ def verify_plan(plan: Plan, catalogue: Catalogue, rules: Rules) -> None:
 
 
 def check_size(aggregate: Aggregate) -> None:
-    """Refused SQL_TOO_COMPLEX beyond 2,000 expression parts, depth 64, 32 measures or 6 joins."""
+    """Refused SQL_TOO_COMPLEX beyond 2,000 expression parts, depth 40, 32 measures or 6 joins."""
     relations = list(relations_of(aggregate.input))
-    roots = [e for _, relation in relations for e in expressions_of(relation)]
+    roots = [(level, e) for level, relation in relations for e in expressions_of(relation)]
     count = 0
-    for root in (*roots, *expressions_above(aggregate)):
+    for level, root in (*roots, *((0, e) for e in expressions_above(aggregate))):
         for depth, _ in parts_of(root):
             count += 1
-            _limit(depth, MOST_DEPTH, "nested expressions")
+            _limit(level + depth, MOST_DEPTH, "nested expressions")
             _limit(count, MOST_EXPRESSIONS, "expressions")
     _limit(max(depth for depth, _ in relations), MOST_DEPTH, "nested queries")
     _limit(len(aggregate.measures), MOST_MEASURES, "aggregates")

@@ -22,29 +22,19 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, get_args, get_origin, get_type_hints
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Error, Message
 
-from engine.errors import Refused
+from engine.errors import Refused, require
 from engine.trusted import messages, plan
 from protos.splittally.v1 import catalogue_pb2, coordinator_pb2, governance_pb2, node_pb2, plan_pb2
 
 PLAN_BYTES = 1 << 20
 EPOCH = date(1970, 1, 1)
 _MODULES = (plan_pb2, catalogue_pb2, governance_pb2, node_pb2, coordinator_pb2)
-_UNIONS: dict[Any, str] = {
-    plan.Expression: "Expression",
-    plan.Relation: "Relation",
-    messages.FromNode: "FromNode",
-    messages.ToNode: "ToNode",
-    messages.ResultPart: "ResultPart",
-}
-_LITERAL_FIELDS = {
-    plan.Type.BOOLEAN: "boolean",
-    plan.Type.INTEGER: "integer",
-    plan.Type.DECIMAL: "decimal",
-    plan.Type.DATE: "date",
-    plan.Type.TEXT: "text",
-}
+_UNIONS: dict[Any, str] = {getattr(plan, name): name for name in ("Expression", "Relation")}
+_UNIONS |= {getattr(messages, name): name for name in ("FromNode", "ToNode", "ResultPart")}
+_LITERAL_FIELDS = {kind: kind.name.lower() for kind in plan.Type}
+_UNREADABLE = (Error, ValueError, TypeError, ArithmeticError, RecursionError)
 
 
 def digest(payload: bytes) -> bytes:
@@ -53,14 +43,20 @@ def digest(payload: bytes) -> bytes:
 
 
 def encode(record: object, kind: Any = None) -> bytes:
-    """The canonical bytes of a frozen record; ``kind`` names the union when the record stands for one."""
+    """The canonical bytes of a frozen record; ``kind`` names the union when the record stands for one.
+
+    Raises Refused POLICY_WIRE_INVALID for a value outside its field's range, and for nesting that ``decode`` would
+    refuse: protobuf's parser stops at 100 messages inside each other, and a call inside a call takes two.
+    """
     kind = kind or type(record)
     message = _message_class(kind)()
     try:
         _codec(kind)[0](record, message)
-    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        payload = bytes(message.SerializeToString(deterministic=True))
+        type(message)().ParseFromString(payload)
+    except _UNREADABLE as error:
         raise Refused("POLICY_WIRE_INVALID", internal=repr(error)) from None
-    return bytes(message.SerializeToString(deterministic=True))
+    return payload
 
 
 def decode(kind: Any, payload: bytes, limit: int = 4 << 20) -> Any:
@@ -68,16 +64,14 @@ def decode(kind: Any, payload: bytes, limit: int = 4 << 20) -> Any:
 
     Raises Refused POLICY_WIRE_INVALID for anything else.
     """
-    if len(payload) > limit:
-        raise Refused("POLICY_WIRE_INVALID", internal=f"{len(payload)} bytes")
+    require(len(payload) <= limit, "POLICY_WIRE_INVALID", internal=f"{len(payload)} bytes")
     message = _message_class(kind)()
     try:
         message.ParseFromString(payload)
         record = _codec(kind)[1](message)
-    except (DecodeError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise Refused("POLICY_WIRE_INVALID", internal=repr(error)) from None
-    if encode(record, kind) != payload:
-        raise Refused("POLICY_WIRE_INVALID", internal="not canonical")
+    require(encode(record, kind) == payload, "POLICY_WIRE_INVALID", internal="not canonical")
     return record
 
 

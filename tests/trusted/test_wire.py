@@ -235,6 +235,22 @@ def _tlv(field: int, body: bytes) -> bytes:
     return bytes([field << 3 | 2]) + written + bytes([length]) + body
 
 
+def test_what_is_encoded_can_be_decoded_at_every_depth() -> None:
+    expression: plan.Expression = plan.Literal(plan.Type.DECIMAL, Fraction(1, 2))
+    carried = []
+    for depth in range(1, 400):
+        try:
+            payload = wire.encode(expression, plan.Expression)
+        except Refused as refused:
+            assert refused.code == "POLICY_WIRE_INVALID"
+        else:
+            assert wire.decode(plan.Expression, payload) == expression
+            carried.append(depth)
+        expression = plan.Call(plan.Function.NOT, (expression,))
+    assert carried == list(range(1, len(carried) + 1))
+    assert 45 < len(carried) < 55
+
+
 @pytest.mark.parametrize("depth", [200, 5_000])
 def test_deep_nesting_is_refused_and_crashes_nothing(depth: int) -> None:
     expression: plan.Expression = plan.ColumnRef("a")
@@ -245,7 +261,7 @@ def test_deep_nesting_is_refused_and_crashes_nothing(depth: int) -> None:
     with pytest.raises(Refused, match="POLICY_WIRE_INVALID"):
         wire.decode(plan.Expression, payload)
     with pytest.raises(Refused, match="POLICY_WIRE_INVALID"):
-        wire.decode(plan.Expression, wire.encode(expression, plan.Expression))
+        wire.encode(expression, plan.Expression)
 
 
 @pytest.mark.parametrize(

@@ -149,8 +149,9 @@ def _joined(joins: int) -> Relation:
 
 
 LIMITS: dict[str, tuple[Callable[[int], Plan], int, str | None]] = {
-    "depth of expressions": (lambda n: filtered(_nested(n)), 64, None),
-    "depth of queries": (lambda n: filtered(column("flag"), n - 1), 64, None),
+    "depth of expressions": (lambda n: filtered(_nested(n)), 39, None),
+    "depth of queries": (lambda n: filtered(column("flag"), n - 1), 40, None),
+    "depth of both": (lambda n: filtered(_nested(n - 20), 20), 40, None),
     "expressions": (lambda n: filtered(call("IN", column("age"), *[value(1)] * (n - 11))), 2000, None),
     "aggregates": (
         lambda n: measured(*[counted(filter=call("EQUAL", column("age"), value(i))) for i in range(n)]),
@@ -172,6 +173,12 @@ def test_plans_beyond_the_limits_are_refused(name: str) -> None:
     for beyond in (most + 1, 50 * most):
         with pytest.raises(Refused, match="SQL_TOO_COMPLEX"):
             verify_plan(build(beyond), CATALOGUE, RULES)
+
+
+@pytest.mark.parametrize("name", [name for name in LIMITS if name.startswith("depth")])
+def test_the_deepest_plan_fits_the_wire(name: str) -> None:
+    build, most, _ = LIMITS[name]
+    assert decode(Plan, encode(build(most))) == build(most)
 
 
 def test_cells_and_keys_are_limited_by_the_rules() -> None:
