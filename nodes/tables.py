@@ -147,15 +147,16 @@ def _write(
         _check(bound, dataset, columns)
         raw = reading(file, [c.name for c in columns], bound.local_columns, source.dialect)
         statements.append(f"INSERT INTO {table} {selection(bound, dataset, raw, source.dialect)}")
-    person = quoted(dataset.person.column)
     statements += row_cap(dataset, table, snapshot, source.dialect)
-    statements.append(f"SELECT COUNT(*), COUNT(DISTINCT {person}) FROM {table}")
+    persons = f"DISTINCT {quoted(dataset.person.column)}" if dataset.rows_per_person > 1 else "*"
+    statements.append(f"SELECT COUNT(*), COUNT({persons}) FROM {table}")
     answer = source.cut(alias(dataset.name), path, files, spill, statements)
     if isinstance(answer, int):
-        failed = files[answer - 1] if 0 < answer <= len(files) else None
-        raise BadFile("FILE_SOURCE_UNREADABLE", path=str(failed or bound.dataset))
-    [[rows, persons]] = answer[-1]
-    if rows > dataset.at_most_rows or persons > dataset.at_most_persons:
+        if 0 < answer <= len(files):
+            raise BadFile("FILE_SOURCE_UNREADABLE", path=str(files[answer - 1]))
+        raise Unavailable("NODE_SOURCE_FAILED", internal=f"statement {answer} of a cut")
+    [[held, distinct]] = answer[-1]
+    if held > dataset.at_most_rows or distinct > dataset.at_most_persons:
         raise BadFile("FILE_SOURCE_TOO_LARGE", dataset=dataset.name)
 
 

@@ -19,11 +19,12 @@ Row = list[str | int | float | bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one query may use."""
+    """What one query may use; a snapshot may take longer to cut, and spills to disk."""
 
     threads: int = 2
     memory_mb: int = 2048
     seconds: float = 120.0
+    cut_seconds: float = 7200.0
 
 
 class Source(Protocol):

@@ -69,7 +69,8 @@ DUCKDB = Dialect(
         F.MULTIPLY: "({0} * {1})",
         F.DIVIDE: "CASE WHEN {1} <> 0 THEN {0} / {1} END",
         F.INTEGER_DIVIDE: (
-            "CASE WHEN {1} = 0 THEN NULL WHEN {1} = -1 THEN TRY_CAST(-CAST({0} AS HUGEINT) AS BIGINT) ELSE {0} // {1} END"
+            "CASE WHEN {1} = 0 THEN NULL WHEN {1} = -1 THEN TRY_CAST(-CAST({0} AS HUGEINT) AS BIGINT)"
+            " ELSE {0} // {1} END"
         ),
         F.MODULO: "CASE WHEN {1} = 0 THEN NULL WHEN {1} = -1 THEN {0} - {0} ELSE {0} % {1} END",
         F.NEGATE: "(- {0})",

@@ -102,7 +102,8 @@ class DuckDBSource:
             "files": [str(f) for f in files],
             "spill": str(spill),
         }
-        answer = self._ask({"cut": {"engine": opening, "statements": list(statements)}})
+        request = {"cut": {"engine": opening, "statements": list(statements)}}
+        answer = self._ask(request, seconds=self.limits.cut_seconds)
         return answer["rows"] if "rows" in answer else int(answer["failed"])
 
     def close(self) -> None:
@@ -115,14 +116,16 @@ class DuckDBSource:
         read = {name: str(path) for name, path in databases.items()}
         return {"threads": self.limits.threads, "memory_mb": self.limits.memory_mb, "read": read}
 
-    def _ask(self, request: dict[str, Any], opening: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _ask(
+        self, request: dict[str, Any], opening: dict[str, Any] | None = None, seconds: float | None = None
+    ) -> dict[str, Any]:
         """One request to one worker that nobody else uses meanwhile."""
         child = self._take(opening)
         try:
             if opening is not None and child.opened != opening:
                 child.ask({"open": opening}, self.limits.seconds)
                 child.opened = opening
-            answer = child.ask(request, self.limits.seconds)
+            answer = child.ask(request, seconds or self.limits.seconds)
         except Unavailable:
             child.close()
             raise

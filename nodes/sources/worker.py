@@ -122,7 +122,8 @@ def columns_of(path: str) -> list[tuple[str, str]]:
     """Names and engine types of a file's columns: Parquet by its schema, CSV by its first line, no rows."""
     if not path.endswith(".parquet"):
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            return [(name, "VARCHAR") for name in next(csv.reader(file), [])]
+            names = next(csv.reader(file), [])
+        return [(name or f"column{position}", "VARCHAR") for position, name in enumerate(names)]
     connection = engine(1, 256, read={}, write={}, files=[path], spill="")
     try:
         rows = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({_text(path)})").fetchall()  # noqa: S608

@@ -214,6 +214,12 @@ def test_many_files_with_columns_in_any_order(source: DuckDBSource, tmp_path: Pa
     assert stored(tables, "people") == [("p1", 1), ("p2", 2), ("p3", 3), ("p4", 4)]
 
 
+def test_a_column_without_a_name_does_no_harm(source: DuckDBSource, tmp_path: Path) -> None:
+    columns = (PEOPLE[0], Column("x", Type.INTEGER))
+    tables = publish(dataset(columns), ",person_id,x\n0,p1,5\n1,p2,6\n", tmp_path, source)
+    assert stored(tables, "people") == [("p1", 5), ("p2", 6)]
+
+
 def test_an_empty_file_gives_an_empty_table(source: DuckDBSource, tmp_path: Path) -> None:
     assert stored(publish(dataset(), HEADER, tmp_path, source), "people") == []
 
