@@ -38,6 +38,7 @@ from engine.trusted.sign import open_request
 log = structlog.get_logger("coordinator")
 RUNS_AT_ONCE = 64
 LIST_MOST = 1_000
+DRAIN_SECONDS = 10.0
 RESTART_GATHER = 15_000  # ms: after a start, nodes take a while to dial in again
 
 
@@ -49,6 +50,8 @@ class Desk:
         self._manifest = home.manifest_record()
         self._pool = ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="run")
         self._stopping = threading.Event()
+        self._idle = threading.Condition()
+        self._runs: set[Run] = set()
 
     @property
     def _board(self) -> Board:
@@ -109,16 +112,26 @@ class Desk:
             else:
                 self._start(Run(case, patient, attempts))
 
-    def drain(self) -> None:
-        """Takes nothing new, and returns when every request under way has ended."""
+    def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Takes nothing new; requests under way have ``seconds`` to end, the others wait for the next start."""
         self._stopping.set()
+        with self._idle:
+            self._idle.wait_for(lambda: not self._runs, seconds)
+            for run in self._runs:
+                run.inbox.put(None)
         self._pool.shutdown(wait=True)
 
     def _start(self, run: Run) -> None:
-        self._pool.submit(run.drive).add_done_callback(partial(self._ended, run.case.digest))
+        with self._idle:
+            self._runs.add(run)
+        self._pool.submit(run.drive).add_done_callback(partial(self._ended, run))
 
-    def _ended(self, digest: bytes, future: Future[None]) -> None:
+    def _ended(self, run: Run, future: Future[None]) -> None:
         """A run that failed, instead of ending its request, ends it with a code."""
+        with self._idle:
+            self._runs.discard(run)
+            self._idle.notify_all()
+        digest = run.case.digest
         error = future.exception()
         if error is None:
             return

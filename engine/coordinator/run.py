@@ -34,13 +34,13 @@ class Run:
 
     def __init__(self, case: Admitted, services: Services, attempts: int = 0) -> None:
         self.case, self.services = case, services  # (1) admitted, by admit.py
-        self.inbox: SimpleQueue[Event] = SimpleQueue()
+        self.inbox: SimpleQueue[Event | None] = SimpleQueue()  # None: go no further
         self.readies = Readies(case.digest, services.roster, self.inbox.put)
         self.readies.attempt = attempts
         self.intake: Intake | None = None
 
     def drive(self) -> None:
-        """Runs the request to its end: RELEASED, REFUSED or EXPIRED."""
+        """Runs the request to its end: RELEASED, REFUSED or EXPIRED; or leaves it to the next start."""
         links, left_ms = self.services.links, self.case.request.expires_ms - self.services.clock.now_ms()
         terms = terms_of(self.case, self.services.roster, self.services.windows, self._now() + left_ms)
         links.listen(self.case.digest, self.readies)
@@ -52,7 +52,10 @@ class Run:
                         self._perform(action)
                     if state.phase is rounds.Phase.ENDED:
                         return
-                    state, actions = rounds.step(terms, state, self._next(state.deadline), self._now())
+                    event = self._next(state.deadline)
+                    if event is None:
+                        return
+                    state, actions = rounds.step(terms, state, event, self._now())
         finally:
             links.forget(self.case.digest)
             self._close()
@@ -60,7 +63,7 @@ class Run:
     def _now(self) -> int:
         return int(self.services.clock.monotonic_ms())
 
-    def _next(self, deadline: int) -> Event:
+    def _next(self, deadline: int) -> Event | None:
         try:
             return self.inbox.get(timeout=max(deadline - self._now(), 1) / 1e3)
         except Empty:

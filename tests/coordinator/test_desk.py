@@ -334,6 +334,20 @@ def test_a_stopping_coordinator_takes_nothing_new(bench: Bench) -> None:
         bench.desk.submit("analyst", make_submission(bench.federation))
 
 
+def test_a_request_that_does_not_end_in_time_waits_for_the_next_start(bench: Bench) -> None:
+    bench.members["west"].faults.add("silent")
+    submission = make_submission(bench.federation)
+    digest = bench.desk.submit("analyst", submission).request_digest
+    bench.desk.drain(0.05)
+    assert [found for found, _, _ in bench.services.store.unfinished()] == [digest]
+    bench.members["west"].faults.clear()
+    again = bench.restarted()
+    again.desk.resume()
+    for member in again.members.values():
+        member.join(again.links)
+    assert list(again.desk.watch("analyst", digest, lambda: True))[-1].state is RequestState.RELEASED
+
+
 def test_a_run_that_fails_ends_its_request_with_a_code(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("a library's own words")

@@ -224,3 +224,13 @@ def test_refusals_reach_the_analyst_as_their_errors(served: Served) -> None:
     with pytest.raises(Refused, match="POLICY_N_MIN") as caught:
         served.line("analyst").submit(make_submission(served.federation, n_min=1))
     assert isinstance(caught.value, SplittallyError)
+
+
+def test_the_command_ends_with_the_exit_status_of_its_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from engine.coordinator.__main__ import main
+
+    monkeypatch.setattr("sys.argv", ["coordinator", "--home", "/nonexistent"])
+    assert main() == 2
+    assert capsys.readouterr().err.startswith("FILE_HOME_MISSING")
