@@ -1,4 +1,4 @@
-"""The analyst's client: ``connect``, then ``query(...).wait()``."""
+"""The analyst's side of a federation: ``from engine.client import connect``."""
 
 from engine.client.session import connect
 
