@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import grpc
 import pytest
+import structlog
 
 from engine.client.session import Session, connect
 from engine.coordinator import server
@@ -16,6 +18,7 @@ from engine.governance.federation import Federation
 from engine.trusted.home import Home
 from tests.coordinator.members import Double, doubles, make_federation
 
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 COUNTS = {"east": (1, 10), "north": (2, 20), "west": (4, 40)}
 
 
