@@ -88,14 +88,14 @@ class Expressions:
         fields = ", ".join(self.dialect.field.format(f"a{i}", arguments[i]) for i in repeated)
         return self.dialect.let.format(template.format(*named), name, fields)
 
-    def converted(self, text: str, source: Type, to: Type) -> str:
-        """A value of one type as another, NULL where it does not fit."""
+    def converted(self, text: str, source: Type, to: Type, *, exact: bool = True) -> str:
+        """A value of one type as another, NULL where it does not fit; ``exact``: an integer within 2**53."""
         tried = self.dialect.try_cast(text, to)
         if source is to:
             return text
         if to is Type.INTEGER and source is Type.DECIMAL:
             tried = self.dialect.try_cast(f"round({text})", to)
-        if to is Type.INTEGER and source is not Type.BOOLEAN:
+        if to is Type.INTEGER and source is not Type.BOOLEAN and exact:
             return self.bound(self.dialect.exact, tried)
         if to is Type.DECIMAL and source is not Type.INTEGER:
             return self.dialect.finite.format(tried)

@@ -73,7 +73,7 @@ def selection(bound: DatasetBinding, dataset: Dataset, raw: str, dialect: Dialec
     values = [f"{local.bound(FORMS[dataset.person.form], person)} AS {quoted(dataset.person.column)}"]
     for column in _others(dataset):
         value = _converted(bindings[column.name], column.type, local, dataset, column.name)
-        values.append(f"{_on_grid(value, column, dialect)} AS {quoted(column.name)}")
+        values.append(f"{_on_grid(value, column, local)} AS {quoted(column.name)}")
     consent = ""
     if bound.consent is not None:
         consent = f" WHERE {_converted(bound.consent, Type.BOOLEAN, local, dataset, 'consent')}"
@@ -87,7 +87,7 @@ def selection(bound: DatasetBinding, dataset: Dataset, raw: str, dialect: Dialec
 
 def _converted(expression: Expression, to: Type, local: Expressions, dataset: Dataset, column: str) -> str:
     try:
-        return local.converted(local.value(expression), local.domain(expression).type, to)
+        return local.converted(local.value(expression), local.domain(expression).type, to, exact=False)
     except Refused as error:
         raise BadFile("FILE_BINDING_TYPE", dataset=dataset.name, column=column, internal=str(error)) from None
 
@@ -113,16 +113,21 @@ def _end(column: Column, end: Fraction) -> Literal:
     return Literal(column.type, int(end) if column.type is Type.INTEGER else end)
 
 
-def _on_grid(value: str, column: Column, dialect: Dialect) -> str:
-    """A decimal as the nearest multiple of its step: the double that a literal of that multiple is."""
+def _on_grid(value: str, column: Column, local: Expressions) -> str:
+    """A decimal as the nearest multiple of its step: the double that a literal of that multiple is.
+
+    Where no bounds keep it small, a double too large to have places as fine as the step stays as it is.
+    """
     if column.step is None:
         return value
-    up, down = (
-        dialect.cast(text_literal(str(float(n))), Type.DECIMAL)
-        for n in (column.step.denominator, column.step.numerator)
+    up, down, large = (
+        local.literal(Literal(Type.DECIMAL, Fraction(n)))
+        for n in (column.step.denominator, column.step.numerator, column.step * 2**52)
     )
-    nearest = f"(floor({value} * {up} / {down} + 0.5) * {down} / {up})"
-    return nearest if column.bounds else dialect.finite.format(nearest)
+    nearest = f"(floor({{0}} * {up} / {down} + 0.5) * {down} / {up})"
+    if column.bounds is None:
+        nearest = f"CASE WHEN abs({{0}}) < {large} THEN {nearest} ELSE {{0}} END"
+    return local.bound(nearest, value)
 
 
 def row_cap(dataset: Dataset, table: str, key: str, dialect: Dialect) -> list[str]:

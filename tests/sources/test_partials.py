@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from fractions import Fraction
+from math import prod, sqrt
 from pathlib import Path
 
 import pytest
 from published import PEOPLE, catalogue_of, dataset, publish
 
 from engine.errors import Unavailable
-from engine.trusted.calibrate import calibrate, cells_of, layout_of
+from engine.trusted.calibrate import block_norms, calibrate, cells_of, grid_of, layout_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import clamp_of, domain_of, key_values, scope_of
 from engine.trusted.plan import (
@@ -30,6 +31,7 @@ from engine.trusted.plan import (
     Type,
 )
 from engine.trusted.records import Loss
+from engine.trusted.stability import stability_of
 from nodes.partials import partials
 from nodes.sources.duckdb import DuckDBSource
 from nodes.tables import Tables
@@ -95,6 +97,50 @@ def test_partials_of_parts_add_up_to_partials_of_the_whole(
     assert tuple(map(sum, zip(*parts, strict=True))) == whole
     assert len(whole) == cells_of(plan.aggregate)
     assert sum(map(bool, whole)) > 60
+
+
+EXTREME = (
+    ["big,N,F,130,1e9,2021-12-31,,\n"] * 6,
+    ["big,N,F,-9,-1e9,2020-01-01,,\n"] * 2,
+    [f"big,{r},{s},130,1e308,2020-{m:02}-28,,\n" for r in "NSEW" for s in "FM" for m in (2, 5, 8, 11)],
+    ["big,X,,nan,inf,infinity,,\n"] * 3,
+    ["p3,W,M,30,250000,2020-06-30,true,\n"] * 3,
+)
+
+
+@pytest.mark.parametrize(("rows", "groups"), [(1, 1), (4, 4), (4, 2)])
+def test_one_person_moves_no_block_beyond_its_norm(
+    source: DuckDBSource, tmp_path: Path, rows: int, groups: int
+) -> None:
+    """Neighbouring files, same snapshot key: the real partials differ by at most the declared L2 norms.
+
+    And the norms are not wasted: somebody reaches at least half of those of counts and sums.
+    """
+    definition = dataset(rows_per_person=rows, groups_per_person=groups)
+    catalogue = catalogue_of(definition)
+    plan = plan_of(catalogue)
+    calibration = calibrate(plan, catalogue, Loss(10_000_000, 0), 1, 0)
+    scope = scope_of(Scan("people"), catalogue)
+    bounds = tuple(grid_of(m, scope).bound_steps for m in plan.aggregate.measures)
+    norms = block_norms(plan.aggregate, bounds, stability_of(Scan("people"), catalogue))
+    body = lines(60, seed=4)
+    reached = [0.0] * len(plan.aggregate.measures)
+    before = [x for x in body if not x.startswith("p3,")]
+
+    def sums(part: list[str], name: str) -> tuple[int, ...]:
+        tables = publish(definition, HEADER + "".join(part), tmp_path / name, source, seed=2)
+        return partials(plan, catalogue, calibration, tables, source)
+
+    without = sums(before, "without")
+    for index, added in enumerate(EXTREME):
+        moved = [a - b for a, b in zip(sums(before + added, str(index)), without, strict=True)]
+        for block in layout_of(plan.aggregate):
+            cells = moved[block.offset : block.offset + prod(block.shape)]
+            allowed = norms[block.measure][block.grouping_set] * calibration.multipliers[block.measure] ** 2
+            square = sum(c * c for c in cells)
+            assert square <= allowed, (index, block)
+            reached[block.measure] = max(reached[block.measure], sqrt(square / allowed))
+    assert min(reached) >= 0.5
 
 
 def hash_of(line: str) -> int:
