@@ -1,5 +1,7 @@
 """The table of error codes: sentence and hint of each. Codes are never reused or renamed.
 
+One table on purpose, however long: codes are looked up here, and a code must not stand twice.
+
 Sentences are filled with public facts in braces. Prefixes decide the exit status (engine/errors.py).
 """
 
@@ -140,7 +142,10 @@ CODES: dict[str, ErrorCode] = {
         "Count rows with COUNT(*), or have `overlap: 1` stated in the catalogue if it is true.",
     ),
     "SQL_TEXT_TOO_LONG": ErrorCode("The statement is longer than 16 KiB.", "Ask for less in one statement."),
-    "SQL_TOO_DEEP": ErrorCode("The statement is nested more than 64 levels deep.", "Write it in a flatter form."),
+    "SQL_TOO_DEEP": ErrorCode(
+        "The statement is nested too deeply: at most 64 brackets, or 39 functions within functions.",
+        "Write it in a flatter form.",
+    ),
     "SQL_TOO_MANY_PARTS": ErrorCode(
         "The statement has more than 2,000 parts, with the queries it names written out.",
         "Ask for less in one statement.",
@@ -299,10 +304,6 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_CALLER": ErrorCode(
         "The certificate presented does not name a member who may do this.",
         "Use the home whose keys the federation manifest names.",
-    ),
-    "POLICY_CATALOGUE_DIFFERS": ErrorCode(
-        "The plan was made for another edition of the catalogue.",
-        "Install the current federation manifest and ask again.",
     ),
     "POLICY_AGREEMENT_CHOICE": ErrorCode(
         "The agreement is not named, and those in force for {name} are: {agreements}.",

