@@ -87,7 +87,7 @@ CODES: dict[str, ErrorCode] = {
     ),
     "FILE_SOURCE_UNREADABLE": ErrorCode(
         "The file {path} cannot be read as a table.",
-        "CSV files need a header line of distinct names, commas, UTF-8, one kind of line end, equally many fields a line.",
+        "CSV files need a header of distinct names, commas, UTF-8, one kind of line end, as many fields in each line.",
     ),
     "FILE_SOURCE_COLUMN_MISSING": ErrorCode(
         "A file bound to {dataset} has no column {column}.", "Check the names in the file and in the binding."
