@@ -1,0 +1,172 @@
+"""A coordinator that lies: it has the coordinator's keys and address, and real nodes dial it. It keeps no rule."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+
+import grpc
+
+from engine.client.query import Query
+from engine.trusted import wire
+from engine.trusted.calibrate import calibrate
+from engine.trusted.clock import SystemClock
+from engine.trusted.home import Tls
+from engine.trusted.messages import (
+    AnswerSet,
+    AskAnswer,
+    AskReady,
+    FromNode,
+    Hello,
+    OpenRound,
+    RoundRefusal,
+    ShareSet,
+    Submission,
+    ToNode,
+    VectorPart,
+    Welcome,
+)
+from engine.trusted.plan import Plan
+from engine.trusted.random import SystemRandomness
+from engine.trusted.records import Participant, Request, RoundManifest, SignedRecord
+from engine.trusted.sign import Roster, open_share
+from tests.processes.faults_fleet import MEMBERS, NODES, PATIENCE, Fleet, until
+
+
+class Rogue:
+    """Serves the Federation stream at ``address``; ``tell`` and ``hear`` are all it does by itself."""
+
+    def __init__(self, address: str, tls: Tls, roster: Roster) -> None:
+        self._roster = roster
+        self._outboxes: dict[str, SimpleQueue[ToNode | None]] = {}
+        self._heard: dict[str, SimpleQueue[FromNode]] = defaultdict(SimpleQueue)
+        self.hellos: dict[str, Hello] = {}
+        self._server = grpc.server(ThreadPoolExecutor(32), options=[("grpc.so_reuseport", 0)])
+        attend = {"Attend": grpc.stream_stream_rpc_method_handler(self._attend)}
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("splittally.v1.Federation", attend),)
+        )
+        credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)], tls.authority, require_client_auth=True)
+        self.port = self._server.add_secure_port(address, credentials)
+        self._server.start()
+
+    def __enter__(self) -> Rogue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for outbox in self._outboxes.values():
+            outbox.put(None)
+        self._server.stop(0).wait()
+
+    def _attend(self, messages: Iterator[bytes], _: grpc.ServicerContext) -> Iterator[bytes]:
+        hello = wire.decode(FromNode, next(messages))
+        assert isinstance(hello, Hello)
+        outbox = self._outboxes[hello.node] = SimpleQueue()
+        self.hellos[hello.node] = hello
+        threading.Thread(target=self._read, args=(hello.node, messages, outbox), daemon=True).start()
+        yield wire.encode(Welcome(1, hello.epoch), ToNode)
+        for message in iter(outbox.get, None):
+            yield wire.encode(message, ToNode)
+
+    def _read(self, node: str, messages: Iterator[bytes], outbox: SimpleQueue[ToNode | None]) -> None:
+        try:
+            for payload in messages:
+                self._heard[node].put(wire.decode(FromNode, payload))
+        except grpc.RpcError:
+            pass  # the stream broke
+        finally:
+            self.hellos.pop(node, None)
+            outbox.put(None)
+
+    def await_members(self, *names: str) -> None:
+        until(f"{names} dialled", lambda: set(names) <= set(self.hellos))
+
+    def restart(self, fleet: Fleet, *names: str) -> None:
+        """Starts killed members again, and waits for them."""
+        until(f"{names} missed", lambda: not set(names) & set(self.hellos))
+        for name in names:
+            fleet.begin(name)
+        self.await_members(*names)
+
+    def tell(self, member: str, message: ToNode) -> None:
+        self._outboxes[member].put(message)
+
+    def hear(self, member: str) -> FromNode:
+        """The next message of a member; none within the time is a failure."""
+        try:
+            return self._heard[member].get(timeout=PATIENCE)
+        except Empty:
+            raise AssertionError(f"{member} said nothing") from None
+
+    def manifest(self, submission: Submission, helpers: tuple[str, ...], attempt: int = 1) -> bytes:
+        """A round manifest that no member can tell from an honest one; its nonce makes it another round each time."""
+        request: Request = wire.decode(Request, submission.request.payload)
+        plan: Plan = wire.decode(Plan, submission.plan, wire.PLAN_BYTES)
+        digest, now = wire.digest(submission.request.payload), SystemClock().now_ms()
+        for helper in helpers:
+            self.tell(helper, AskReady(digest, NODES))
+        readies = tuple(self.hear(helper) for helper in helpers)
+        manifest = RoundManifest(
+            version=1,
+            nonce=SystemRandomness().bytes(16),
+            request=submission.request,
+            plan=submission.plan,
+            approvals=(),
+            epoch=self._roster.manifest.epoch,
+            attempt=attempt,
+            run=1,
+            phase=1,
+            participants=tuple(Participant(n, self.hellos[n].snapshots) for n in NODES),
+            helpers=helpers,
+            calibration=calibrate(plan, self._roster.manifest.catalogue, request.loss, request.n_min, request.f),
+            created_ms=now,
+            deadline_ms=now + 60_000,
+            readies=tuple(record for record in readies if isinstance(record, SignedRecord)),
+        )
+        return wire.encode(manifest)
+
+    def open(self, manifest: bytes, *members: str) -> dict[str, tuple[bytes, ShareSet] | str]:
+        """Opens a round; what each node answers: its vector and shares, or the code of its refusal."""
+        for member in members:
+            self.tell(member, OpenRound(manifest))
+        return {member: self._answer(member) for member in members if member in NODES}
+
+    def _answer(self, member: str) -> tuple[bytes, ShareSet] | str:
+        match self.hear(member):
+            case RoundRefusal(_, code):
+                return code
+            case VectorPart(body=body):
+                shares = self.hear(member)
+                assert isinstance(shares, ShareSet)
+                return body, shares
+        raise AssertionError("neither a vector nor a refusal")
+
+    def ask(self, helper: str, round_: bytes, sets: list[ShareSet]) -> SignedRecord | str:
+        """Asks a helper for its masks over these nodes' shares: its signed answer, or the code of its refusal."""
+        own = [r for s in sets for r in s.shares if open_share(r, self._roster).member == helper]
+        self.tell(helper, AskAnswer(round_, tuple(own), ()))
+        while True:
+            match self.hear(helper):
+                case RoundRefusal(_, code):
+                    return code
+                case AnswerSet(answer=answer):
+                    return answer
+
+
+@contextmanager
+def lying(fleet: Fleet, n_min: int) -> Iterator[tuple[Rogue, Query, Submission]]:
+    """A lying coordinator in the place of the honest one, and a question that its analyst signed."""
+    with fleet.session() as session:
+        query = fleet.question(session, n_min)
+        session.line.submit = lambda submission: None  # type: ignore[method-assign,assignment,return-value]
+        query.submit()
+        assert query.asked is not None
+        fleet.kill("coordinator")
+        home = fleet.home("coordinator")
+        with Rogue((home.path / "address").read_text().strip(), home.tls(), home.roster()) as rogue:
+            rogue.await_members(*MEMBERS)
+            yield rogue, query, query.asked.submission
