@@ -39,7 +39,7 @@ log = structlog.get_logger("coordinator")
 RUNS_AT_ONCE = 64
 LIST_MOST = 1_000
 DRAIN_SECONDS = 10.0
-RESTART_GATHER = 15_000  # ms: after a start, nodes take a while to dial in again
+RESTART_GATHER = 25_000  # ms: longer than the longest pause of a node between two tries to dial in
 
 
 class Desk:

@@ -20,6 +20,7 @@ import pytest
 
 from engine.cli.main import run
 from engine.client.calls import Line
+from engine.coordinator.desk import RESTART_GATHER
 from engine.errors import Refused, SplittallyError, Unavailable
 from engine.governance.federation import found
 from engine.local.federation import ANALYST
@@ -30,7 +31,7 @@ from engine.trusted.messages import FromNode, Hello, OpenRound, RequestState, To
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import JournalHead, JournalKind, SignedRecord
 from engine.trusted.sign import open_answer, sign_head
-from nodes.server import METHOD, dial
+from nodes.server import BACKOFF_MOST, METHOD, dial
 from tests.processes.faults_fleet import (
     CANARY_PERSON,
     CANARY_VALUE,
@@ -173,12 +174,16 @@ def test_a_coordinator_killed_mid_round_goes_on_where_it_was(fleet: Fleet) -> No
         fleet.kill("coordinator")
         fleet.resume()
         fleet.begin("coordinator")
-        check_answer(query.wait(timeout=15 + SLACK), set(NODES))
+        check_answer(query.wait(timeout=RESTART_GATHER / 1e3 + SLACK), set(NODES))
         second = fleet.round(digest_of(query), attempt=2)
         assert (first.attempt, second.attempt) == (1, 2)
         assert fleet.charges(query) == charged_once(*NODES, *NODES)
     codes = fleet.stored("SELECT code FROM rounds WHERE request = ? ORDER BY attempt", digest_of(query))
     assert codes == [("ROUND_COORDINATOR_RESTARTED",), ("",)]
+
+
+def test_a_restarted_coordinator_waits_longer_than_any_node_pauses() -> None:
+    assert RESTART_GATHER > 1e3 * BACKOFF_MOST
 
 
 def test_a_replayed_request_is_the_same_request(fleet: Fleet) -> None:
@@ -368,5 +373,5 @@ def test_ledgers_outlive_a_kill_of_everything(fleet: Fleet) -> None:
         assert fleet.charges(query) == charged_once(*NODES)
         fleet.check_books()
         fleet.restore()  # and the request goes on
-        check_answer(query.wait(timeout=15 + SLACK), set(NODES))
+        check_answer(query.wait(timeout=RESTART_GATHER / 1e3 + SLACK), set(NODES))
         assert fleet.charges(query) == charged_once(*NODES, *NODES)
