@@ -123,8 +123,7 @@ class DuckDBSource:
         child = self._take(opening)
         try:
             if opening is not None and child.opened != opening:
-                child.ask({"open": opening}, self.limits.seconds)
-                child.opened = opening
+                child.opened = opening if "opened" in child.ask({"open": opening}, self.limits.seconds) else {}
             answer = child.ask(request, seconds or self.limits.seconds)
         except Unavailable:
             child.close()

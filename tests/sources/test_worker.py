@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,9 @@ FORBIDDEN = [
     "CREATE TABLE snapshot_people.y AS SELECT 1",
     "INSERT INTO snapshot_people.rows (person_id) VALUES ('x')",
     "DELETE FROM snapshot_people.rows",
+    "SELECT 1; SELECT 2",
+    "BEGIN",
+    "COMMIT",
     "CALL enable_logging(storage = 'file', storage_path = '/tmp/splittally-escape')",
 ]
 
@@ -61,9 +65,19 @@ def test_the_engine_is_locked_down(source: DuckDBSource, tables: Tables, sql: st
 
 
 def test_nothing_lasts_from_one_query_to_the_next(source: DuckDBSource, tables: Tables) -> None:
-    source.select(tables.databases, ["CREATE TABLE memory.main.z AS SELECT 1"], 10)
-    with pytest.raises(Unavailable):
-        source.select(tables.databases, ["SELECT * FROM memory.main.z"], 10)
+    for made in ("CREATE TABLE memory.main.z AS SELECT 1", "CREATE TEMP TABLE z AS SELECT 1", "PREPARE z AS SELECT 1"):
+        for text in (made, f"COMMIT; {made}", f"{made}; COMMIT"):
+            with pytest.raises(Unavailable):
+                source.select(tables.databases, [text], 10)
+    for later in ("SELECT * FROM memory.main.z", "SELECT * FROM z", "EXECUTE z"):
+        with pytest.raises(Unavailable):
+            source.select(tables.databases, [later], 10)
+    settings = "SELECT name || '=' || value FROM duckdb_settings() ORDER BY ALL"
+    before = source.select(tables.databases, [settings], 500)
+    for called in ("enable_logging('QueryLog')", "enable_profiling()", "set_config('threads', '1')"):
+        with suppress(Unavailable):
+            source.select(tables.databases, [f"SELECT * FROM {called}"], 10)
+    assert source.select(tables.databases, [settings], 500) == before
 
 
 @pytest.mark.parametrize(
