@@ -10,7 +10,7 @@ demo: $(VENV)/.demo ## run the main job on real input
 	$(BIN)/splittally demo
 
 test: $(VENV)/.dev ## run every test
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev ## style, types, import contracts, generated code
 	$(BIN)/ruff check .
@@ -18,6 +18,7 @@ check: $(VENV)/.dev ## style, types, import contracts, generated code
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m protos.build --check
+	$(BIN)/python -m engine.cli.reference --check
 
 benchmark: $(VENV)/.dev ## figures, as ratios in one run
 	$(BIN)/python -m benchmarks
