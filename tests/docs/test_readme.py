@@ -58,7 +58,7 @@ def test_the_readme_has_the_blocks_that_are_run_here() -> None:
     made = [target for block in BLOCKS for target in MAKE.findall(block)]
     assert made == ["demo", "test"]
     assert [block for block in BLOCKS if not MAKE.search(block)] == BLOCKS[1:]
-    assert recipe("test").endswith("-m pytest -n 2\n")
+    assert recipe("test").endswith("-m pytest -n 2 --dist loadfile\n")
 
 
 def test_make_demo(folder: Path) -> None:
