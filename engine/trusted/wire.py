@@ -20,6 +20,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from functools import cache
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any, get_args, get_origin, get_type_hints
 
 from google.protobuf.message import Error, Message
@@ -49,13 +50,8 @@ def encode(record: object, kind: Any = None) -> bytes:
     refuse: protobuf's parser stops at 100 messages inside each other, and a call inside a call takes two.
     """
     kind = kind or type(record)
-    message = _message_class(kind)()
-    try:
-        _codec(kind)[0](record, message)
-        payload = bytes(message.SerializeToString(deterministic=True))
-        type(message)().ParseFromString(payload)
-    except _UNREADABLE as error:
-        raise Refused("POLICY_WIRE_INVALID", internal=repr(error)) from None
+    payload = _canonical(record, kind)
+    _parsed(kind, payload)
     return payload
 
 
@@ -65,16 +61,33 @@ def decode(kind: Any, payload: bytes, limit: int = 4 << 20) -> Any:
     Raises Refused POLICY_WIRE_INVALID for anything else.
     """
     require(len(payload) <= limit, "POLICY_WIRE_INVALID", internal=f"{len(payload)} bytes")
-    message = _message_class(kind)()
+    message = _parsed(kind, payload)
     try:
-        message.ParseFromString(payload)
         record = _codec(kind)[1](message)
     except _UNREADABLE as error:
         raise Refused("POLICY_WIRE_INVALID", internal=repr(error)) from None
-    require(encode(record, kind) == payload, "POLICY_WIRE_INVALID", internal="not canonical")
+    require(_canonical(record, kind) == payload, "POLICY_WIRE_INVALID", internal="not canonical")
     return record
 
 
+def _canonical(record: object, kind: Any) -> bytes:
+    try:
+        message = _message_class(kind)(**_codec(kind)[0](record))
+        return bytes(message.SerializeToString(deterministic=True))
+    except _UNREADABLE as error:
+        raise Refused("POLICY_WIRE_INVALID", internal=repr(error)) from None
+
+
+def _parsed(kind: Any, payload: bytes) -> Message:
+    message = _message_class(kind)()
+    try:
+        message.ParseFromString(payload)
+    except _UNREADABLE as error:
+        raise Refused("POLICY_WIRE_INVALID", internal=repr(error)) from None
+    return message
+
+
+@cache
 def _message_class(kind: Any) -> type[Message]:
     name = _UNIONS.get(kind) or kind.__name__
     for module in _MODULES:
@@ -83,13 +96,13 @@ def _message_class(kind: Any) -> type[Message]:
     raise TypeError(f"no message named {name}")
 
 
-Writer = Callable[[Any, Any], None]
+Writer = Callable[[Any], Any]  # a value as its message's constructor takes it: messages as dicts, None for no field
 Reader = Callable[[Any], Any]
 
 
 @cache
 def _codec(kind: Any) -> tuple[Writer, Reader]:
-    """Writer into, and reader from, the message of ``kind``."""
+    """Writer of, and reader from, the message of ``kind``."""
     if kind is plan.Literal:
         return _write_literal, _read_literal
     if kind is Fraction:
@@ -101,15 +114,15 @@ def _codec(kind: Any) -> tuple[Writer, Reader]:
 
 def _record_codec(kind: Any) -> tuple[Writer, Reader]:
     hints = get_type_hints(kind)
-    parts = [(f.name, *_field_codec(f.name, hints[f.name])) for f in fields(kind)]
+    codecs = [(f.name, *_field_codec(f.name, hints[f.name])) for f in fields(kind)]
+    writers = [(name, put) for name, put, _ in codecs]
+    readers = [get for _, _, get in codecs]
 
-    def write(record: Any, message: Any) -> None:
-        message.SetInParent()
-        for name, put, _ in parts:
-            put(getattr(record, name), message)
+    def write(record: Any) -> dict[str, Any]:
+        return {name: put(getattr(record, name)) for name, put in writers}
 
     def read(message: Any) -> Any:
-        return kind(**{name: get(message) for name, _, get in parts})
+        return kind(*[get(message) for get in readers])
 
     return write, read
 
@@ -118,9 +131,9 @@ def _union_codec(kind: Any) -> tuple[Writer, Reader]:
     members: dict[Any, str] = {m: _member_field(_message_class(kind), m) for m in get_args(kind)}
     classes = {field: member for member, field in members.items()}
 
-    def write(record: Any, message: Any) -> None:
+    def write(record: Any) -> dict[str, Any]:
         member: Any = type(record)
-        _codec(member)[0](record, getattr(message, members[member]))
+        return {members[member]: _codec(member)[0](record)}
 
     def read(message: Any) -> Any:
         field = message.WhichOneof("kind")
@@ -146,24 +159,31 @@ def _field_codec(name: str, hint: Any) -> tuple[Writer, Reader]:
         inner = [a for a in get_args(hint) if a is not type(None)]
         put, get = _field_codec(name, _rejoin(inner))
         return (
-            lambda value, message: None if value is None else put(value, message),
+            lambda value: None if value is None else put(value),
             lambda message: get(message) if message.HasField(name) else None,
         )
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return (
-            lambda value, message: setattr(message, name, value.value),
-            lambda message: hint(getattr(message, name)),
-        )
+        return _number, lambda message: hint(getattr(message, name))
     if hint in (int, str, bytes, bool):
-        return lambda value, message: setattr(message, name, value), lambda message: getattr(message, name)
-    write, read = _codec(hint)
+        return _present, attrgetter(name)
+    write, read = _codec_later(hint)
 
     def take(message: Any) -> Any:
         if not message.HasField(name):
             raise ValueError(f"{name} is missing")
         return read(getattr(message, name))
 
-    return lambda value, message: write(value, getattr(message, name)), take
+    return write, take
+
+
+def _present(value: Any) -> Any:
+    if value is None:
+        raise TypeError("a field without a value")
+    return value
+
+
+def _number(value: enum.Enum) -> Any:
+    return value.value
 
 
 def _rejoin(members: list[Any]) -> Any:
@@ -174,48 +194,33 @@ def _rejoin(members: list[Any]) -> Any:
 
 
 def _repeated_codec(name: str, item: Any) -> tuple[Writer, Reader]:
-    if isinstance(item, type) and issubclass(item, enum.Enum):
-        return (
-            lambda value, message: getattr(message, name).extend(v.value for v in value),
-            lambda message: tuple(item(v) for v in getattr(message, name)),
-        )
     if item in (int, str, bytes):
-        return (
-            lambda value, message: getattr(message, name).extend(value),
-            lambda message: tuple(getattr(message, name)),
-        )
-    write, read = _codec_later(item)
-
-    def put(value: Any, message: Any) -> None:
-        for part in value:
-            write(part, getattr(message, name).add())
-
-    return put, lambda message: tuple(read(m) for m in getattr(message, name))
+        return _present, lambda message: tuple(getattr(message, name))
+    is_enum = isinstance(item, type) and issubclass(item, enum.Enum)
+    write, read = (_number, item) if is_enum else _codec_later(item)
+    return lambda value: [write(v) for v in value], lambda message: tuple([read(v) for v in getattr(message, name)])
 
 
 def _codec_later(item: Any) -> tuple[Writer, Reader]:
     """Expressions and relations hold themselves: look the codec up when it is used."""
-    return lambda record, message: _codec(item)[0](record, message), lambda message: _codec(item)[1](message)
+    return lambda value: _codec(item)[0](value), lambda message: _codec(item)[1](message)
 
 
-def _write_rational(value: Fraction, message: Any) -> None:
-    message.numerator, message.denominator = value.numerator, value.denominator
+def _write_rational(value: Fraction) -> dict[str, Any]:
+    return {"numerator": value.numerator, "denominator": value.denominator}
 
 
 def _read_rational(message: Any) -> Fraction:
     return Fraction(message.numerator, message.denominator)
 
 
-def _write_literal(value: plan.Literal, message: Any) -> None:
-    message.type = value.type.value
-    if value.value is None:
-        return
-    if isinstance(value.value, Fraction):
-        _write_rational(value.value, message.decimal)
-    elif isinstance(value.value, date):
-        message.date = (value.value - EPOCH).days
-    else:
-        setattr(message, _LITERAL_FIELDS[value.type], value.value)
+def _write_literal(value: plan.Literal) -> dict[str, Any]:
+    shown: Any = value.value
+    if isinstance(shown, Fraction):
+        shown = _write_rational(shown)
+    elif isinstance(shown, date):
+        shown = (shown - EPOCH).days
+    return {"type": value.type.value, _LITERAL_FIELDS[value.type]: shown}
 
 
 def _read_literal(message: Any) -> plan.Literal:
