@@ -12,6 +12,7 @@ Checked by: tests/trusted_crypto/test_sign.py::test_a_signature_on_one_kind_is_n
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography.exceptions import InvalidSignature
@@ -74,9 +75,15 @@ def sign_head(head: records.JournalHead, key: SigningKey) -> records.SignedHead:
 def verify_signature(kind: RecordKind, payload: bytes, signature: Signature, public_key: bytes) -> None:
     """Raises Refused POLICY_SIGNATURE_INVALID unless ``public_key`` signed ``payload`` as ``kind``."""
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature.signature, _message(kind, payload))
+        _verify(public_key, signature.signature, _message(kind, payload))
     except (InvalidSignature, ValueError):
         raise Refused("POLICY_SIGNATURE_INVALID", name=signature.signer) from None
+
+
+@lru_cache(maxsize=1024)
+def _verify(public_key: bytes, signature: bytes, message: bytes) -> None:
+    """Remembers what held for exactly these bytes (a request is looked at by several duties); never a failure."""
+    Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from datetime import date, timedelta
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from operator import attrgetter
 from typing import Any, get_args, get_origin, get_type_hints
@@ -30,6 +30,7 @@ from engine.trusted import messages, plan
 from protos.splittally.v1 import catalogue_pb2, coordinator_pb2, governance_pb2, node_pb2, plan_pb2
 
 PLAN_BYTES = 1 << 20
+REMEMBERED_BYTES = 1 << 16
 EPOCH = date(1970, 1, 1)
 _MODULES = (plan_pb2, catalogue_pb2, governance_pb2, node_pb2, coordinator_pb2)
 _UNIONS: dict[Any, str] = {getattr(plan, name): name for name in ("Expression", "Relation")}
@@ -61,6 +62,12 @@ def decode(kind: Any, payload: bytes, limit: int = 4 << 20) -> Any:
     Raises Refused POLICY_WIRE_INVALID for anything else.
     """
     require(len(payload) <= limit, "POLICY_WIRE_INVALID", internal=f"{len(payload)} bytes")
+    return _decoded(kind, payload) if len(payload) <= REMEMBERED_BYTES else _decoded.__wrapped__(kind, payload)
+
+
+@lru_cache(maxsize=128)
+def _decoded(kind: Any, payload: bytes) -> Any:
+    """Remembers what the same bytes decoded to before: records are immutable."""
     message = _parsed(kind, payload)
     try:
         record = _codec(kind)[1](message)
