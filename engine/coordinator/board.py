@@ -9,6 +9,8 @@ from dataclasses import replace
 from engine.coordinator.store import ENDED, Store
 from engine.trusted.messages import RequestStatus
 
+PACE_SECONDS = 0.2
+
 
 class Board:
     """The latest status of every request that has not ended, by request digest."""
@@ -46,7 +48,10 @@ class Board:
             self._changed.notify_all()
 
     def follow(self, request: bytes, wanted: Callable[[], bool]) -> Iterator[RequestStatus]:
-        """The status now and after each change, until the request ends or nobody wants it any more."""
+        """The status now and after changes, until the request ends or nobody wants it any more.
+
+        The end is told at once; of changes that follow each other within ``PACE_SECONDS``, only the last.
+        """
         seen: RequestStatus | None = None
         while wanted():
             status = self.status(request)
@@ -56,5 +61,6 @@ class Board:
                 return
             seen = status
             with self._changed:
+                self._changed.wait_for(lambda: request not in self._live or not wanted(), PACE_SECONDS)
                 while self._live.get(request) == seen and wanted():
                     self._changed.wait()

@@ -60,6 +60,26 @@ _bodies = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
+_DIGEST, _ROUND, _ANALYST = sa.bindparam("of_digest"), sa.bindparam("of_round"), sa.bindparam("of_analyst")
+_OPEN_ROUND = sa.and_(_rounds.c.code == "", _rounds.c.result.is_(None))
+# Statements are built once: building one costs more than running it.
+_ACCEPT, _OPEN, _KEEP = _requests.insert(), _rounds.insert(), _bodies.insert()
+_CHANGE = _requests.update().where(_requests.c.digest == _DIGEST)
+_END_ROUND = _rounds.update().where(_rounds.c.round == _ROUND)
+_LOSE_OPEN = _rounds.update().where(_OPEN_ROUND)
+_LOSE_OPEN_OF = _rounds.update().where(_rounds.c.request == _DIGEST, _OPEN_ROUND)
+_OWNER = sa.select(_requests.c.analyst).where(_requests.c.digest == _DIGEST)
+_REQUEST = sa.select(_requests).where(_requests.c.digest == _DIGEST)
+_REQUESTS = sa.select(_requests).where(_requests.c.analyst == _ANALYST)
+_NEWEST = _REQUESTS.order_by(_requests.c.received_ms.desc(), _requests.c.digest).limit(sa.bindparam("most"))
+_UNFINISHED = (
+    sa.select(_requests)
+    .where(_requests.c.state.not_in([state.value for state in ENDED]))
+    .order_by(_requests.c.received_ms)
+)
+_RELEASED = sa.select(_rounds).where(_rounds.c.request == _DIGEST, _rounds.c.result.is_not(None))
+_BODIES = sa.select(_bodies).where(_bodies.c.round == _ROUND).order_by(_bodies.c.place)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -111,7 +131,7 @@ class Store:
         }
         with self._transaction() as connection:
             try:
-                connection.execute(_requests.insert().values(row))
+                connection.execute(_ACCEPT, row)
             except sa.exc.IntegrityError:
                 return False
         return True
@@ -120,19 +140,18 @@ class Store:
         """The request is RUNNING, in a round that members may hear of from now on."""
         row = {"round": round_, "request": request, "attempt": attempt, "manifest": manifest, "opened_ms": now_ms}
         with self._transaction() as connection:
-            connection.execute(_rounds.insert().values(row))
+            connection.execute(_OPEN, row)
             _change(connection, request, RequestState.RUNNING, "", now_ms, attempt=attempt)
 
     def lose_round(self, round_: bytes, code: str) -> None:
         """The round ended without a result, and its request goes on."""
         with self._transaction() as connection:
-            connection.execute(_rounds.update().where(_rounds.c.round == round_).values(code=code))
+            connection.execute(_END_ROUND, {"of_round": round_, "code": code})
 
     def lose_open_rounds(self, code: str) -> None:
         """Every round that was open when the coordinator stopped ended without a result."""
-        still_open = sa.and_(_rounds.c.code == "", _rounds.c.result.is_(None))
         with self._transaction() as connection:
-            connection.execute(_rounds.update().where(still_open).values(code=code))
+            connection.execute(_LOSE_OPEN, {"code": code})
 
     def release(self, request: bytes, round_: bytes, result: Result, now_ms: int) -> None:
         """The request is RELEASED, with all that its analyst needs to open the result."""
@@ -141,16 +160,15 @@ class Store:
             for place, (kind, sender, body) in enumerate(result.bodies)
         ]
         with self._transaction() as connection:
-            connection.execute(_bodies.insert(), rows)
+            connection.execute(_KEEP, rows)
             head = wire.encode(result.head)
-            connection.execute(_rounds.update().where(_rounds.c.round == round_).values(result=head))
+            connection.execute(_END_ROUND, {"of_round": round_, "result": head})
             _change(connection, request, RequestState.RELEASED, "", now_ms)
 
     def refuse(self, request: bytes, code: str, now_ms: int, state: RequestState = RequestState.REFUSED_STATE) -> None:
         """The request is over, without a result."""
         with self._transaction() as connection:
-            open_rounds = sa.and_(_rounds.c.request == request, _rounds.c.code == "", _rounds.c.result.is_(None))
-            connection.execute(_rounds.update().where(open_rounds).values(code=code))
+            connection.execute(_LOSE_OPEN_OF, {"of_digest": request, "code": code})
             _change(connection, request, state, code, now_ms)
 
     # -- questions
@@ -158,39 +176,34 @@ class Store:
     def owner(self, request: bytes) -> str | None:
         """The analyst of a request, None when there is no such request."""
         with self._transaction() as connection:
-            return connection.execute(sa.select(_requests.c.analyst).where(_requests.c.digest == request)).scalar()
+            return connection.execute(_OWNER, {"of_digest": request}).scalar()
 
     def status(self, request: bytes) -> RequestStatus:
         with self._transaction() as connection:
-            row = connection.execute(sa.select(_requests).where(_requests.c.digest == request)).first()
+            row = connection.execute(_REQUEST, {"of_digest": request}).first()
         if row is None:
             raise Refused("POLICY_REQUEST_UNKNOWN")
         return _status(row)
 
     def statuses(self, analyst: str, most: int) -> tuple[RequestStatus, ...]:
         """The newest ``most`` requests of one analyst."""
-        query = sa.select(_requests).where(_requests.c.analyst == analyst)
         with self._transaction() as connection:
-            newest = query.order_by(_requests.c.received_ms.desc(), _requests.c.digest).limit(most)
-            return tuple(_status(row) for row in connection.execute(newest))
+            return tuple(_status(r) for r in connection.execute(_NEWEST, {"of_analyst": analyst, "most": most}))
 
     def unfinished(self) -> tuple[tuple[bytes, Submission, int], ...]:
         """(digest, submission, attempts so far) of every request that has not ended, oldest first."""
-        open_states = [s.value for s in RequestState if s not in ENDED]
-        query = sa.select(_requests).where(_requests.c.state.in_(open_states)).order_by(_requests.c.received_ms)
         with self._transaction() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(_UNFINISHED).all()
         return tuple((r.digest, wire.decode(Submission, r.submission), r.attempt) for r in rows)
 
     def result(self, request: bytes) -> Result:
         """The result of a released request; Unavailable ROUND_NOT_RELEASED before."""
-        released = sa.and_(_rounds.c.request == request, _rounds.c.result.is_not(None))
         with self._transaction() as connection:
-            row = connection.execute(sa.select(_rounds).where(released)).first()
+            row = connection.execute(_RELEASED, {"of_digest": request}).first()
             if row is None:
                 raise Unavailable("ROUND_NOT_RELEASED")
-            parts = sa.select(_bodies).where(_bodies.c.round == row.round).order_by(_bodies.c.place)
-            bodies = tuple((BodyKind(b.kind), b.sender, b.body) for b in connection.execute(parts))
+            parts = connection.execute(_BODIES, {"of_round": row.round})
+            bodies = tuple((BodyKind(b.kind), b.sender, b.body) for b in parts)
         return Result(wire.decode(ResultHead, row.result), bodies)
 
 
@@ -203,7 +216,7 @@ def _change(
     connection: sa.Connection, request: bytes, state: RequestState, code: str, now_ms: int, **more: Any
 ) -> None:
     values = {"state": state.value, "code": code, "changed_ms": now_ms, **more}
-    connection.execute(_requests.update().where(_requests.c.digest == request).values(values))
+    connection.execute(_CHANGE, {"of_digest": request, **values})
 
 
 def _status(row: Any) -> RequestStatus:
