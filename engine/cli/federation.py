@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.cli.options import CatalogueFile, Json, exact, probability
+
+if TYPE_CHECKING:
+    from engine.governance.federation import Federation
 
 app = typer.Typer(help="Found a federation.", no_args_is_help=True)
 
@@ -82,15 +87,27 @@ def init(
         print_json({"federation": founded.manifest.federation, "epoch": founded.manifest.epoch, "homes": homes})
         return
     shown = console()
-    shown.print(f"Founded [bold]{founded.manifest.federation}[/] with {len(founded.members)} homes in {directory}.")
-    shown.print("Next:")
-    shown.print(f"  splittally coordinator --home {founded.home('coordinator')}", soft_wrap=True)
+    shown.print(
+        f"Founded {founded.manifest.federation} with {len(founded.members)} homes in {directory}.",
+        markup=False,
+        soft_wrap=True,
+    )
+    for line in ("Next:", *_next(founded, analyst[0])):
+        shown.print(line, markup=False, soft_wrap=True)
+    shown.print("Keys stand in each home only: carry a home to its owner's machine and delete it here.", style="dim")
+
+
+def _next(founded: Federation, analyst: str) -> Iterator[str]:
+    """The commands to run, each as it can be pasted into a shell in any folder."""
+
+    def quoted(path: Path) -> str:
+        return shlex.quote(str(path.absolute()))
+
+    yield f"  splittally coordinator --home {quoted(founded.home('coordinator'))}"
     for name in founded.processes:
         home = founded.home(name)
         if (home / "node.toml").exists():
-            shown.print(
-                f"  edit {home / 'node.toml'} and run: splittally node prepare {home / 'node.toml'}", soft_wrap=True
-            )
-        shown.print(f"  splittally node --home {home}", soft_wrap=True)
-    shown.print(f'  splittally submit --home {founded.home(analyst[0])} "SELECT ..."', soft_wrap=True)
-    shown.print("Keys stand in each home only: carry a home to its owner's machine and delete it here.", style="dim")
+            file = quoted(home / "node.toml")
+            yield f"  edit {file} and run: splittally node prepare {file}"
+        yield f"  splittally node --home {quoted(home)}"
+    yield f'  splittally submit --home {quoted(founded.home(analyst))} "SELECT ..."'
