@@ -6,6 +6,7 @@ real federation, except that all homes lie on one machine.
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import tempfile
@@ -15,9 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
 from types import FrameType, TracebackType
+from typing import Any
 
 from engine.client.session import Session, connect
-from engine.errors import Unavailable
+from engine.error_codes import CODES
+from engine.errors import BadFile, SplittallyError, Unavailable
 from engine.governance.agreement import sign_first_agreement
 from engine.governance.binding import bind_all
 from engine.governance.federation import Federation, found, set_coordinator
@@ -31,7 +34,8 @@ START_SECONDS = 60.0
 POLL_MS = 50.0
 ATTENDING = '"attending"'
 ANALYST = "analyst"
-_ERROR = re.compile(r'"event": "not_started".*"message": "(?P<message>[^"]*)"|^[A-Z]+_[A-Z_]+: (?P<said>.*)$')
+ENDING = (signal.SIGTERM, signal.SIGHUP)  # asked to end; the terminal was closed
+_SAID = re.compile(r"(?P<code>[A-Z]+_[A-Z_]+)(?: \([^)]*\))?: (?P<message>.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,11 @@ class LocalFederation:
     directory: Path = field(init=False)
     federation: Federation = field(init=False)
     children: list[Child] = field(init=False, default_factory=list)
-    _before: object = field(init=False, default=None)
+    _before: dict[signal.Signals, Any] = field(init=False, default_factory=dict)
 
     def __enter__(self) -> LocalFederation:
         self.directory = Path(tempfile.mkdtemp(prefix="splittally-"))
-        self._stop_on_sigterm()
+        self._leave_when_asked()
         try:
             self.progress("founding the federation")
             self._found()
@@ -155,27 +159,55 @@ class LocalFederation:
             return False
 
     def _leave(self) -> None:
+        for number in self._before:  # a terminal that is closed may say so twice
+            signal.signal(number, signal.SIG_IGN)
         stop(self.children)
         self.children.clear()
         rmtree(self.directory, ignore_errors=True)
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)  # type: ignore[arg-type]
-            self._before = None
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
 
-    def _stop_on_sigterm(self) -> None:
-        """SIGTERM leaves through ``__exit__`` like Ctrl-C does, so that no child stays behind."""
+    def _leave_when_asked(self) -> None:
+        """SIGTERM and SIGHUP leave through ``__exit__`` like Ctrl-C does: no child, row or key stays behind.
+
+        One that is ignored stays so: under ``nohup`` a federation outlives its terminal.
+        """
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, _exit)
+            heeded = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before.update({number: signal.signal(number, _exit) for number in heeded})
 
 
-def _lost(child: Child) -> Unavailable:
-    """Why a child ended: its own last error, which is made of public facts; the rest of its log is for debugging."""
-    why = f"it ended with status {child.process.returncode}"
-    for line in child.last_words().splitlines():
-        found = _ERROR.search(line)
-        if found:
-            why = found["message"] or found["said"]
-    return Unavailable("NODE_NOT_STARTED", name=child.name, why=why.rstrip("."), internal=child.last_words())
+def _lost(child: Child) -> SplittallyError:
+    """Why a child ended: its own last error, which is made of public facts; the rest of its log is for debugging.
+
+    A file that needs mending is that error itself; anything else is NODE_NOT_STARTED.
+    """
+    log = child.last_words()
+    said = [error for error in map(_error_of, log.splitlines()) if error["message"]]
+    last = said[-1] if said else {"message": f"it ended with status {child.process.returncode}"}
+    if last.get("code", "") in CODES and last["code"].startswith(BadFile.prefixes):
+        return _as_said(last, child)
+    return Unavailable("NODE_NOT_STARTED", name=child.name, why=last["message"].rstrip("."), internal=log)
+
+
+def _error_of(line: str) -> dict[str, str]:
+    """Code, message and hint of the error that a line of a log tells, as far as it does; else an empty message."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        said = _SAID.fullmatch(line)
+        return said.groupdict() if said else {"message": ""}
+    if not isinstance(event, dict) or event.get("event") != "not_started":
+        return {"message": ""}
+    return {key: str(event.get(key, "")) for key in ("code", "message", "hint")}
+
+
+def _as_said(last: Mapping[str, str], child: Child) -> BadFile:
+    """The child's own error, in its own words: the facts stand in them."""
+    error = BadFile(last["code"], internal=child.last_words(), node=child.name)
+    error.message, error.hint = f"At {child.name}: {last['message']}", last.get("hint", "")
+    return error
 
 
 def _exit(number: int, _frame: FrameType | None) -> None:

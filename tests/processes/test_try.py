@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,3 +57,14 @@ def test_noise_is_really_there(tried: dict[str, Any], own: Any) -> None:
     """All five counts exact has a chance below 1e-6: the standard deviation of each is about eight."""
     exact = [own.regions.count(row["region"]) for row in tried["rows"]]
     assert [row["n"] for row in tried["rows"]] != exact
+
+
+def test_a_file_broken_far_down_is_a_file_to_be_mended(own: Any, tmp_path: Path) -> None:
+    text = (own.north / "people.csv").read_text()
+    (tmp_path / "people.csv").write_text(text + "9001,N\n")
+    options = [word.replace(str(own.north), str(tmp_path)) for word in own.options]
+    command = [sys.executable, "-m", "engine.cli.main", "try", *options, SQL]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("FILE_SOURCE_UNREADABLE: At north: ")
+    assert "as many fields in each line" in done.stderr
