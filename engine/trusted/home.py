@@ -57,8 +57,8 @@ class Home:
 
     @classmethod
     def load(cls, path: Path | str) -> Home:
-        """Raises BadFile FILE_HOME_MISSING or FILE_HOME_BROKEN."""
-        home = cls(Path(path), "", "", "")
+        """Raises BadFile FILE_HOME_MISSING or FILE_HOME_BROKEN. ``path`` becomes absolute: workers run elsewhere."""
+        home = cls(Path(path).resolve(), "", "", "")
         member = home._json("member.json")
         known = {"name", "role", "federation", "coordinator", "listen"}
         if set(member) != known or member["role"] not in ROLES or not all(isinstance(v, str) for v in member.values()):

@@ -41,6 +41,7 @@ datasets:
       region: {type: text, domain: [N, S]}
 """
 COLUMNS = ("person_id", "region")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -107,8 +108,10 @@ def test_a_host_without_a_binding_does_not_start(founded: Federation) -> None:
     seat.ledger.close()
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-m", "nodes", *arguments], stderr=subprocess.PIPE, text=True)
+def start(*arguments: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "nodes", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environment)
 
 
 def test_the_process_starts_without_a_coordinator_and_ends_on_sigterm(founded: Federation) -> None:
@@ -120,6 +123,17 @@ def test_the_process_starts_without_a_coordinator_and_ends_on_sigterm(founded: F
     _, log = process.communicate(timeout=20)
     assert process.returncode == 0
     assert json.loads(log.splitlines()[-1])["event"] == "stopped"
+
+
+def test_a_home_may_be_named_from_where_one_stands(founded: Federation) -> None:
+    """The worker runs in a directory of its own, so every path it is given is absolute."""
+    home = founded.home("north")
+    process = start("--home", f"../{home.parent.name}/north", "--coordinator", "127.0.0.1:9", cwd=home.parent)
+    assert process.stderr is not None
+    first = json.loads(process.stderr.readline())
+    process.terminate()
+    process.communicate(timeout=20)
+    assert (first["event"], first["member"]) == ("line_lost", "north"), first
 
 
 def test_a_missing_home_is_a_clear_error(tmp_path: Path) -> None:
