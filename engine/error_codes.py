@@ -21,7 +21,9 @@ CODES: dict[str, ErrorCode] = {
     "FILE_HOME_MISSING": ErrorCode(
         "There is no {path}, so {home} is not a complete home.", "Make homes with `splittally federation init`."
     ),
-    "FILE_HOME_BROKEN": ErrorCode("The file {path} cannot be read.", "Restore it, or make the home anew."),
+    "FILE_HOME_BROKEN": ErrorCode(
+        "The file {path} cannot be read.", "Restore it from a copy, or check who may read it."
+    ),
     "FILE_HOME_KEY_OPEN": ErrorCode(
         "The key file {path} can be read by other users.",
         "Run `chmod 600` on it; if others may have read it, replace the key.",
@@ -415,8 +417,9 @@ CODES: dict[str, ErrorCode] = {
         "The node could not write its ledger.", "Its operator has to look at the disk; nothing was released."
     ),
     "NODE_JOURNAL_DAMAGED": ErrorCode(
-        "The node's journal does not match its own hashes.",
-        "Its operator has to restore the newest copy; the node stays closed.",
+        "The node's ledger is missing or older than it was, or its journal does not match its own hashes.",
+        "Its operator has to restore the newest copy of state.db; the node stays closed. A new home is no way out: it"
+        " would forget what was spent.",
     ),
     "NODE_CLOSING": ErrorCode("The node is being stopped and takes no new rounds.", "Try again later."),
     "NODE_FAILED": ErrorCode(

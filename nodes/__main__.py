@@ -16,7 +16,7 @@ from engine.errors import Bug, SplittallyError
 from engine.trusted.clock import Clock, SystemClock
 from engine.trusted.home import Home
 from engine.trusted.random import SystemRandomness
-from nodes.config import open_node, take_seat
+from nodes.config import open_node, take_seat, write_head
 from nodes.log import Log
 from nodes.server import Server, dial
 
@@ -57,6 +57,7 @@ def _run(arguments: list[str], clock: Clock) -> None:
     if not server.alive:
         raise Bug("BUG_UNEXPECTED")
     server.stop()
+    write_head(home, seat)
     seat.ledger.close()
 
 

@@ -9,14 +9,14 @@ Checked by: tests/nodes/test_config.py::test_an_agreement_that_is_not_signed_by_
 
 from __future__ import annotations
 
-from engine.errors import BadFile, Refused
+from engine.errors import BadFile, Refused, require
 from engine.trusted.clock import Clock
 from engine.trusted.home import Home
 from engine.trusted.noise import ProductionSampler
 from engine.trusted.random import Randomness
 from engine.trusted.records import Agreement, JournalKind
 from engine.trusted.sign import Roster, open_agreement
-from engine.trusted.wire import digest
+from engine.trusted.wire import digest, encode
 from nodes.answer import Node
 from nodes.ledger import Ledger, entry_of
 from nodes.manifest import Keys, Seat
@@ -34,8 +34,22 @@ def take_seat(home: Home, clock: Clock, randomness: Randomness) -> Seat:
     ):
         if own != known:
             raise BadFile("FILE_HOME_KEY_FOREIGN", path=str(home.path / "keys" / f"{name}.key"))
-    ledger = Ledger.open(home.state_path, home.name, clock, roster.manifest.rules.caps)
-    return Seat(home.name, roster, _agreements(home, roster, ledger), ledger, clock, randomness, keys)
+    served = any((home.path / "snapshots").glob("*.json"))
+    require(home.state_path.exists() or not served, "NODE_JOURNAL_DAMAGED")
+    ledger = Ledger.open(home.state_path, home.name, clock, roster.manifest.rules.caps, home.seen_head())
+    seat = Seat(home.name, roster, _agreements(home, roster, ledger), ledger, clock, randomness, keys)
+    write_head(home, seat)
+    return seat
+
+
+def write_head(home: Home, seat: Seat) -> None:
+    """Writes down how far the journal has come, beside the ledger: the ledger that opens next has to go on from it.
+
+    Claim: a ledger that is lost, emptied or older than this head does not give its budget back: the node stays closed.
+    Because: written durably before a member serves and when it stops; ``Ledger.open`` compares.
+    Checked by: tests/nodes/test_config.py::test_a_lost_ledger_does_not_give_its_budget_back
+    """
+    home.write("journal/head", encode(seat.ledger.head()), secret=True)
 
 
 def open_node(home: Home, seat: Seat) -> Node | None:

@@ -24,7 +24,16 @@ from typing import Any
 from engine.errors import Unavailable, error_for, require
 from engine.trusted import records, wire
 from engine.trusted.clock import Clock
-from engine.trusted.records import AccountCap, AccountScope, Agreement, JournalEntry, JournalKind, Loss, Request
+from engine.trusted.records import (
+    AccountCap,
+    AccountScope,
+    Agreement,
+    JournalEntry,
+    JournalHead,
+    JournalKind,
+    Loss,
+    Request,
+)
 from nodes import account_store, journal_store
 from nodes.account_store import Account, Balance
 
@@ -61,13 +70,18 @@ class Ledger:
         self._under_way: set[bytes] = set()
 
     @classmethod
-    def open(cls, path: Path | str, member: str, clock: Clock, caps: Sequence[AccountCap]) -> Ledger:
-        """The ledger of ``member`` at ``path``, made if absent.
+    def open(
+        cls, path: Path, member: str, clock: Clock, caps: Sequence[AccountCap], seen: JournalHead | None = None
+    ) -> Ledger:
+        """The ledger of ``member`` at ``path``, made if absent; ``seen``: a head that it has had.
 
-        Claim: a ledger opens only if it is this member's and its journal matches its own hashes.
-        Because: both are compared here: NODE_LEDGER_FAILED, NODE_JOURNAL_DAMAGED.
+        Claim: a ledger opens only if it is this member's and its journal matches its own hashes and goes on from
+               ``seen``: one that was lost, emptied or put back to an older copy does not open.
+        Because: all are compared here: NODE_LEDGER_FAILED, NODE_JOURNAL_DAMAGED.
         Checked by: tests/ledger/test_ledger.py::test_a_ledger_of_another_member_does_not_open
+                    tests/ledger/test_ledger.py::test_a_journal_that_does_not_go_on_from_a_head_does_not_open
         """
+        require(seen is None or path.exists(), "NODE_JOURNAL_DAMAGED")
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -77,7 +91,7 @@ class Ledger:
             raise Unavailable("NODE_LEDGER_FAILED", internal=repr(error)) from None
         found = cls(db, member, clock, caps)
         try:
-            found._prepare()
+            found._prepare(seen)
         except Unavailable:
             db.close()
             raise
@@ -180,11 +194,11 @@ class Ledger:
         with self._transaction():
             return self._append(entry, self._time(strict=False))
 
-    def head(self) -> records.JournalHead:
+    def head(self) -> JournalHead:
         """Size and root of the journal, and a digest of the lifetime totals and the answered rounds."""
         with self._transaction("BEGIN") as db:
             count = journal_store.size(db)
-            return records.JournalHead(self._member, count, journal_store.root(db, count), _totals_digest(db))
+            return JournalHead(self._member, count, journal_store.root(db, count), _totals_digest(db))
 
     def entry(self, position: int) -> bytes:
         """The exact bytes of one journal entry."""
@@ -196,10 +210,11 @@ class Ledger:
         with self._transaction("BEGIN") as db:
             return account_store.balances(db, also, self._caps, self._time(strict=False))
 
-    def _prepare(self) -> None:
+    def _prepare(self, seen: JournalHead | None) -> None:
         with self._transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
+                require(seen is None, "NODE_JOURNAL_DAMAGED")
                 for statement in (SCHEMA + account_store.SCHEMA + journal_store.SCHEMA).split(";\n"):
                     db.execute(statement)
                 db.execute("INSERT INTO ledger VALUES (1, ?, 0, ?)", (self._member, bytes(32)))
@@ -208,6 +223,9 @@ class Ledger:
             elif version != SCHEMA_VERSION or db.execute("SELECT member FROM ledger").fetchone()[0] != self._member:
                 raise Unavailable("NODE_LEDGER_FAILED", internal="another member's or version's ledger")
             journal_store.check(db)
+            if seen is not None:
+                goes_on = seen.size <= journal_store.size(db) and journal_store.root(db, seen.size) == seen.root
+                require(goes_on, "NODE_JOURNAL_DAMAGED")
 
     @contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:

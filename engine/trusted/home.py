@@ -13,7 +13,7 @@ Checked by: tests/trusted_crypto/test_home.py::test_a_key_that_others_may_read_i
     keys/           sign.key seal.key (32 raw bytes)   tls.key tls.crt ca.crt (PEM)
     root.keys       pinned root keys, name -> hex
     federation.manifest   agreements/*.agreement   node.binding   (bytes as in wire.py)
-    state.db        snapshots/   journal/
+    state.db        snapshots/   journal/head (the journal's head when last started or stopped)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 from engine.errors import BadFile, Refused, require
 from engine.trusted import wire
 from engine.trusted.catalogue import NodeBinding
-from engine.trusted.records import FederationManifest, Role, RootKey, SignedRecord
+from engine.trusted.records import FederationManifest, JournalHead, Role, RootKey, SignedRecord
 from engine.trusted.seal import SealingKey
 from engine.trusted.sign import Roster, SigningKey, open_manifest
 
@@ -127,6 +127,13 @@ class Home:
     def binding(self) -> NodeBinding:
         binding: NodeBinding = self._decode("node.binding", NodeBinding)
         return binding
+
+    def seen_head(self) -> JournalHead | None:
+        """The head written down last; None in a home whose ledger has never been opened."""
+        head: JournalHead | None = None
+        if (self.path / "journal/head").exists():
+            head = self._decode("journal/head", JournalHead)
+        return head
 
     def _record(self, name: str) -> SignedRecord:
         record: SignedRecord = self._decode(name, SignedRecord)

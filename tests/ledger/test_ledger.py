@@ -269,6 +269,36 @@ def test_a_ledger_of_another_member_does_not_open(bench: Any) -> None:
         bench.open("south")
 
 
+@pytest.mark.parametrize("what", ["gone", "emptied", "a new one", "an older copy", "another history"])
+def test_a_journal_that_does_not_go_on_from_a_head_does_not_open(bench: Any, what: str) -> None:
+    ledger = bench.open()
+    bench.charge(ledger, 1)
+    ledger.close()
+    older = bench.path.read_bytes()
+    ledger = bench.open()
+    bench.charge(ledger, 2)
+    head = ledger.head()
+    ledger.close()
+    again = Ledger.open(bench.path, "north", bench.clock, bench.caps, head)
+    bench.charge(again, 3)
+    again.close()
+    Ledger.open(bench.path, "north", bench.clock, bench.caps, head).close()
+    bench.path.unlink()
+    if what == "emptied":
+        bench.path.touch()
+    elif what == "an older copy":
+        bench.path.write_bytes(older)
+    elif what != "gone":
+        new = bench.open()
+        for number in range(5 if what == "another history" else 0):
+            bench.charge(new, f"other {number}")
+        new.close()
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="NODE_JOURNAL_DAMAGED"):
+            Ledger.open(bench.path, "north", bench.clock, bench.caps, head)
+    assert bench.path.exists() == (what != "gone")
+
+
 @pytest.mark.parametrize("what", ["folder", "not a database", "another version", "closed"])
 def test_a_file_that_cannot_be_used_is_one_fixed_code(bench: Any, what: str) -> None:
     if what == "folder":

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.catalogue import parse_catalogue
-from engine.errors import BadFile
+from engine.errors import BadFile, Unavailable
 from engine.governance.agreement import default_agreement, sign_agreement, sign_first_agreement
 from engine.governance.federation import Federation, found
 from engine.governance.homes import store_agreement, store_binding
@@ -25,7 +25,8 @@ from engine.trusted.plan import ColumnRef, NamedExpression, Type
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import JournalEntry, JournalKind
 from engine.trusted.sign import SigningKey
-from nodes.config import open_node, take_seat
+from nodes.config import open_node, take_seat, write_head
+from nodes.ledger import entry_of
 from nodes.manifest import Seat
 
 CATALOGUE = """
@@ -106,6 +107,37 @@ def test_a_host_without_a_binding_does_not_start(founded: Federation) -> None:
         open_node(home, seat)
     assert refused.value.code == "FILE_HOME_MISSING"
     seat.ledger.close()
+
+
+@pytest.mark.parametrize("lost", ["gone", "emptied", "gone with its head"])
+def test_a_lost_ledger_does_not_give_its_budget_back(founded: Federation, lost: str) -> None:
+    home, seat = seat_of(founded, "north")
+    assert (home.path / "journal/head").stat().st_mode & 0o077 == 0
+    assert home.seen_head() == seat.ledger.head()
+    open_node(home, seat)
+    seat.ledger.close()
+    seat_of(founded, "north")[1].ledger.close()
+    home.state_path.unlink()
+    if lost == "emptied":
+        home.state_path.touch()
+    elif lost != "gone":
+        (home.path / "journal/head").unlink()
+    for _ in range(2):
+        with pytest.raises(Unavailable) as refused:
+            seat_of(founded, "north")
+        assert refused.value.code == "NODE_JOURNAL_DAMAGED"
+        assert "restore the newest copy" in refused.value.hint
+
+
+def test_a_stopped_node_has_written_down_its_journals_head(founded: Federation) -> None:
+    home, seat = seat_of(founded, "north")
+    seat.ledger.record(entry_of(JournalKind.AGREEMENT_STORED))
+    write_head(home, seat)
+    assert home.seen_head() == seat.ledger.head()
+    seat.ledger.close()
+    (home.path / "journal/head").write_bytes(b"")
+    with pytest.raises((BadFile, Unavailable)):
+        seat_of(founded, "north")
 
 
 def start(*arguments: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
