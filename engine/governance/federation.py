@@ -144,7 +144,7 @@ def found(
 
 
 def set_coordinator(federation: Federation, address: str) -> None:
-    """Tell every member's home where the coordinator is (host:port)."""
+    """Tell every member's home where the coordinator is (host:port), and the coordinator's where to listen."""
     for name in (m.name for m in federation.manifest.members):
         homes.set_coordinator(Home.load(federation.home(name)), address)
 

@@ -14,7 +14,7 @@ from engine.errors import BadFile, Refused
 from engine.trusted import wire
 from engine.trusted.catalogue import NodeBinding
 from engine.trusted.home import ROLES, Home, Tls
-from engine.trusted.records import FederationManifest, RootKey, SignedRecord
+from engine.trusted.records import FederationManifest, Role, RootKey, SignedRecord
 from engine.trusted.seal import SealingKey
 from engine.trusted.sign import SigningKey
 
@@ -35,8 +35,9 @@ def create_home(path: Path | str, name: str, role: str, federation: str, **addre
 
 
 def set_coordinator(home: Home, address: str) -> None:
-    """Tells a home where the coordinator is (host:port)."""
-    _store_member(replace(home, coordinator=address))
+    """Tells a home where the coordinator is (host:port); the coordinator's own, where to listen."""
+    listen = address if home.role == Role.COORDINATOR.name.lower() else home.listen
+    _store_member(replace(home, coordinator=address, listen=listen))
 
 
 def store_keys(home: Home, signing: SigningKey | None = None, sealing: SealingKey | None = None) -> None:

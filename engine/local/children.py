@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,8 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STOP_SECONDS = 5.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+# Asks the kernel for SIGTERM when the parent dies (PR_SET_PDEATHSIG = 1), then becomes the real command. A program of
+# its own, because no Python may run between fork and exec in a parent that has threads.
+_TIED = """
+import ctypes, os, signal, sys
+parent, *command = sys.argv[1:]
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() != int(parent):
+    sys.exit(128 + signal.SIGTERM)
+os.execv(command[0], command)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +40,16 @@ class Child:
 
 def start(name: str, module: str, arguments: Sequence[str], log: Path) -> Child:
     """Run ``python -m module`` in a session of its own; it ends with this process, however that ends."""
+    command = [sys.executable, "-m", module, *arguments]
+    if sys.platform == "linux":
+        command = [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *command]
     with log.open("ab") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
     return Child(name, process, log)
@@ -58,8 +66,3 @@ def stop(children: Sequence[Child]) -> None:
         except subprocess.TimeoutExpired:
             child.process.kill()
             child.process.wait()
-
-
-def _die_with_parent() -> None:
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

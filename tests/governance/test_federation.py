@@ -132,6 +132,8 @@ def test_members_learn_the_coordinators_address(tmp_path: Path) -> None:
     federation = founded(tmp_path, "north")
     set_coordinator(federation, "127.0.0.1:9")
     assert Home.load(federation.home("analyst")).coordinator == "127.0.0.1:9"
+    assert Home.load(federation.home("coordinator")).listen == "127.0.0.1:9"
+    assert Home.load(federation.home("north")).listen == ""
     assert Home.load(federation.home("north")).manifest() == federation.manifest
 
 
