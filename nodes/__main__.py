@@ -47,6 +47,7 @@ def _run(arguments: list[str], clock: Clock) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     home = Home.load(options.home)
+    home.tls()
     endpoint = options.coordinator or home.coordinator
     seat = take_seat(home, clock, SystemRandomness())
     log = Log(sys.stderr, clock, member=seat.name)

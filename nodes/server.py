@@ -18,7 +18,8 @@ from traceback import extract_tb
 
 import grpc
 
-from engine.errors import SplittallyError, error_for
+from engine.error_codes import CODES
+from engine.errors import SplittallyError
 from engine.trusted import messages
 from engine.trusted.home import Tls
 from engine.trusted.messages import AskAnswer, AskReady, FromNode, RoundRefusal, ToNode
@@ -96,7 +97,8 @@ class Server:
                         failures = 0
                         self._receive(payload)
             except grpc.RpcError as error:
-                self._log.event("line_lost", status=error.code().name, code=error_for(error.details() or "").code)
+                said = {"code": error.details()} if error.details() in CODES else {}
+                self._log.event("line_lost", status=error.code().name, **said)
             except SplittallyError as error:
                 self._log.event("line_not_dialled", code=error.code)
             finally:

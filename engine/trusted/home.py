@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 from engine.errors import BadFile, Refused, require
 from engine.trusted import wire
 from engine.trusted.catalogue import NodeBinding
@@ -93,7 +95,16 @@ class Home:
         return SealingKey.from_raw(self._raw_key("keys/seal.key"))
 
     def tls(self) -> Tls:
-        return Tls(self._secret("keys/tls.key"), self._read("keys/tls.crt"), self._read("keys/ca.crt"))
+        """Read anew on every call; FILE_HOME_BROKEN for what is no PEM, which a handshake would refuse for ever."""
+        from cryptography.x509 import load_pem_x509_certificates
+
+        tls = Tls(self._secret("keys/tls.key"), self._read("keys/tls.crt"), self._read("keys/ca.crt"))
+        for name, body in (("tls.key", tls.key), ("tls.crt", tls.certificate), ("ca.crt", tls.authority)):
+            try:
+                load_pem_private_key(body, None) if name == "tls.key" else load_pem_x509_certificates(body)
+            except (ValueError, TypeError):
+                raise self._broken(f"keys/{name}") from None
+        return tls
 
     def roots(self) -> tuple[RootKey, ...]:
         """The pinned root keys."""

@@ -151,6 +151,7 @@ def test_the_process_starts_without_a_coordinator_and_ends_on_sigterm(founded: F
     assert process.stderr is not None
     first = json.loads(process.stderr.readline())
     assert (first["event"], first["status"], first["member"]) == ("line_lost", "UNAVAILABLE", "north")
+    assert "code" not in first  # nobody gave one
     os.kill(process.pid, signal.SIGTERM)
     _, log = process.communicate(timeout=20)
     assert process.returncode == 0
@@ -166,6 +167,17 @@ def test_a_home_may_be_named_from_where_one_stands(founded: Federation) -> None:
     process.terminate()
     process.communicate(timeout=20)
     assert (first["event"], first["member"]) == ("line_lost", "north"), first
+
+
+@pytest.mark.parametrize("file", ["tls.key", "tls.crt", "ca.crt"])
+def test_a_file_that_no_handshake_could_use_is_named_at_start(founded: Federation, file: str) -> None:
+    broken = founded.home("helper-1") / "keys" / file
+    broken.write_text("-----BEGIN CERTIFICATE-----\n")
+    process = start("--home", str(founded.home("helper-1")))
+    _, log = process.communicate(timeout=20)
+    said = json.loads(log)
+    assert (process.returncode, said["event"], said["code"]) == (2, "not_started", "FILE_HOME_BROKEN")
+    assert str(broken) in said["message"]
 
 
 def test_a_missing_home_is_a_clear_error(tmp_path: Path) -> None:

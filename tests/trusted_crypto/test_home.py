@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.errors import BadFile, Refused
+from engine.governance.authority import Authority
 from engine.governance.homes import (
     create_home,
     store_agreement,
@@ -19,12 +20,14 @@ from engine.governance.homes import (
     store_tls,
 )
 from engine.trusted.catalogue import NodeBinding
-from engine.trusted.home import Home, Tls
+from engine.trusted.clock import SystemClock
+from engine.trusted.home import Home
+from engine.trusted.random import SystemRandomness
 from engine.trusted.records import RecordKind
 from engine.trusted.seal import SealingKey
 from engine.trusted.sign import SigningKey
 
-TLS = Tls(b"secret pem", b"certificate pem", b"authority pem")
+TLS = Authority.create("demo", SystemClock(), SystemRandomness()).issue("north", "node")
 
 
 def bad(code: str) -> Any:
@@ -98,7 +101,7 @@ def test_no_secret_stands_in_a_text_form_or_an_error(home: Home) -> None:
     with pytest.raises(BadFile) as caught:
         home.tls()
     texts = repr(home) + repr(TLS) + str(caught.value) + repr(caught.value.facts)
-    assert "secret pem" not in texts
+    assert TLS.key.decode().splitlines()[1] not in texts
     assert (home.path / "keys/sign.key").read_bytes().hex() not in texts
 
 
@@ -106,7 +109,9 @@ def test_no_secret_stands_in_a_text_form_or_an_error(home: Home) -> None:
     ("name", "opened"),
     [
         ("keys/sign.key", Home.signing_key),
+        ("keys/tls.key", Home.tls),
         ("keys/tls.crt", Home.tls),
+        ("keys/ca.crt", Home.tls),
         ("root.keys", Home.roots),
         ("federation.manifest", Home.manifest),
         ("node.binding", Home.binding),
@@ -114,16 +119,15 @@ def test_no_secret_stands_in_a_text_form_or_an_error(home: Home) -> None:
 )
 def test_missing_and_broken_files_are_named(home: Home, name: str, opened: Any) -> None:
     file = home.path / name
-    if name != "keys/tls.crt":
-        file.write_bytes(b"\xff broken")
-        with bad("FILE_HOME_BROKEN") as broken:
-            opened(home)
-        assert broken.value.facts["path"] == str(file)
+    file.write_bytes(b"\xff broken")
+    with bad("FILE_HOME_BROKEN") as broken:
+        opened(home)
+    assert broken.value.facts["path"] == str(file)
     file.unlink()
     with bad("FILE_HOME_MISSING") as missing:
         opened(home)
     assert missing.value.facts["path"] == str(file)
-    file.mkdir()
+    file.mkdir(0o700)
     with bad("FILE_HOME_BROKEN"):
         opened(home)
 
