@@ -38,6 +38,7 @@ from engine.trusted.domain import (
 from engine.trusted.plan import Function, Literal, Type
 
 SET_LIMIT = 4_000  # finite sets of text are followed up to this size
+LONGEST = 1_000_000  # what SUBSTRING counts to; engines fail on the row they are asked for positions beyond 2^32
 F = Function
 BOOLEAN, INTEGER, DECIMAL, DATE, TEXT = Type.BOOLEAN, Type.INTEGER, Type.DECIMAL, Type.DATE, Type.TEXT
 
@@ -229,8 +230,8 @@ def _concat(use: Use) -> Domain:
 
 def _substring(use: Use) -> Domain:
     start, length = literal_argument(use, 1), literal_argument(use, 2)
-    if not isinstance(start, int) or not isinstance(length, int) or start < 1 or length < 0:
-        raise refuse_type(use.function, "a literal start of 1 or more and a literal length")
+    if not isinstance(start, int) or not isinstance(length, int) or not (1 <= start <= LONGEST >= length >= 0):
+        raise refuse_type(use.function, "a literal start from 1 and a literal length from 0, up to 1,000,000")
     return _image(use._replace(domains=use.domains[:1]), lambda text: text[start - 1 : start - 1 + length])
 
 
