@@ -18,11 +18,23 @@ class ErrorCode(NamedTuple):
 CODES: dict[str, ErrorCode] = {
     # -- FILE_: files people write and options they give
     "FILE_MISSING": ErrorCode("There is no file {path}.", "Check the path."),
+    "FILE_FOLDER": ErrorCode("{path} is a folder, and a file is needed.", "Give the file itself."),
+    "FILE_PACKAGE": ErrorCode(
+        "The Python package {package} is not installed, and this needs it.", "Run `pip install {package}`."
+    ),
     "FILE_HOME_MISSING": ErrorCode(
         "There is no {path}, so {home} is not a complete home.", "Make homes with `splittally federation init`."
     ),
     "FILE_HOME_BROKEN": ErrorCode(
         "The file {path} cannot be read.", "Restore it from a copy, or check who may read it."
+    ),
+    "FILE_HOME_NOT_A_NODE": ErrorCode(
+        "The home {path} is not a node's: it is that of {name}, whose role is {role}.",
+        "Give the home of a node, which holds its budgets; an analyst asks the department what is left.",
+    ),
+    "FILE_LEDGER_BROKEN": ErrorCode(
+        "The ledger {path} cannot be read.",
+        "Restore its newest copy. Never begin a new one: what was spent would be forgotten.",
     ),
     "FILE_HOME_KEY_OPEN": ErrorCode(
         "The key file {path} can be read by other users.",
@@ -59,6 +71,18 @@ CODES: dict[str, ErrorCode] = {
     "FILE_DATA_NO_TABLE": ErrorCode(
         "The folder {path} of the node {node} holds neither {dataset}.parquet nor {dataset}.csv.",
         "Put the file there, or take the node out of the dataset's `hosts`.",
+    ),
+    "FILE_DATA_TWO_TABLES": ErrorCode(
+        "The folder {path} of the node {node} holds both {dataset}.parquet and {dataset}.csv.",
+        "Keep the one that is meant; bind several files with a node.toml.",
+    ),
+    "FILE_DATA_HEADER": ErrorCode(
+        "The first line of the file {path} of the node {node} does not name the columns: it is {header}.",
+        "Write the names of the columns there, and commas between them and between the values.",
+    ),
+    "FILE_DATA_COLUMN_TYPE": ErrorCode(
+        "The column {column} of the file {path} of the node {node} is of a type that is not supported.",
+        "Store it as a boolean, number, date, timestamp or text.",
     ),
     "FILE_DATA_NO_COLUMN": ErrorCode(
         "The file {path} of the node {node} has no column {column}.",
@@ -138,6 +162,9 @@ CODES: dict[str, ErrorCode] = {
     ),
     "SQL_EPSILON_RANGE": ErrorCode(
         "Epsilon and delta do not give a usable privacy loss.", "Epsilon from 0.001 to 1000, delta such as 1e-9."
+    ),
+    "SQL_DELTA_RANGE": ErrorCode(
+        "Delta is outside the range that is allowed.", "Give a delta from 1e-15 to 1e-3, such as 1e-9."
     ),
     "SQL_OVERLAP_PERSONS": ErrorCode(
         "Distinct persons cannot be counted where one person may appear at several nodes.",
@@ -300,20 +327,32 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_N_MIN": ErrorCode(
         "The request would accept fewer nodes than the federation's rules allow.", "Ask with a larger n_min."
     ),
+    "POLICY_N_MIN_HOSTS": ErrorCode(
+        "At least {n_min} nodes are to answer, and the statement has {count}: {hosts}.",
+        "Ask with an n_min of at most {count}.",
+    ),
     "POLICY_REQUEST_UNKNOWN": ErrorCode(
-        "The coordinator has no such request of yours.", "See `splittally requests` for their names."
+        "There is no request of yours with this request id.", "See `splittally requests` for the request ids."
     ),
     "POLICY_CALLER": ErrorCode(
         "The certificate presented does not name a member who may do this.",
         "Use the home whose keys the federation manifest names.",
     ),
     "POLICY_AGREEMENT_CHOICE": ErrorCode(
-        "The agreement is not named, and those in force for {name} are: {agreements}.",
-        "Name one of them, or ask for a new agreement.",
+        "Which agreement is meant is not clear: those in force for {name} are {agreements}.",
+        "Name one of them, or give the start of its digest.",
+    ),
+    "POLICY_AGREEMENT_NAME": ErrorCode(
+        "No agreement in force for {name} is called {wanted}; those in force are {agreements}.",
+        "Name one of them, or ask a policy officer for a new agreement.",
+    ),
+    "POLICY_AGREEMENT_NONE": ErrorCode(
+        "No agreement that names {name} is in force.", "Ask a policy officer for a new agreement, or a new edition."
     ),
     # -- BUDGET_: privacy budget
     "BUDGET_EXHAUSTED": ErrorCode(
-        "A privacy budget does not allow this statement.", "Ask with a smaller epsilon, or see `splittally budget`."
+        "A privacy budget does not allow this statement.",
+        "Ask with a smaller epsilon, or ask the department what is left and when the period ends.",
     ),
     "BUDGET_NO_CAP": ErrorCode(
         "The federation's rules set no budget for the identifier {name}.",
@@ -403,7 +442,9 @@ CODES: dict[str, ErrorCode] = {
         "The check cell does not count the nodes that answered, so the result cannot be opened.",
         "Ask again; if it happens again, tell the federation's auditors.",
     ),
-    "ROUND_PENDING": ErrorCode("The request has not ended yet.", "Wait longer, or fetch it later by its number."),
+    "ROUND_PENDING": ErrorCode(
+        "The request has not ended yet.", "Wait longer, or use `splittally result` later with its request id."
+    ),
     # -- NODE_: a node, helper or coordinator that cannot serve now
     "NODE_UNREACHABLE": ErrorCode("The coordinator cannot be reached.", "Check the address and try again."),
     "NODE_ROUND_LOST": ErrorCode(

@@ -26,9 +26,11 @@ def exact(text: str) -> Fraction:
 
 
 def probability(text: str) -> Fraction:
+    """A delta; Refused SQL_DELTA_RANGE."""
+    from engine.client.terms import require_delta
+
     value = exact(text)
-    if value >= 1:
-        raise typer.BadParameter("must be below 1")
+    require_delta(value)
     return value
 
 
@@ -40,7 +42,7 @@ Delta = Annotated[
     typer.Option(
         parser=probability,
         metavar="NUMBER",
-        help="The delta that epsilon is stated with; default 1e-9.",
+        help="The delta that epsilon is stated with, from 1e-15 to 1e-3; default 1e-9.",
         show_default=False,
     ),
 ]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.client.release import Release
     from engine.trusted.messages import RequestStatus
 
-_Request = Annotated[str, typer.Argument(metavar="REQUEST", help="The id that `submit` printed.")]
+_Request = Annotated[str, typer.Argument(metavar="REQUEST_ID", help="The request id that `submit` printed.")]
 _Wait = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the answer.")]
 
 
@@ -38,7 +38,7 @@ def submit(
         query = session.query(statement, agreement, epsilon, delta, n_min, purpose)
         report("submitting")
         request = query.submit()
-        sys.stderr.write(f"request {request}\n")
+        sys.stderr.write(f"request id {request}\n")
         release = query.wait(wait, lambda status: report(_words(status)))
     _show(release, as_json)
 
@@ -49,8 +49,9 @@ def watch(
     wait: _Wait = 600.0,
     as_json: Json = False,
 ) -> None:
-    """Follow a request until it ends, one line a change."""
+    """Follow a request until it ends, one line a change; exits with the status of its refusal, if it is refused."""
     from engine.cli.show import console, print_json
+    from engine.client.query import check_ended_well
     from engine.client.session import connect
 
     with connect(home) as session:
@@ -59,6 +60,7 @@ def watch(
                 print_json(_document(status), indent=None)
             else:
                 console().print(_words(status))
+            check_ended_well(status)
 
 
 def result(request: _Request, home: AnalystHome = ANALYST_HOME, as_json: Json = False) -> None:
@@ -78,6 +80,7 @@ def requests(
     """List this analyst's requests, newest first."""
     from engine.cli.show import console, new_table, print_json
     from engine.client.session import connect
+    from engine.client.states import state_word
 
     with connect(home) as session:
         found = session.requests(most)
@@ -85,10 +88,10 @@ def requests(
         print_json([_document(status) for status in found])
         return
     table = new_table()
-    for heading in ("changed", "request", "state"):
-        table.add_column(heading, no_wrap=heading == "request")
+    for heading in ("changed", "request id", "state"):
+        table.add_column(heading, overflow="fold")
     for status in found:
-        state = f"{status.state.name.lower()} {status.code}".strip()
+        state = f"{state_word(status.state)} {status.code}".strip()
         table.add_row(_time(status.changed_ms), status.request_digest.hex(), state)
     console().print(table)
 
@@ -108,15 +111,19 @@ def _show(release: Release, as_json: bool) -> None:
 
 
 def _words(status: RequestStatus) -> str:
+    from engine.client.states import state_word
+
     waiting = f", waiting for {', '.join(status.waiting_for)}" if status.waiting_for else ""
     replied = f", {len(status.replied)} of {len(status.participants)} replied" if status.participants else ""
-    return f"{status.state.name.lower()}{waiting}{replied}{' ' + status.code if status.code else ''}"
+    return f"{state_word(status.state)}{waiting}{replied}{' ' + status.code if status.code else ''}"
 
 
 def _document(status: RequestStatus) -> dict[str, object]:
+    from engine.client.states import state_word
+
     return {
         "request": status.request_digest.hex(),
-        "state": status.state.name.lower(),
+        "state": state_word(status.state),
         "code": status.code,
         "waiting_for": list(status.waiting_for),
         "attempt": status.attempt,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from engine.client.archive import Asked, Question, Released
 from engine.client.open_result import LEAST_COMMITTEE
 from engine.client.release import Release
+from engine.client.terms import require_delta, require_enough_hosts
 from engine.errors import Refused, Unavailable, error_for
 from engine.trusted import wire
 from engine.trusted.account import loss_for
@@ -27,6 +28,12 @@ VALID_MS = 24 * 3_600_000
 MAX_ATTEMPTS = 2
 ENDED_BADLY = (RequestState.REFUSED_STATE, RequestState.EXPIRED, RequestState.REVOKED)
 Progress = Callable[[RequestStatus], None]
+
+
+def check_ended_well(status: RequestStatus) -> None:
+    """Raises the refusal of a request that was refused, expired or was revoked."""
+    if status.state in ENDED_BADLY:
+        raise error_for(status.code or "POLICY_REQUEST_EXPIRED")
 
 
 @dataclass
@@ -50,7 +57,8 @@ class Query:
 
     @cached_property
     def loss(self) -> Loss:
-        """What one attempt is charged at each node; Refused SQL_EPSILON_RANGE."""
+        """What one attempt is charged at each node; Refused SQL_DELTA_RANGE or SQL_EPSILON_RANGE."""
+        require_delta(self.delta)
         return loss_for(self.epsilon, self.delta)
 
     @cached_property
@@ -59,9 +67,12 @@ class Query:
 
     @property
     def n_min(self) -> int:
+        """The least number of nodes to answer; Refused POLICY_N_MIN_HOSTS when there are not so many."""
         rules = self.session.roster.manifest.rules
         usual = max(min(rules.n_min or len(self.hosts), len(self.hosts)), rules.f + 1)
-        return usual if self.least is None else self.least
+        least = usual if self.least is None else self.least
+        require_enough_hosts(least, self.hosts)
+        return least
 
     def explain(self) -> str:
         """What the nodes will do, in English and as normalised SQL, and what it costs. Free."""
@@ -76,9 +87,10 @@ class Query:
         """Signs the request and hands it in; its id. The same question, once released, is not asked again."""
         if self.asked is not None:
             return self.asked.digest.hex()
+        loss, n_min = self.loss, self.n_min  # refused before anything is sent
         described = self.session.describe()
         record = self._agreement(described)
-        question = Question(wire.digest(self.plan), self.loss, self.n_min, wire.digest(record.payload))
+        question = Question(wire.digest(self.plan), loss, n_min, wire.digest(record.payload))
         self.asked = self._same_question(question, described) or self._hand_in(question, record)
         return self.asked.digest.hex()
 
@@ -110,26 +122,34 @@ class Query:
         for status in session.line.watch(asked.digest, seconds):
             if progress is not None:
                 progress(status)
-            if status.state in ENDED_BADLY:
-                raise error_for(status.code or "POLICY_REQUEST_EXPIRED")
+            check_ended_well(status)
             if status.state is RequestState.RELEASED:
                 released = session.archive.released(asked.digest) or session.fetch(asked)
                 return session.release(asked, released, self.statement)
         raise Unavailable("NODE_UNREACHABLE")
 
     def _agreement(self, described: FederationDescription) -> SignedRecord:
-        """The agreement in force that is meant; POLICY_AGREEMENT_CHOICE when that is not exactly one."""
-        session, wanted = self.session, self.agreement
+        """The agreement in force that is meant.
+
+        Refused POLICY_AGREEMENT_NONE when none is in force, _NAME when none is called that, _CHOICE when several are.
+        """
+        name, wanted = self.session.home.name, self.agreement
         usable: dict[str, SignedRecord] = {}
+        meant: list[SignedRecord] = []
         for record in described.agreements:
-            agreement = self._usable(record)
-            digest = wire.digest(record.payload).hex()
-            if agreement is not None and (wanted is None or agreement.name == wanted or digest.startswith(wanted)):
+            agreement, digest = self._usable(record), wire.digest(record.payload).hex()
+            if agreement is not None:
                 usable[f"{agreement.name} ({digest[:12]})"] = record
-        if len(usable) != 1:
-            known = ", ".join(sorted(usable)) or "none"
-            raise Refused("POLICY_AGREEMENT_CHOICE", name=session.home.name, agreements=known)
-        return next(iter(usable.values()))
+                if wanted is None or agreement.name == wanted or digest.startswith(wanted):
+                    meant.append(record)
+        known = ", ".join(sorted(usable))
+        if not usable:
+            raise Refused("POLICY_AGREEMENT_NONE", name=name)
+        if not meant:
+            raise Refused("POLICY_AGREEMENT_NAME", name=name, wanted=str(wanted)[:60], agreements=known)
+        if len(meant) > 1:
+            raise Refused("POLICY_AGREEMENT_CHOICE", name=name, agreements=known)
+        return meant[0]
 
     def _usable(self, record: SignedRecord) -> Agreement | None:
         """The agreement, if it is in force and names this analyst."""

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from engine.errors import BadFile
+from engine.trusted.plan import Type
 from engine.trusted.records import Loss
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from engine.sql.finish import Answer
 
 
@@ -32,6 +37,37 @@ class Release:
     repeated: bool
 
     @property
+    def intervals(self) -> tuple[Mapping[str, tuple[float, float]], ...]:
+        """One mapping a row: column -> (low, high) at 95 %, for the columns with noise."""
+        return self.answer.intervals
+
+    @property
+    def table(self) -> pyarrow.Table:
+        """The answer as an Arrow table, typed as the statement says; decimals as doubles, NULLs as nulls."""
+        import pyarrow
+
+        kinds = {
+            Type.BOOLEAN: pyarrow.bool_(),
+            Type.INTEGER: pyarrow.int64(),
+            Type.DECIMAL: pyarrow.float64(),
+            Type.DATE: pyarrow.date32(),
+            Type.TEXT: pyarrow.string(),
+        }
+        answer = self.answer
+        columns = zip(*answer.rows, strict=True) if answer.rows else ((),) * len(answer.columns)
+        arrays = [pyarrow.array(c, kinds[t]) for c, t in zip(columns, answer.types, strict=True)]
+        return pyarrow.Table.from_arrays(arrays, names=list(answer.columns))
+
+    def to_pandas(self) -> Any:
+        """The answer as a pandas.DataFrame; BadFile FILE_PACKAGE without the package pandas."""
+        _installed("pandas")
+        return self.table.to_pandas()
+
+    def to_polars(self) -> Any:
+        """The answer as a polars.DataFrame; BadFile FILE_PACKAGE without the package polars."""
+        return _installed("polars").from_arrow(self.table)
+
+    @property
     def cost(self) -> Mapping[str, object]:
         """What this answer cost: epsilon and delta as asked, rho exactly, and rho in 1e-9 charged at each node."""
         spent = 0 if self.repeated else self.loss.rho_billionths
@@ -41,3 +77,10 @@ class Release:
             "rho_billionths": spent,
             "per_node": dict.fromkeys(self.participants, spent),
         }
+
+
+def _installed(package: str) -> Any:
+    try:
+        return import_module(package)
+    except ImportError:
+        raise BadFile("FILE_PACKAGE", package=package) from None

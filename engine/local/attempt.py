@@ -38,12 +38,16 @@ def attempt(
 
     Catalogue, folders and statement are checked before any process starts. Raises BadFile, Refused, Unavailable.
     """
+    from engine.client.terms import require_delta, require_enough_hosts
     from engine.sql import prepare
+    from engine.trusted.stability import stability_of
 
+    require_delta(delta)
     catalogue = load_catalogue(catalogue_file)
     folders = folders_of(data, catalogue)
     terms = terms_for(epsilon, delta, n_min)
-    prepare(sql, catalogue, default_rules(terms.n_min, caps=terms.caps))
+    statement = prepare(sql, catalogue, default_rules(terms.n_min, caps=terms.caps))
+    require_enough_hosts(terms.n_min, stability_of(statement.plan.aggregate.input, catalogue).hosts)
     with LocalFederation(catalogue, folders, terms, progress) as local, local.session() as session:
         progress("asking the nodes")
         release = session.query(sql, epsilon=epsilon, delta=delta, n_min=n_min).wait()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +12,7 @@ from fractions import Fraction
 import pytest
 
 from engine.client.session import Session, connect
+from engine.client.states import state_word
 from engine.errors import BadFile, Refused, SplittallyError, Unavailable
 from engine.trusted import wire
 from engine.trusted.account import loss_for
@@ -156,8 +159,10 @@ def test_a_missing_node_is_refused_before_anything_is_charged(bench: Bench, sess
     ("terms", "code"),
     [
         ({"n_min": 1}, "POLICY_N_MIN"),
-        ({"n_min": 4}, "POLICY_N_MIN"),
-        ({"agreement": "no such thing"}, "POLICY_AGREEMENT_CHOICE"),
+        ({"n_min": 4}, "POLICY_N_MIN_HOSTS"),
+        ({"agreement": "no such thing"}, "POLICY_AGREEMENT_NAME"),
+        ({"delta": "0.01"}, "SQL_DELTA_RANGE"),
+        ({"delta": "1e-16"}, "SQL_DELTA_RANGE"),
         ({"epsilon": "nonsense"}, "SQL_EPSILON_RANGE"),
         ({"epsilon": 0}, "SQL_EPSILON_RANGE"),
         ({"delta": "1/0"}, "SQL_EPSILON_RANGE"),
@@ -167,6 +172,78 @@ def test_terms_that_are_refused(session: Session, terms: dict[str, object], code
     with pytest.raises(SplittallyError) as caught:
         session.query(SQL, **terms).wait(30)  # type: ignore[arg-type]
     assert caught.value.code == code
+
+
+def test_an_unknown_agreement_is_refused_with_those_in_force(session: Session) -> None:
+    with pytest.raises(Refused) as caught:
+        session.query(SQL, agreement="no such thing").submit()
+    assert "is called no such thing; those in force are first-agreement (" in str(caught.value)
+
+
+@pytest.mark.parametrize(("copies", "code"), [(0, "POLICY_AGREEMENT_NONE"), (1, ""), (2, "POLICY_AGREEMENT_CHOICE")])
+def test_the_agreement_is_the_one_in_force(
+    bench: Bench, session: Session, monkeypatch: pytest.MonkeyPatch, copies: int, code: str
+) -> None:
+    described = session.describe()
+    other = replace(described, agreements=described.agreements[:1] * copies)
+    monkeypatch.setattr(session, "describe", lambda: other)
+    query = session.query(SQL, epsilon=fresh(16))
+    if not code:
+        assert query.submit()
+        return
+    with pytest.raises(Refused) as caught:
+        query.submit()
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("code", ["BUDGET_EXHAUSTED", "POLICY_COLUMN_OUT_OF_SCOPE"])
+def test_states_are_words_and_watch_exits_with_the_refusal(
+    bench: Bench, session: Session, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    from engine.cli.main import run
+    from engine.client import session as sessions
+
+    bench.members["north"].faults.add(code)
+    request = session.query(SQL, epsilon=fresh(17 + len(code))).submit()
+    list(session.line.watch(bytes.fromhex(request), 20))
+    bench.members["north"].faults.clear()
+    monkeypatch.setattr(sessions, "connect", lambda _: bench.session())
+    assert run(["watch", "--home", "x", "--json", request]) == 3
+    out, err = capsys.readouterr()
+    assert json.loads(out.splitlines()[-1])["state"] == "refused"
+    assert err.startswith(code)
+    assert run(["watch", "--home", "x", request]) == 3
+    assert capsys.readouterr().out.splitlines()[-1].startswith("refused")
+    assert run(["requests", "--home", "x"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if request in line]
+    assert line.split()[-2:] == ["refused", code]
+
+
+def test_every_state_has_its_word() -> None:
+    words = [state_word(state) for state in RequestState]
+    story = "drafted submitted waiting approved running released refused expired revoked"
+    assert words == story.split()
+
+
+def test_an_answer_becomes_a_table_of_its_types(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = session.query(SQL, epsilon=fresh(1)).wait(30)
+    assert release.table.to_pylist() == [{"region": "N", "n": 7}, {"region": "S", "n": 70}]
+    assert [str(field.type) for field in release.table.schema] == ["string", "int64"]
+    assert release.intervals == release.answer.intervals
+    empty = replace(release, answer=replace(release.answer, rows=(), intervals=(), deviations=()))
+    assert (empty.table.num_rows, empty.table.column_names) == (0, ["region", "n"])
+    for package, call in (("pandas", release.to_pandas), ("polars", release.to_polars)):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(BadFile, match=f"FILE_PACKAGE: The Python package {package} is not installed"):
+            call()
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(("package", "convert"), [("pandas", "to_pandas"), ("polars", "to_polars")])
+def test_an_answer_becomes_a_frame(session: Session, package: str, convert: str) -> None:
+    pytest.importorskip(package)
+    frame = getattr(session.query(SQL, epsilon=fresh(1)).wait(30), convert)()
+    assert (list(frame.columns), list(frame["n"])) == (["region", "n"], [7, 70])
 
 
 def test_the_agreement_may_be_named(session: Session) -> None:
