@@ -45,22 +45,26 @@ def files_of(patterns: Sequence[str]) -> tuple[Path, ...]:
 
 def columns_of(file: Path, source: DuckDBSource) -> tuple[LocalColumn, ...]:
     """Columns of one file in order, without those of a type that no expression can use. FILE_SOURCE_UNREADABLE."""
+    return tuple(LocalColumn(name, kind) for name, kind in described(file, source) if kind is not None)
+
+
+def described(file: Path, source: DuckDBSource) -> tuple[tuple[str, Type | None], ...]:
+    """Columns of one file in order; None for a type that no expression can use. FILE_SOURCE_UNREADABLE."""
     columns = source.columns(file)
     if columns is None or len({name for name, _ in columns}) < len(columns):
         raise BadFile("FILE_SOURCE_UNREADABLE", path=str(file))
-    typed = ((name, TYPES.get(kind.partition("(")[0])) for name, kind in columns)
-    return tuple(LocalColumn(name, kind) for name, kind in typed if kind is not None)
+    return tuple((name, None if kind.endswith("]") else TYPES.get(kind.partition("(")[0])) for name, kind in columns)
 
 
 def main(patterns: Sequence[str]) -> None:
-    """Prints the columns that all files share, as JSON: [{"name": ..., "type": ...}]."""
+    """Prints the columns that all files share, as JSON: [{"name": ..., "type": ...}]; null: no type of ours."""
     source = DuckDBSource()
     try:
-        tables = [columns_of(file, source) for file in files_of(patterns)]
+        tables = [described(file, source) for file in files_of(patterns)]
     finally:
         source.close()
     shared = [c for c in tables[0] if all(c in other for other in tables)] if tables else []
-    json.dump([{"name": c.name, "type": c.type.name} for c in shared], sys.stdout)
+    json.dump([{"name": name, "type": kind.name if kind else None} for name, kind in shared], sys.stdout)
     sys.stdout.write("\n")
 
 

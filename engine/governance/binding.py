@@ -7,10 +7,11 @@ compiles the text expressions of node.toml into typed ones and stores those as n
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from engine.trusted.plan import Type
 
 AT_ONCE = 2
 SCHEMA_SECONDS = 60
+_SEPARATORS = re.compile(r"[;\t|]")
 _ENDINGS = ("parquet", "csv")
 _SCHEMA_CODES = ("FILE_MISSING", "FILE_SOURCE_FORMAT", "FILE_SOURCE_UNREADABLE")
 
@@ -36,7 +38,8 @@ def bind_all(sources: Mapping[Path, Path]) -> None:
 
 def bind(home_path: Path, source: Path) -> NodeBinding:
     """Bind one home: what ``source`` says becomes its node.toml and is compiled. Raises BadFile FILE_DATA_NO_FOLDER,
-    FILE_DATA_NO_TABLE, FILE_DATA_NO_COLUMN, FILE_SOURCE_* or FILE_NODE_TOML_*.
+    FILE_DATA_NO_TABLE, FILE_DATA_TWO_TABLES, FILE_DATA_HEADER, FILE_DATA_NO_COLUMN, FILE_DATA_COLUMN_TYPE,
+    FILE_SOURCE_* or FILE_NODE_TOML_*.
     """
     home = Home.load(home_path)
     if source.is_dir():
@@ -77,10 +80,15 @@ def home_of(file: Path) -> Path:
 
 
 def schema_of(kind: SourceKind, files: tuple[str, ...]) -> tuple[LocalColumn, ...]:
-    """Names and types of the columns that ``files`` share, asked of the node's own program; no rows.
+    """Names and types of the columns that ``files`` share and that can be used; no rows.
 
     Raises BadFile FILE_MISSING, FILE_SOURCE_FORMAT or FILE_SOURCE_UNREADABLE.
     """
+    return tuple(LocalColumn(name, type_) for name, type_ in _described(files).items() if type_ is not None)
+
+
+def _described(files: tuple[str, ...]) -> Mapping[str, Type | None]:
+    """Columns that ``files`` share as the node's own program names them; None: a type that is not supported."""
     asked = subprocess.run(
         [sys.executable, "-m", "nodes", "schema", *files],
         capture_output=True,
@@ -89,20 +97,39 @@ def schema_of(kind: SourceKind, files: tuple[str, ...]) -> tuple[LocalColumn, ..
         check=False,
     )
     if asked.returncode == 0:
-        return tuple(LocalColumn(column["name"], Type[column["type"]]) for column in json.loads(asked.stdout))
+        return {c["name"]: Type[c["type"]] if c["type"] else None for c in json.loads(asked.stdout)}
     code = next((code for code in _SCHEMA_CODES if f'"{code}"' in asked.stderr), "FILE_SOURCE_UNREADABLE")
     raise BadFile(code, path=", ".join(files), internal=asked.stderr[-2000:])
 
 
 def _same_names(node: str, catalogue: Catalogue, kind: SourceKind, files: tuple[str, ...]) -> tuple[LocalColumn, ...]:
     """The schema of a dataset's file, once it has all the dataset's columns."""
-    columns = schema_of(kind, files)
-    held = {column.name.lower() for column in columns}
+    described = _described(files)
+    held = {name.lower(): type_ for name, type_ in described.items()}
     dataset = catalogue.dataset(Path(files[0]).stem)
-    for column in dataset.columns if dataset else ():
-        if column.name.lower() not in held:
-            raise BadFile("FILE_DATA_NO_COLUMN", path=files[0], column=column.name, node=node)
-    return columns
+    wanted = tuple(column.name for column in dataset.columns) if dataset else ()
+    _check_header(node, files[0], tuple(described), wanted)
+    for name in wanted:
+        if name.lower() not in held:
+            raise BadFile("FILE_DATA_NO_COLUMN", path=files[0], column=name, node=node)
+        if held[name.lower()] is None:
+            raise BadFile("FILE_DATA_COLUMN_TYPE", path=files[0], column=name, node=node)
+    return tuple(LocalColumn(name, type_) for name, type_ in described.items() if type_ is not None)
+
+
+def _check_header(node: str, path: str, header: Sequence[str], wanted: Sequence[str]) -> None:
+    """FILE_DATA_HEADER for a CSV without a first line, or with other separators than commas.
+
+    A first line is shown only if it names a column of the catalogue: without a header it would be a row.
+    """
+    if not path.endswith(".csv"):
+        return
+    if not header:
+        raise BadFile("FILE_DATA_HEADER", path=path, node=node, header="empty")
+    known = {name.lower() for name in wanted}
+    parts = {part.strip(' "').lower() for part in _SEPARATORS.split(header[0])}
+    if len(parts) > 1 and parts & known:
+        raise BadFile("FILE_DATA_HEADER", path=path, node=node, header=repr(header[0][:200]))
 
 
 def template(node: str, catalogue: Catalogue) -> str:
@@ -116,11 +143,17 @@ def folder_binding(node: str, catalogue: Catalogue, folder: Path) -> str:
     tables: dict[str, str] = {}
     for dataset in catalogue.datasets:
         if node in dataset.hosts:
-            files = [f"{dataset.name}.{e}" for e in _ENDINGS if (folder / f"{dataset.name}.{e}").is_file()]
-            if not files:
-                raise BadFile("FILE_DATA_NO_TABLE", path=str(folder), node=node, dataset=dataset.name)
-            tables[dataset.name] = files[0]
+            tables[dataset.name] = table_of(node, folder, dataset.name)
     return _written(node, catalogue, (folder / "*").as_posix(), tables)
+
+
+def table_of(node: str, folder: Path, dataset: str) -> str:
+    """The name of a dataset's file in a node's folder. Raises BadFile FILE_DATA_NO_TABLE, FILE_DATA_TWO_TABLES."""
+    files = [f"{dataset}.{e}" for e in _ENDINGS if (folder / f"{dataset}.{e}").is_file()]
+    if len(files) != 1:
+        code = "FILE_DATA_TWO_TABLES" if files else "FILE_DATA_NO_TABLE"
+        raise BadFile(code, path=str(folder), node=node, dataset=dataset)
+    return files[0]
 
 
 def _written(node: str, catalogue: Catalogue, path: str, tables: Mapping[str, str]) -> str:

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engine.errors import BadFile
+from engine.governance.binding import table_of
 from engine.trusted.catalogue import Catalogue
-
-ENDINGS = ("parquet", "csv")
 
 
 def folders_of(options: Sequence[str], catalogue: Catalogue) -> dict[str, Path]:
     """``NAME=DIR`` options as node -> folder: every host once, every folder with the files of its datasets.
 
-    Raises BadFile FILE_DATA_OPTION, FILE_DATA_NOT_A_HOST, FILE_DATA_MISSING, FILE_DATA_NO_FOLDER, FILE_DATA_NO_TABLE.
+    Raises BadFile FILE_DATA_OPTION, FILE_DATA_NOT_A_HOST, FILE_DATA_MISSING, FILE_DATA_NO_FOLDER, FILE_DATA_NO_TABLE,
+    FILE_DATA_TWO_TABLES.
     """
     hosts = tuple(dict.fromkeys(host for dataset in catalogue.datasets for host in dataset.hosts))
     folders: dict[str, Path] = {}
@@ -37,5 +37,5 @@ def check_folders(folders: Mapping[str, Path], catalogue: Catalogue) -> None:
         if not folder.is_dir():
             raise BadFile("FILE_DATA_NO_FOLDER", path=str(folder), node=node)
         for dataset in catalogue.datasets:
-            if node in dataset.hosts and not any((folder / f"{dataset.name}.{e}").is_file() for e in ENDINGS):
-                raise BadFile("FILE_DATA_NO_TABLE", path=str(folder), node=node, dataset=dataset.name)
+            if node in dataset.hosts:
+                table_of(node, folder, dataset.name)

@@ -17,7 +17,8 @@ CANARY = "c4n4ry"
 def test_schema_shows_names_and_types_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "a.parquet"
     select = (
-        f"SELECT '{CANARY}' AS name, 1::DECIMAL(9, 2) AS pay, DATE '2020-01-01' AS day, 1::TINYINT AS n, [1] AS list"
+        f"SELECT '{CANARY}' AS name, 1::DECIMAL(9, 2) AS pay, DATE '2020-01-01' AS day, 1::TINYINT AS n, [1] AS list,"
+        " [1::DECIMAL(9, 2)] AS prices"
     )
     duckdb.connect().execute(f"COPY ({select}) TO '{file}' (FORMAT parquet)")
     main([str(file)])
@@ -26,6 +27,8 @@ def test_schema_shows_names_and_types_only(tmp_path: Path, capsys: pytest.Captur
         {"name": "pay", "type": "DECIMAL"},
         {"name": "day", "type": "DATE"},
         {"name": "n", "type": "INTEGER"},
+        {"name": "list", "type": None},
+        {"name": "prices", "type": None},
     ]
 
 
