@@ -12,6 +12,8 @@ from engine.cli.options import NODE_HOME, Json
 if TYPE_CHECKING:
     from engine.governance.budget import Balance
 
+FOOTNOTE = "Rho adds up and is what is charged; epsilon does not: half of the epsilon is about a quarter of the rho."
+
 
 def budget(
     home: Annotated[
@@ -23,7 +25,7 @@ def budget(
 
     Loss adds up in rho; epsilon is what all of it together means at delta 1e-6.
     """
-    from engine.cli.show import console, new_table, print_json
+    from engine.cli.show import console, new_table, percent, print_json
     from engine.governance.budget import balances
     from engine.trusted.clock import SystemClock
     from engine.trusted.home import Home
@@ -38,15 +40,16 @@ def budget(
     table = new_table()
     for heading in ("account", "name", "period"):
         table.add_column(heading)
-    for heading in ("spent (epsilon)", "of (epsilon)", "left"):
+    for heading in ("spent (epsilon at delta 1e-6)", "of", "left (of rho)"):
         table.add_column(heading, justify="right")
     for balance in found:
         document = _document(balance)
         left = document["left"]
         cells = [document["account"], document["name"], _period(balance), f"{document['spent_epsilon']:.2f}"]
-        cells += ["no limit", ""] if balance.cap is None else [f"{document['cap_epsilon']:.2f}", f"{left:.1%}"]
+        cells += ["no limit", ""] if left is None else [f"{document['cap_epsilon']:.2f}", percent(float(str(left)))]
         table.add_row(*map(str, cells))
     console().print(table)
+    console().print(FOOTNOTE, style="dim")
 
 
 def _document(balance: Balance) -> dict[str, object]:

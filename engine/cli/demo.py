@@ -64,7 +64,7 @@ def _show(shown: Console, outcome: Outcome, number: int) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from engine.cli.show import answer_table, footer
+    from engine.cli.show import answer_table, footer, percent
 
     shown.print(f"\n[bold]{number}. {outcome.question.asks}[/]")
     shown.print(Padding(Text(outcome.question.sql, style="blue"), (0, 2), expand=False))
@@ -75,10 +75,10 @@ def _show(shown: Console, outcome: Outcome, number: int) -> None:
         release = outcome.release
         shown.print(Padding(answer_table(release.answer, outcome.exact), (0, 2), expand=False))
         left = ", ".join(
-            f"{node} {float(share):.1%}" for node, share in outcome.left.items() if node in release.survivors
+            f"{node} {percent(share)}" for node, share in outcome.left.items() if node in release.survivors
         )
         shown.print(f"  {footer(release.survivors, release.cost)}", style="dim")
-        shown.print(f"  left of the budget: {left}", style="dim")
+        shown.print(f"  left of the budget (of rho): {left}", style="dim")
 
 
 def _document(outcome: Outcome) -> dict[str, object]:

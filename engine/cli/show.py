@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from engine.sql.finish import Answer
 
+UNLIMITED = 10_000  # columns
 Value = int | float | Decimal | date | str | bool | None
 
 
@@ -28,7 +29,7 @@ def console(*, error: bool = False) -> Console:
     """Standard output or error; tables keep their full width when nobody's terminal limits them."""
     from rich.console import Console
 
-    wide = None if (sys.stderr if error else sys.stdout).isatty() else 120
+    wide = None if (sys.stderr if error else sys.stdout).isatty() else UNLIMITED
     return Console(stderr=error, highlight=False, soft_wrap=False, width=wide)
 
 
@@ -106,6 +107,7 @@ def new_table() -> Table:
 def answer_table(answer: Answer, exact: Sequence[Mapping[str, Value]] | None = None) -> Table:
     """One line a row; beside each estimate its 95 % interval and, where given, the exact value."""
     table = new_table()
+    whole = [name for name, type_ in zip(answer.columns, answer.types, strict=True) if type_.name == "INTEGER"]
     estimates = [name for name in answer.columns if any(name in row for row in answer.intervals)]
     for name, type_ in zip(answer.columns, answer.types, strict=True):
         number = type_.name in ("INTEGER", "DECIMAL")
@@ -119,11 +121,12 @@ def answer_table(answer: Answer, exact: Sequence[Mapping[str, Value]] | None = N
         for name, value in zip(answer.columns, row, strict=True):
             interval = answer.intervals[index].get(name)
             places = _places(interval)
-            cells.append(text(value, places))
+            own = 0 if name in whole and interval else places
+            cells.append(text(value, own))
             if name in estimates:
                 cells.append(_interval(value, interval, places))
                 if exact is not None:
-                    cells.append(text(exact[index].get(name), places))
+                    cells.append(text(exact[index].get(name), own))
         table.add_row(*cells)
     return table
 
@@ -134,11 +137,16 @@ def text(value: Any, places: int | None = None) -> str:
         return "NULL"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int) and places is None:
-        return str(value)
+    if isinstance(value, int) and not places:
+        return str(value) if places is None else f"{value:,}"
     if isinstance(value, int | float | Decimal | Fraction):
         return f"{float(value):,.{places or 0}f}" if places is not None else f"{float(value):g}"
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def percent(share: float) -> str:
+    """A share as it may be relied upon: rounded down."""
+    return f"{math.floor(share * 1000) / 10:.1f} %"
 
 
 def _places(interval: tuple[float, float] | None) -> int | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from engine.errors import BadFile
 from engine.trusted.clock import Clock
 from engine.trusted.home import Home
-from engine.trusted.records import AccountScope, Loss
+from engine.trusted.records import AccountScope, Loss, Role
 
 DAY_MS = 86_400_000
 NO_LIMIT = 2**63 - 1
@@ -37,7 +37,9 @@ class Balance:
 
 
 def balances(home: Home, clock: Clock) -> tuple[Balance, ...]:
-    """Every account charged so far; empty for a member that has not been charged. BadFile FILE_HOME_BROKEN."""
+    """Every account of a node charged so far. BadFile FILE_HOME_NOT_A_NODE, FILE_LEDGER_BROKEN."""
+    if home.role != Role.NODE.name.lower():
+        raise BadFile("FILE_HOME_NOT_A_NODE", path=str(home.path), name=home.name, role=home.role.replace("_", " "))
     if not home.state_path.exists():
         return ()
     try:
@@ -47,7 +49,7 @@ def balances(home: Home, clock: Clock) -> tuple[Balance, ...]:
         finally:
             db.close()
     except sqlite3.Error as error:
-        raise BadFile("FILE_HOME_BROKEN", path=str(home.state_path), internal=repr(error)) from None
+        raise BadFile("FILE_LEDGER_BROKEN", path=str(home.state_path), internal=repr(error)) from None
     now = clock.now_ms()
     found = []
     for scope, name, days, period, rho, delta, rho_cap, delta_cap in rows:

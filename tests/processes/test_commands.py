@@ -55,7 +55,7 @@ def test_a_refused_statement_costs_nothing(
     before = spent(local)
     assert "SQL_UNKNOWN_COLUMN" in said(capsys, "submit", "--home", home, "SELECT SUM(wage) FROM people", status=3)
     assert "POLICY_PRICE_ABOVE_AGREEMENT" in said(capsys, "submit", "--home", home, "--epsilon", "3", SQL, status=3)
-    assert "POLICY_AGREEMENT_CHOICE" in said(capsys, "submit", "--home", home, "--agreement", "none", SQL, status=3)
+    assert "POLICY_AGREEMENT_NAME" in said(capsys, "submit", "--home", home, "--agreement", "none", SQL, status=3)
     assert spent(local) == spent(local, "south") == before
 
 
@@ -96,7 +96,11 @@ def test_the_owner_sees_what_is_left_and_an_empty_budget_refuses(
     assert agreement["spent_rho_billionths"] == agreement["cap_rho_billionths"] == 3 * PRICE.rho_billionths
     periods = {row["period_days"] for row in listed if row["account"] == "identifier"}
     assert periods == {None, 365}
-    assert "first-agreement" in said(capsys, "budget", "--home", north)
+    shown = said(capsys, "budget", "--home", north)
+    assert "first-agreement" in shown
+    assert "spent (epsilon at delta 1e-6)" in shown
+    assert "left (of rho)" in shown
+    assert "0.0 %" in shown
     refused = said(capsys, "submit", "--home", home, count.format("W"), status=3)
     assert "BUDGET_EXHAUSTED" in refused
     assert spent(local) == 3 * PRICE.rho_billionths
