@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
@@ -22,6 +23,7 @@ from engine.trusted.plan import Type
 
 LARGEST_FILE = 1 << 20
 _FORMS = {"as-is": IdentifierForm.AS_IS, "upper-alnum": IdentifierForm.UPPER_ALNUM, "digits": IdentifierForm.DIGITS}
+_RESERVED = re.compile(r"coordinator|localhost|policy|root(-[0-9]+)?|analyst|helper-[0-9]+|guardian-.*")
 _DATASET_KEYS = (
     "title",
     "about",
@@ -39,10 +41,12 @@ _DATASET_KEYS = (
 def load_catalogue(path: Path) -> Catalogue:
     """The catalogue written in the YAML file ``path``.
 
-    Raises BadFile FILE_MISSING, or FILE_CATALOGUE_* with file, line, key and what to write instead.
+    Raises BadFile FILE_MISSING, FILE_FOLDER, or FILE_CATALOGUE_* with file, line, key and what to write instead.
     """
     try:
         raw = path.read_bytes()
+    except IsADirectoryError:
+        raise BadFile("FILE_FOLDER", path=str(path)) from None
     except OSError:
         raise BadFile("FILE_MISSING", path=str(path)) from None
     if len(raw) > LARGEST_FILE:
@@ -127,6 +131,8 @@ def _hosts(entry: Entry) -> tuple[str, ...]:
     hosts: list[str] = []
     for item in entry.items("Write `hosts: [NODE, ...]`."):
         host = item.member("the name of a node")
+        if _RESERVED.fullmatch(host):
+            raise item.wrong(f"`{host}` is a name that other members of a federation have", "Rename the node.")
         if host in hosts:
             raise item.wrong(f"`{host}` stands there twice", "Name each host once.")
         hosts.append(host)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.options import CatalogueFile, Json
-from engine.errors import BadFile, SplittallyError
+from engine.errors import BadFile, Bug, SplittallyError
 
 if TYPE_CHECKING:
     from engine.sql import Context
@@ -62,6 +62,8 @@ def statement_text(source: str) -> str:
         return _decoded(sys.stdin.buffer.read(), "standard input")
     path = Path(source)
     try:
+        if path.is_dir():
+            raise BadFile("FILE_FOLDER", path=source[:200])
         if path.is_file():
             return _decoded(path.read_bytes(), path.name)
     except OSError:
@@ -102,7 +104,10 @@ def _judge_line(line: bytes, context: Context) -> dict[str, object]:
     sql = asked.get("sql") if isinstance(asked, dict) else None
     if not isinstance(sql, str):
         return _refusal(name, BadFile("FILE_CHECK_LINE"))
-    return _judge(name, sql, context)[0]
+    try:
+        return _judge(name, sql, context)[0]
+    except Exception as error:  # one line's bug is that line's verdict; the rest is judged all the same
+        return _refusal(name, Bug("BUG_UNEXPECTED", internal=repr(error)))
 
 
 def _judge(name: str | int | None, sql: str, context: Context) -> tuple[dict[str, object], SplittallyError | None]:

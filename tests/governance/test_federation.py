@@ -101,7 +101,7 @@ def test_several_roots_each_keep_their_own_key_and_all_but_one_sign(tmp_path: Pa
 @pytest.mark.parametrize(
     ("hosts", "options", "code"),
     [
-        (("analyst", "north"), {}, "FILE_MEMBER_NAME"),
+        (("north",), {"analysts": ("policy",)}, "FILE_MEMBER_NAME"),
         (("north",), {"analysts": ("Ann Smith",)}, "FILE_MEMBER_NAME"),
         (("north",), {"analysts": ("north",)}, "FILE_MEMBER_NAME"),
         (("north", "south"), {"n_min": 1, "f": 1}, "FILE_FEDERATION_OPTION"),
