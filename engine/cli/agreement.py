@@ -98,7 +98,7 @@ def list_(
         return
     table = new_table()
     for heading in _HEADINGS:
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(str(row[heading])[:32] for heading in _HEADINGS))
+        table.add_row(*(str(row[heading]) for heading in _HEADINGS))
     console().print(table)

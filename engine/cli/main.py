@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from engine.cli import agreement, budget, check, coordinator, demo, explain, federation, node, submit, try_
 from engine.cli.show import show_error
 from engine.errors import Bug, SplittallyError
+
+VERSION = "0.1.0"  # that of pyproject.toml
 
 app = typer.Typer(
     name="splittally",
@@ -20,6 +23,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"splittally {VERSION}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def splittally(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """SQL across departments whose data stays where it is."""
+
+
 app.command("try")(try_.try_)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from engine.cli.main import run
+from engine.errors import BadFile
+from engine.governance.binding import bind
 from engine.local import children
 
 CATALOGUE = """
@@ -30,6 +35,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / node).mkdir()
         (tmp_path / node / "people.csv").write_text(ROWS)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "two").mkdir()
+    for ending in ("csv", "parquet"):
+        (tmp_path / "two" / f"people.{ending}").touch()
     (tmp_path / "c.yaml").write_text(CATALOGUE)
     (tmp_path / "broken.yaml").write_text("federation: mine\ndatasets:\n  people: {hosts: [a, b], rows: 1}\n")
     (tmp_path / "notyaml.yaml").write_text("federation: [mine\n")
@@ -61,7 +69,18 @@ CASES = {
     "not SQL": (["try", *GOOD, "SELEC"], 3, "SQL_"),
     "no option": (["try", SQL], 2, "Error: Missing option '--catalog'"),
     "negative epsilon": (["try", *GOOD, "--epsilon", "-1", SQL], 2, "must be above 0"),
-    "delta of one": (["try", *GOOD, "--delta", "1", SQL], 2, "must be below 1"),
+    "delta of one": (["try", *GOOD, "--delta", "1", SQL], 3, "SQL_DELTA_RANGE"),
+    "delta too large": (["try", *GOOD, "--delta", "0.0011", SQL], 3, "SQL_DELTA_RANGE"),
+    "delta too small": (["try", *GOOD, "--delta", "9e-16", SQL], 3, "SQL_DELTA_RANGE"),
+    "a delta of the founders": (
+        ["federation", "init", "f", "--catalog", "c.yaml", "--cap-delta", "0.1"],
+        3,
+        "SQL_DELTA_RANGE",
+    ),
+    "more nodes than hosts": (["try", *GOOD, "--n-min", "3", SQL], 3, "POLICY_N_MIN_HOSTS"),
+    "a folder as catalogue": (["try", "--catalog", "a", "--data", "a=a", SQL], 2, "FILE_FOLDER"),
+    "a folder as statement": (["check", "--catalog", "c.yaml", "a"], 2, "FILE_FOLDER"),
+    "two tables": (["try", "--catalog", "c.yaml", "--data", "a=a", "--data", "b=two", SQL], 2, "FILE_DATA_TWO_TABLES"),
     "epsilon in words": (["try", *GOOD, "--epsilon", "much", SQL], 2, "is not a number"),
     "huge epsilon": (["try", *GOOD, "--epsilon", "5000", SQL], 3, "SQL_EPSILON_RANGE"),
     "no command": (["tri"], 2, "No such command"),
@@ -82,17 +101,74 @@ def test_it_is_said_in_one_line_with_the_right_status(
         assert err.count("\n") == 1
 
 
-def test_a_file_without_a_column_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for node, rows in (("a", ROWS), ("b", "person_id,region\n1,N\n")):
-        (tmp_path / node).mkdir()
-        (tmp_path / node / "people.csv").write_text(rows)
-    (tmp_path / "c.yaml").write_text(CATALOGUE)
-    data = [word for node in "ab" for word in ("--data", f"{node}={tmp_path / node}")]
-    assert run(["try", "--catalog", str(tmp_path / "c.yaml"), *data, SQL]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("FILE_DATA_NO_COLUMN")
-    assert "income" in err
+def test_more_nodes_than_hosts_is_said_with_the_hosts(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["try", *GOOD, "--n-min", "3", SQL])
+    assert "At least 3 nodes are to answer, and the statement has 2: a, b." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "words"),
+    [
+        ("person_id,region\n1,N\n", "FILE_DATA_NO_COLUMN", "has no column income"),
+        ("person_id;region;income\n1;N;3\n", "FILE_DATA_HEADER", "it is 'person_id;region;income'"),
+        ('"person_id"\t"region"\t"income"\n1\tN\t3\n', "FILE_DATA_HEADER", "region"),
+        ("", "FILE_DATA_HEADER", "it is empty"),
+        ("c4n4ry;N;3\n", "FILE_DATA_NO_COLUMN", "has no column person_id"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_refused_and_a_row_is_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: str, code: str, words: str
+) -> None:
+    assert bound(tmp_path, capsys, rows.encode(), "csv").startswith(f"{code}: ")
+    err = bound(tmp_path, capsys, rows.encode(), "csv")
+    assert words in err
     assert "node b" in err
+    assert "c4n4ry" not in err
+
+
+def test_a_column_of_a_type_that_is_not_supported_is_not_called_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pyarrow.table({"person_id": ["1"], "region": ["N"], "income": [[1, 2]]})
+    parquet.write_table(table, tmp_path / "list.parquet")
+    err = bound(tmp_path, capsys, (tmp_path / "list.parquet").read_bytes(), "parquet")
+    assert err.startswith("FILE_DATA_COLUMN_TYPE: The column income of ")
+    assert "not supported" in err
+
+
+def bound(folder: Path, capsys: pytest.CaptureFixture[str], content: bytes, ending: str) -> str:
+    """What is said when the node b is bound to a folder with this file of people."""
+    (folder / "b").mkdir(exist_ok=True)
+    (folder / "b" / f"people.{ending}").write_bytes(content)
+    if not (folder / "f").exists():
+        (folder / "c.yaml").write_text(CATALOGUE)
+        assert run(["federation", "init", str(folder / "f"), "--catalog", str(folder / "c.yaml"), "--json"]) == 0
+    with pytest.raises(BadFile) as refused:
+        bind(folder / "f" / "b", folder / "b")
+    capsys.readouterr()
+    return str(refused.value)
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"splittally {project['version']}\n"
+
+
+@pytest.mark.parametrize("member", ["analyst", "coordinator", "guardian-a"])
+def test_a_budget_is_read_in_a_nodes_home_only(tmp_path: Path, capsys: pytest.CaptureFixture[str], member: str) -> None:
+    (tmp_path / "c.yaml").write_text(CATALOGUE)
+    assert run(["federation", "init", str(tmp_path / "f"), "--catalog", str(tmp_path / "c.yaml"), "--json"]) == 0
+    capsys.readouterr()
+    assert run(["budget", "--home", str(tmp_path / "f" / member)]) == 2
+    assert capsys.readouterr().err.startswith("FILE_HOME_NOT_A_NODE")
+    assert run(["budget", "--home", str(tmp_path / "f" / "a")]) == 0
+    assert "Nothing has been charged yet." in capsys.readouterr().out
+    (tmp_path / "f" / "a" / "state.db").write_text("damaged, and longer than a page of zeros" * 200)
+    assert run(["budget", "--home", str(tmp_path / "f" / "a")]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("FILE_LEDGER_BROKEN")
+    assert "anew" not in err
 
 
 def test_our_own_mistakes_show_a_code_and_no_traceback(
