@@ -163,7 +163,7 @@ KINDS = (
     Kind("at every host, fan-out", _ends(True, 30, spread=True), everywhere=True),
     Kind("at every host, low", _ends(False), everywhere=True),
     *(Kind(f"odd values, turn {turn}", _odd(turn)) for turn in range(len(NUMBERS))),
-    Kind("rows without a person", _nobody, same=True),
+    Kind("rows without a person", _nobody, same=True, far=True),
 )
 
 

@@ -160,15 +160,17 @@ class InProcess(DuckDBSource):
         self.asked += body["queries"]
         key = json.dumps(opening)
         if key not in self._engines:
-            self._engines[key] = worker.engine(**opening, write={}, files=(), spill="")
+            self._engines[key] = worker.Worker()
+            self._engines[key].answer({"open": opening})
         try:
-            return worker.run(self._engines[key], body["queries"], body["most_rows"])
+            answer: dict[str, Any] = self._engines[key].answer(request)
+            return answer
         except (duckdb.Error, OSError, UnicodeError):
             return {"failed": -1}
 
     def forget(self) -> None:
-        for engine in self._engines.values():
-            engine.close()
+        for kept in self._engines.values():
+            kept.opened.close()
         self._engines.clear()
 
 
