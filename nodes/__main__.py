@@ -51,7 +51,7 @@ def _run(arguments: list[str], clock: Clock) -> None:
     endpoint = options.coordinator or home.coordinator
     seat = take_seat(home, clock, SystemRandomness())
     log = Log(sys.stderr, clock, member=seat.name)
-    server = Server(seat, open_node(home, seat), lambda: dial(endpoint, home.tls()), log)
+    server = Server(seat, open_node(home, seat, log), lambda: dial(endpoint, home.tls()), log)
     server.start()
     while server.alive and not stop.wait(1.0):
         pass

@@ -19,6 +19,7 @@ from engine.trusted.sign import Roster, open_agreement
 from engine.trusted.wire import digest, encode
 from nodes.answer import Node
 from nodes.ledger import Ledger, entry_of
+from nodes.log import Log
 from nodes.manifest import Keys, Seat
 from nodes.sources.duckdb import DuckDBSource
 from nodes.tables import cut
@@ -52,12 +53,12 @@ def write_head(home: Home, seat: Seat) -> None:
     home.write("journal/head", encode(seat.ledger.head()), secret=True)
 
 
-def open_node(home: Home, seat: Seat) -> Node | None:
+def open_node(home: Home, seat: Seat, log: Log) -> Node | None:
     """The node, its snapshots cut and its worker and sampler warm; None for a member that hosts no dataset."""
     if not any(seat.name in dataset.hosts for dataset in seat.catalogue.datasets):
         return None
     source, sampler = DuckDBSource(), ProductionSampler(seat.randomness)
-    tables = cut(home.binding(), seat.catalogue, home, randomness=seat.randomness, source=source)
+    tables = cut(home.binding(), seat.catalogue, home, randomness=seat.randomness, source=source, tell=log.cut)
     source.warm(tables.databases)
     sampler.gaussian(1, 1)
     return Node(seat, tables, source, sampler)

@@ -1,6 +1,7 @@
 """The node's log: one JSON line an event, on standard error.
 
-Claim: a line holds an event's name, ids and codes; never a row, a key, a seed or a library's words.
+Claim: a line holds an event's name, ids and codes, and what a cut lost, for the owner alone; never a row, a key, a seed
+       or a library's words.
 Because: callers pass names, digests, codes and types of errors only; no exception's text is ever given to it. (A
          logging library would load terminal and colour code that a node has no use for.)
 Checked by: tests/nodes/test_server.py::test_no_secret_or_row_value_reaches_the_log
@@ -9,6 +10,7 @@ Checked by: tests/nodes/test_server.py::test_no_secret_or_row_value_reaches_the_
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from threading import Lock
 from typing import TextIO
@@ -23,7 +25,11 @@ class Log:
         self._stream, self._clock, self._ids = stream, clock, ids
         self._lock = Lock()
 
-    def event(self, event: str, **ids: str) -> None:
+    def cut(self, dataset: str, column: str, counts: Mapping[str, int]) -> None:
+        """What a snapshot that was cut holds and lost: of its rows (no column), or of one column's values."""
+        self.event("snapshot_cut", dataset=dataset, column=column, **counts)
+
+    def event(self, event: str, **ids: str | int) -> None:
         """One line: time, event, the log's own ids, and these."""
         at = datetime.fromtimestamp(self._clock.now_ms() / 1e3, UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"at": at, "event": event, **self._ids, **ids})

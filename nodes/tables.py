@@ -15,7 +15,7 @@ Checked by: tests/sources/test_tables.py::test_stored_values_lie_in_their_domain
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -29,10 +29,12 @@ from engine.trusted.records import SnapshotRef
 from nodes.schema import columns_of, files_of
 from nodes.sources.dialect import quoted
 from nodes.sources.duckdb import DuckDBSource
-from nodes.sources.publish import published_columns, reading, row_cap, selection
+from nodes.sources.publish import counting, published_columns, reading, report, row_cap, selection
 from nodes.sources.render import ROWS, alias
 
 SNAPSHOT_BYTES = 16
+Report = dict[str, dict[str, int]]
+Tell = Callable[[str, str, dict[str, int]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,11 @@ def cut(
     randomness: Randomness,
     source: DuckDBSource,
     fresh: bool = False,
+    tell: Tell = lambda *_: None,
 ) -> Tables:
     """One snapshot per bound dataset: the one there is, unless binding or definition changed or ``fresh`` is asked.
+
+    What a cut loses is written to snapshots/<dataset>-report.json and told to ``tell``, for the owner alone.
 
     Raises BadFile FILE_BINDING_*, FILE_SOURCE_*, FILE_MISSING; nothing is replaced then.
     """
@@ -84,7 +89,7 @@ def cut(
         if dataset is None or binding.node not in dataset.hosts:
             raise BadFile("FILE_BINDING_DATASET", dataset=bound.dataset)
         kept = None if fresh else _kept(bound, dataset, home)
-        snapshots.append(kept or _new(bound, dataset, home, randomness, source))
+        snapshots.append(kept or _new(bound, dataset, home, randomness, source, tell))
     return Tables(tuple(snapshots))
 
 
@@ -115,20 +120,25 @@ def _kept(bound: DatasetBinding, dataset: Dataset, home: Home) -> Snapshot | Non
     return Snapshot(dataset.name, snapshot, path, bound.consent_version)
 
 
-def _new(bound: DatasetBinding, dataset: Dataset, home: Home, randomness: Randomness, source: DuckDBSource) -> Snapshot:
+def _new(
+    bound: DatasetBinding, dataset: Dataset, home: Home, randomness: Randomness, source: DuckDBSource, tell: Tell
+) -> Snapshot:
     snapshot = randomness.bytes(SNAPSHOT_BYTES).hex()
     path = _path(home, dataset.name, snapshot)
     partial = path.with_suffix(".partial")
     spill = path.with_suffix(".spill")
     try:
-        _write(bound, dataset, partial, spill, snapshot, source)
+        lost = _write(bound, dataset, partial, spill, snapshot, source)
         partial.chmod(0o600)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
         rmtree(spill, ignore_errors=True)
     held = {"snapshot": snapshot, "digest": _digest(bound, dataset), "consent_version": bound.consent_version}
+    home.write(f"snapshots/{dataset.name}-report.json", json.dumps(lost).encode() + b"\n", secret=True)
     home.write(_record(home, dataset.name), json.dumps(held).encode() + b"\n")
+    for column, counts in lost.items():
+        tell(dataset.name, column, counts)
     for old in path.parent.glob(f"{dataset.name}-*.duckdb"):
         if old != path:
             old.unlink()
@@ -137,7 +147,7 @@ def _new(bound: DatasetBinding, dataset: Dataset, home: Home, randomness: Random
 
 def _write(
     bound: DatasetBinding, dataset: Dataset, path: Path, spill: Path, snapshot: str, source: DuckDBSource
-) -> None:
+) -> Report:
     """Creates the copy, fills it file by file, drops surplus rows, and checks the owner's statement of size."""
     files = files_of(bound.files)
     table = f"{quoted(alias(dataset.name))}.{quoted(ROWS)}"
@@ -147,6 +157,7 @@ def _write(
         _check(bound, dataset, columns)
         raw = reading(file, [c.name for c in columns], bound.local_columns, source.dialect)
         statements.append(f"INSERT INTO {table} {selection(bound, dataset, raw, source.dialect)}")
+    statements += counting(dataset, table)
     statements += row_cap(dataset, table, snapshot, source.dialect)
     persons = f"DISTINCT {quoted(dataset.person.column)}" if dataset.rows_per_person > 1 else "*"
     statements.append(f"SELECT COUNT(*), COUNT({persons}) FROM {table}")
@@ -158,6 +169,8 @@ def _write(
     [[held, distinct]] = answer[-1]
     if held > dataset.at_most_rows or distinct > dataset.at_most_persons:
         raise BadFile("FILE_SOURCE_TOO_LARGE", dataset=dataset.name)
+    [[deleted]], [counts] = answer[1 + len(files) : 3 + len(files)]
+    return report(dataset, deleted, counts, held)
 
 
 def _check(bound: DatasetBinding, dataset: Dataset, columns: tuple[LocalColumn, ...]) -> None:

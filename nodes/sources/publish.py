@@ -5,6 +5,7 @@ Claim: every stored value is of its declared type and in its declared domain, wh
 Because: the last step of each column is a CASE that gives a value of the domain or NULL, over a conversion that
          cannot fail; nothing about a CSV is guessed from its rows (every column is read as text).
 Checked by: tests/sources/test_tables.py::test_stored_values_lie_in_their_domains
+            tests/sources/test_tables.py::test_the_owner_learns_what_a_cut_lost
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from engine.trusted.catalogue import Column, Dataset, DatasetBinding, Identifier
 from engine.trusted.dates import EPOCH
 from engine.trusted.domain import Domain
 from engine.trusted.plan import Expression, Literal, Type
+from engine.trusted.walk import names_in
 from nodes.sources.dialect import Dialect, quoted, text_literal
 from nodes.sources.expressions import KEY, Expressions
 from nodes.sources.render import has_key_form
 
+LOST = "$lost"
 FORMS = {
     IdentifierForm.AS_IS: "{0}",
     IdentifierForm.UPPER_ALNUM: "regexp_replace(upper({0}), '[^A-Z0-9]', '', 'g')",
@@ -31,10 +34,14 @@ FORMS = {
 
 
 def published_columns(dataset: Dataset, dialect: Dialect) -> str:
-    """Column definitions of a snapshot: the person as text, every other column, and the key form of bounded ones."""
+    """Column definitions of a snapshot: the person as text, every other column, and the key form of bounded ones.
+
+    Each other column has a mark while the snapshot is filled: whether a value was given and came to nothing.
+    """
     parts = [f"{quoted(dataset.person.column)} {dialect.types[Type.TEXT]} NOT NULL"]
     for column in _others(dataset):
         parts += [f"{quoted(name)} {dialect.types[column.type]}" for name in _names(column, dataset)]
+        parts.append(f"{quoted(column.name + LOST)} {dialect.types[Type.BOOLEAN]}")
     return ", ".join(parts)
 
 
@@ -66,7 +73,10 @@ def reading(file: Path, names: Sequence[str], local: Sequence[LocalColumn], dial
 
 
 def selection(bound: DatasetBinding, dataset: Dataset, raw: str, dialect: Dialect) -> str:
-    """The published rows of one file; surplus rows of a person still among them. FILE_BINDING_TYPE."""
+    """The published rows of one file, marked; rows of no person and surplus ones still among them. FILE_BINDING_TYPE.
+
+    A value is given where every local column that its expression names holds one.
+    """
     local = Expressions(dialect, {c.name: Domain(c.type) for c in bound.local_columns}, local=True)
     bindings = {c.name: c.expression for c in bound.columns}
     person = _converted(bindings[dataset.person.column], Type.TEXT, local, dataset, dataset.person.column)
@@ -74,15 +84,43 @@ def selection(bound: DatasetBinding, dataset: Dataset, raw: str, dialect: Dialec
     for column in _others(dataset):
         value = _converted(bindings[column.name], column.type, local, dataset, column.name)
         values.append(f"{_on_grid(value, column, local)} AS {quoted(column.name)}")
+        given = [_given(c) for c in bound.local_columns if c.name in names_in(bindings[column.name])]
+        values.append(f"{' AND '.join(given) or 'FALSE'} AS {quoted(column.name + LOST)}")
     consent = ""
     if bound.consent is not None:
         consent = f" WHERE {_converted(bound.consent, Type.BOOLEAN, local, dataset, 'consent')}"
-    stored = [quoted(dataset.person.column)] + [s for c in _others(dataset) for s in _stored(c, dialect)]
-    name = quoted(dataset.person.column)
-    return (
-        f"SELECT {', '.join(stored)} FROM (SELECT {', '.join(values)} FROM ({raw}) AS f{consent}) AS b"
-        f" WHERE {name} IS NOT NULL AND {name} <> ''"
-    )
+    stored = [f"COALESCE({quoted(dataset.person.column)}, '')"]
+    for column in _others(dataset):
+        forms = _stored(column, dialect)
+        stored += [*forms, f"{quoted(column.name + LOST)} AND {forms[0]} IS NULL"]
+    return f"SELECT {', '.join(stored)} FROM (SELECT {', '.join(values)} FROM ({raw}) AS f{consent}) AS b"
+
+
+def _given(local: LocalColumn) -> str:
+    name = quoted(local.name)
+    return f"{name} IS NOT NULL" + (f" AND {name} <> ''" if local.type is Type.TEXT else "")
+
+
+def counting(dataset: Dataset, table: str) -> list[str]:
+    """Statements that drop the rows of no person, count what each column lost, and take the marks away."""
+    counts = ["COUNT(*)"]
+    for column in _others(dataset):
+        first, *key = map(quoted, _names(column, dataset))
+        moved = f"COUNT({first}) - COUNT({key[0]})" if key else "0"
+        counts += [f"COUNT({first})", f"COUNT(*) FILTER ({quoted(column.name + LOST)})", moved]
+    return [
+        f"DELETE FROM {table} WHERE {quoted(dataset.person.column)} = ''",
+        f"SELECT {', '.join(counts)} FROM {table}",
+        *(f"ALTER TABLE {table} DROP COLUMN {quoted(c.name + LOST)}" for c in _others(dataset)),
+    ]
+
+
+def report(dataset: Dataset, deleted: int, counts: Sequence[int], kept: int) -> dict[str, dict[str, int]]:
+    """For the owner's eyes: rows, and per column values ``kept``, ``lost`` (now NULL) and ``moved`` into the bounds."""
+    found = {"": {"rows": kept, "of_no_person": deleted, "surplus": counts[0] - kept}}
+    for position, column in enumerate(_others(dataset)):
+        found[column.name] = dict(zip(("kept", "lost", "moved"), counts[1 + 3 * position :], strict=False))
+    return found
 
 
 def _converted(expression: Expression, to: Type, local: Expressions, dataset: Dataset, column: str) -> str:

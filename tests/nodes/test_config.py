@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -27,6 +28,7 @@ from engine.trusted.records import JournalEntry, JournalKind
 from engine.trusted.sign import SigningKey
 from nodes.config import open_node, take_seat, write_head
 from nodes.ledger import entry_of
+from nodes.log import Log
 from nodes.manifest import Seat
 
 CATALOGUE = """
@@ -97,14 +99,14 @@ def test_foreign_keys_do_not_start(founded: Federation, key: str) -> None:
 
 def test_a_member_without_data_is_a_seat_only(founded: Federation) -> None:
     home, seat = seat_of(founded, "helper-1")
-    assert open_node(home, seat) is None
+    assert open_node(home, seat, Log(io.StringIO(), SystemClock())) is None
     seat.ledger.close()
 
 
 def test_a_host_without_a_binding_does_not_start(founded: Federation) -> None:
     home, seat = seat_of(founded, "south")
     with pytest.raises(BadFile) as refused:
-        open_node(home, seat)
+        open_node(home, seat, Log(io.StringIO(), SystemClock()))
     assert refused.value.code == "FILE_HOME_MISSING"
     seat.ledger.close()
 
@@ -114,7 +116,7 @@ def test_a_lost_ledger_does_not_give_its_budget_back(founded: Federation, lost: 
     home, seat = seat_of(founded, "north")
     assert (home.path / "journal/head").stat().st_mode & 0o077 == 0
     assert home.seen_head() == seat.ledger.head()
-    open_node(home, seat)
+    open_node(home, seat, Log(io.StringIO(), SystemClock()))
     seat.ledger.close()
     seat_of(founded, "north")[1].ledger.close()
     home.state_path.unlink()
@@ -149,6 +151,9 @@ def start(*arguments: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
 def test_the_process_starts_without_a_coordinator_and_ends_on_sigterm(founded: Federation) -> None:
     process = start("--home", str(founded.home("north")), "--coordinator", "127.0.0.1:9")
     assert process.stderr is not None
+    rows, region = json.loads(process.stderr.readline()), json.loads(process.stderr.readline())
+    assert (rows["event"], rows["dataset"], rows["rows"], rows["surplus"]) == ("snapshot_cut", "people", 3, 0)
+    assert (region["column"], region["kept"], region["lost"], region["moved"]) == ("region", 3, 0, 0)
     first = json.loads(process.stderr.readline())
     assert (first["event"], first["status"], first["member"]) == ("line_lost", "UNAVAILABLE", "north")
     assert "code" not in first  # nobody gave one
@@ -163,7 +168,7 @@ def test_a_home_may_be_named_from_where_one_stands(founded: Federation) -> None:
     home = founded.home("north")
     process = start("--home", f"../{home.parent.name}/north", "--coordinator", "127.0.0.1:9", cwd=home.parent)
     assert process.stderr is not None
-    first = json.loads(process.stderr.readline())
+    first = next(event for event in map(json.loads, process.stderr) if event["event"] != "snapshot_cut")
     process.terminate()
     process.communicate(timeout=20)
     assert (first["event"], first["member"]) == ("line_lost", "north"), first

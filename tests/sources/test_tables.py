@@ -63,6 +63,61 @@ def test_stored_values_lie_in_their_domains(source: DuckDBSource, tmp_path: Path
     ]
 
 
+def test_the_owner_learns_what_a_cut_lost(source: DuckDBSource, tmp_path: Path) -> None:
+    """Counted per column: values kept, those that came to nothing and those moved into the bounds; rows dropped."""
+    file, told = tmp_path / "people.csv", []
+    file.write_text(MESSY + "p1,N,F,30,100,2020-05-01,true,again\n")
+    definition, home = dataset(), home_at(tmp_path / "home")
+    binding = binding_of(definition, [file], source)
+
+    def tell(dataset: str, column: str, counts: dict[str, int]) -> None:
+        told.append((dataset, column, counts))
+
+    for _ in range(2):  # the second finds the snapshot there and has nothing to tell
+        tables = cut(binding, catalogue_of(definition), home, randomness=FixedRandomness(), source=source, tell=tell)
+    report = home.path / "snapshots/people-report.json"
+    assert report.stat().st_mode & 0o077 == 0
+    assert json.loads(report.read_text()) == {column: counts for _, column, counts in told}
+    assert told[0] == ("people", "", {"rows": 6, "of_no_person": 1, "surplus": 1})
+    assert {column: tuple(counts.values()) for _, column, counts in told[1:]} == {
+        "region": (6, 1, 0),
+        "sex": (5, 1, 0),
+        "age": (6, 1, 2),
+        "income": (5, 2, 2),
+        "paid_on": (5, 2, 2),
+        "active": (5, 1, 0),
+        "note": (6, 0, 0),
+    }
+    assert len(stored(tables, "people")[0]) == 11  # no mark is left
+
+
+def test_a_column_of_which_nothing_is_left_is_counted(source: DuckDBSource, tmp_path: Path) -> None:
+    """Typed files and expressions too; what was empty before is not lost."""
+    file = parquet(
+        tmp_path / "people.parquet",
+        "SELECT 'p' || i AS id, 'code ' || i AS pay, IF(i > 2, 'x', '') AS opt_out FROM range(5) t(i)",
+    )
+    columns = (PEOPLE[0], Column("pence", Type.INTEGER), Column("flag", Type.BOOLEAN), Column("fixed", Type.INTEGER))
+    one = Literal(Type.INTEGER, 1)
+    pence = Call(Function.MULTIPLY, (Call(Function.CAST_DECIMAL, (ColumnRef("pay"),)), one))
+    expressions = {"person_id": ColumnRef("id"), "pence": pence, "flag": ColumnRef("opt_out"), "fixed": one}
+    told: dict[str, dict[str, int]] = {}
+    cut(
+        bound_to(file, expressions),
+        catalogue_of(dataset(columns)),
+        home_at(tmp_path / "home"),
+        randomness=FixedRandomness(),
+        source=source,
+        tell=lambda _, column, counts: told.update({column: counts}),
+    )
+    assert told == {
+        "": {"rows": 5, "of_no_person": 0, "surplus": 0},
+        "pence": {"kept": 0, "lost": 5, "moved": 0},
+        "flag": {"kept": 0, "lost": 2, "moved": 0},
+        "fixed": {"kept": 5, "lost": 0, "moved": 0},
+    }
+
+
 def parquet(path: Path, select: str) -> Path:
     connection = duckdb.connect()
     connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
@@ -193,7 +248,11 @@ def test_a_snapshot_is_kept_until_binding_or_definition_change(source: DuckDBSou
     ids = [t.refs()[0].snapshot for t in (first, second, third, fourth)]
     assert len(set(ids)) == 4
     assert all(len(i) == 32 for i in ids)
-    assert {p.name for p in (home.path / "snapshots").iterdir()} == {f"people-{ids[3]}.duckdb", "people.json"}
+    assert {p.name for p in (home.path / "snapshots").iterdir()} == {
+        f"people-{ids[3]}.duckdb",
+        "people.json",
+        "people-report.json",
+    }
     assert json.loads((home.path / "snapshots/people.json").read_text())["snapshot"] == ids[3]
     assert fourth.snapshot("people").path.stat().st_mode & 0o077 == 0
     with pytest.raises(Unavailable, match="NODE_SNAPSHOT_MISSING"):
