@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check fuzz benchmark protos clean
+.PHONY: demo test check fuzz audit audit-long mutants benchmark protos clean
 
 demo: $(VENV)/.demo ## run the main job on real input
 	$(BIN)/splittally demo
@@ -19,6 +19,15 @@ check: $(VENV)/.dev ## style, types, import contracts, generated code
 	$(BIN)/lint-imports
 	$(BIN)/python -m protos.build --check
 	$(BIN)/python -m engine.cli.reference --check
+
+audit: $(VENV)/.dev ## the privacy claim: neighbours, laws, releases, views, accounts (5 minutes)
+	AUDIT=whole $(BIN)/python -m pytest tests/audit tests/trusted_sampler/test_law.py
+
+audit-long: $(VENV)/.dev ## the same with every neighbour on every base and two million releases a side (hours)
+	AUDIT=long $(BIN)/python -m pytest tests/audit tests/trusted_sampler/test_law.py
+
+mutants: $(VENV)/.dev ## plant errors in the trusted base; the tests must notice each
+	$(BIN)/python tests/mutants/run.py
 
 benchmark: $(VENV)/.dev ## figures, as ratios in one run
 	$(BIN)/python -m benchmarks

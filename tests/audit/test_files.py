@@ -1,4 +1,4 @@
-"""Numbers that only a typed file can hold: NaN and infinities of a Parquet file are NULL, whatever column they are in."""
+"""Numbers that only a typed file can hold: NaN and infinities of a Parquet file are NULL in every column."""
 
 from __future__ import annotations
 
