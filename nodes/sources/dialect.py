@@ -33,6 +33,7 @@ class Dialect:
     let: str  # {0}: body, {1}: the name bound, {2}: its fields
     field: str  # one field of a let: {0} its name, {1} its value
     exact: str  # an integer within 2**53, else NULL
+    listed: str  # whether {0} is one of the constants {1}, by one look-up a row
     keyed_hash: str  # {0}: key, {1}: columns
 
     def cast(self, text: str, to: Type) -> str:
@@ -119,5 +120,6 @@ DUCKDB = Dialect(
     let="list_transform([{{{2}}}], lambda {1}: {0})[1]",
     field="{0}: {1}",
     exact="CASE WHEN {0} BETWEEN -9007199254740992 AND 9007199254740992 THEN {0} END",
+    listed="{0} IN (SELECT unnest([{1}]))",
     keyed_hash="hash({0}, {1})",
 )

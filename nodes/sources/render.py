@@ -2,12 +2,15 @@
 """One grouping set of a typed plan as one SQL query: one row a non-empty cell, each measure an exact integer.
 
 Claim: a row adds at most ``bound_steps`` to a SUM and 1 to a count; a person adds to at most ``groups`` cells of the
-       set where the groups are capped; nothing in the query can fail on data or overflow.
+       set where the groups are capped; nothing in the query can fail on data or overflow, and its rows are never
+       more than the cells.
 Because: a value is put on its grid and then clamped by a full CASE to exact integer ends before it is summed; sums
        run in an integer type wider than rows x steps; the cap keeps, of each person's groups, those of least keyed
-       hash, which no other person's rows influence.
+       hash, which no other person's rows influence; rows whose key is not listed are dropped before they are grouped.
 Checked by: tests/sources/test_render.py::test_steps_are_clamped_and_rounded
             tests/sources/test_render.py::test_groups_are_capped_a_person
+            tests/sources/test_partials.py::test_a_whole_key_loses_no_row_to_doubles
+            tests/sources/test_partials.py::test_rows_of_unlisted_keys_are_dropped_before_groups
 """
 
 from __future__ import annotations
@@ -22,8 +25,10 @@ from engine.trusted.catalogue import Catalogue, Dataset
 from engine.trusted.domains import Scope, scope_of
 from engine.trusted.plan import (
     Aggregate,
+    ColumnRef,
     Filter,
     GroupingSet,
+    Key,
     Measure,
     NamedExpression,
     Project,
@@ -33,6 +38,7 @@ from engine.trusted.plan import (
     Type,
 )
 from engine.trusted.stability import stability_of
+from engine.trusted.walk import relations_of
 from nodes.sources.dialect import Dialect, quoted, text_literal
 from nodes.sources.expressions import KEY, Expressions
 
@@ -107,12 +113,13 @@ def query_of(
     stability = stability_of(aggregate.input, catalogue)
     keys = [aggregate.keys[k] for k in grouping_set.keys]
     operands = [f"{quoted(rows.person)} AS p"]
-    operands += [f"{inner.value(k.expression, key=True)} AS k{i}" for i, k in enumerate(keys)]
+    operands += [f"{_key(k, inner)} AS k{i}" for i, k in enumerate(keys)]
     for i, m in enumerate(aggregate.measures):
         operands += [f"{_operand(m, inner)} AS x{i}"] if m.expression is not None else []
         operands += [f"{inner.value(m.filter)} AS f{i}"] if m.filter is not None else []
-    never_null = [f"k{i} IS NOT NULL" for i, k in enumerate(keys) if all(v.value is not None for v in k.values)]
-    where = f" WHERE {' AND '.join(never_null)}" if never_null else ""
+    stored = not any(isinstance(r, Project) for _, r in relations_of(aggregate.input))
+    listed = [_listed(f"k{i}", k, inner, stored=stored) for i, k in enumerate(keys)]
+    where = f" WHERE {' AND '.join(listed)}" if listed else ""
     source = f"(SELECT {', '.join(operands)} FROM ({rows.sql}) AS r) AS o{where}"
     one_row = stability.rows == 1
     sums = [_sum(i, m, inner, one_row) for i, m in enumerate(aggregate.measures)]
@@ -123,6 +130,22 @@ def query_of(
     shown = [dialect.cast(n, Type.TEXT) if _is_date(k.values) else n for n, k in zip(names, keys, strict=True)]
     columns = ", ".join([*shown, *(dialect.cast(s, Type.TEXT) for s in sums)])
     return f"SELECT {columns} FROM {source}" + (f" GROUP BY {', '.join(names)}" if names else "")
+
+
+def _key(key: Key, inner: Expressions) -> str:
+    """A DECIMAL key whose values are whole is rounded: the doubles of ``(0.1 + 0.2) * 10`` lie beside them."""
+    text = inner.value(key.expression, key=True)
+    whole = all(v.value is None or getattr(v.value, "denominator", 0) == 1 for v in key.values)
+    return f"round({text})" if whole and inner.domain(key.expression).type is Type.DECIMAL else text
+
+
+def _listed(name: str, key: Key, inner: Expressions, *, stored: bool) -> str:
+    """Whether a row's key is listed; a bare column of the published view, where it is not NULL, always is."""
+    held = [v for v in key.values if v.value is not None]
+    if stored and isinstance(key.expression, ColumnRef):
+        return "TRUE" if len(held) < len(key.values) else f"{name} IS NOT NULL"
+    test = inner.dialect.listed.format(name, ", ".join(map(inner.literal, held))) if held else "FALSE"
+    return test if len(held) == len(key.values) else f"({name} IS NULL OR {test})"
 
 
 def _is_date(values: tuple[object, ...]) -> bool:

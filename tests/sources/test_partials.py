@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from fractions import Fraction
+from functools import reduce
 from math import prod, sqrt
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from published import PEOPLE, catalogue_of, dataset, publish
 
 from engine.errors import Unavailable
 from engine.trusted.calibrate import block_norms, calibrate, cells_of, grid_of, layout_of
-from engine.trusted.catalogue import Catalogue
+from engine.trusted.catalogue import Bounds, Catalogue
 from engine.trusted.domains import clamp_of, domain_of, key_values, scope_of
 from engine.trusted.plan import (
     Aggregate,
@@ -34,6 +35,7 @@ from engine.trusted.records import Loss
 from engine.trusted.stability import stability_of
 from nodes.partials import partials
 from nodes.sources.duckdb import DuckDBSource
+from nodes.sources.render import query_of
 from nodes.tables import Tables
 
 HEADER = "person_id,region,sex,age,income,paid_on,active,note\n"
@@ -75,6 +77,61 @@ def lines(count: int, seed: int) -> list[str]:
         f"{draw.randrange(-100, 25_000_000) / 100},{draw.choice((2019, 2020, 2021))}-{draw.randrange(1, 13):02}-28,,\n"
         for _ in range(count)
     ]
+
+
+def _times(*factors: Expression | Fraction) -> Expression:
+    """A product of doubles, without folding."""
+    first, *rest = (f if isinstance(f, Call | ColumnRef) else Literal(Type.DECIMAL, Fraction(f)) for f in factors)
+    return reduce(lambda a, b: Call(Function.MULTIPLY, (a, b)), rest, first)
+
+
+TENTHS = Call(Function.ADD, (Literal(Type.DECIMAL, Fraction(1, 10)), Literal(Type.DECIMAL, Fraction(1, 5))))
+UNEVEN: dict[str, Expression] = {  # whole before the rounding of doubles, beside a whole number after it
+    "income in pence": _times(ColumnRef("income"), Fraction(100)),
+    "three": _times(TENTHS, Fraction(10)),
+    "three for some": Call(
+        Function.CASE,
+        (
+            Call(Function.EQUAL, (ColumnRef("region"), Literal(Type.TEXT, "S"))),
+            _times(TENTHS, Fraction(10)),
+            Literal(Type.DECIMAL, None),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("capped", [False, True])
+@pytest.mark.parametrize("name", UNEVEN)
+def test_a_whole_key_loses_no_row_to_doubles(source: DuckDBSource, tmp_path: Path, name: str, capped: bool) -> None:
+    """Every row falls into a listed cell, and the engine's rows are never more than the cells."""
+    columns = tuple(replace(c, bounds=Bounds(Fraction(0), Fraction(1))) if c.name == "income" else c for c in PEOPLE)
+    definition = dataset(columns, rows_per_person=2 if capped else 1, groups_per_person=1)
+    catalogue = catalogue_of(definition)
+    body = "".join(f"p{n},{'NS'[n % 2]},F,1,{n / 100},2020-01-01,true,\n" for n in range(101))
+    expression = UNEVEN[name]
+    made = key(expression, catalogue)
+    aggregate = Aggregate(Scan("people"), (made,), (GroupingSet((0,)),), (Measure(Statistic.COUNT_ROWS),))
+    plan = Plan(1, bytes(32), aggregate)
+    calibration = calibrate(plan, catalogue, Loss(10_000_000, 0), 1, 0)
+    tables = publish(definition, HEADER + body, tmp_path, source)
+    cells = partials(plan, catalogue, calibration, tables, source)
+    expected = [1] * 101 if name == "income in pence" else [101] if name == "three" else [50, 51]
+    assert [c // calibration.multipliers[0] for c in cells] == expected
+    query = query_of(aggregate, aggregate.grouping_sets[0], catalogue, source.dialect, "salt")
+    [rows] = source.select(tables.databases, [query], len(cells))
+    assert len(rows) == len(cells)
+
+
+def test_rows_of_unlisted_keys_are_dropped_before_groups(source: DuckDBSource, tmp_path: Path) -> None:
+    """A list of fewer values than the rows have, as if a domain were wrong: the rest never becomes groups."""
+    definition = dataset()
+    catalogue = catalogue_of(definition)
+    made = replace(key(Call(Function.ABS, (ColumnRef("age"),)), catalogue), values=(Literal(Type.INTEGER, 7),))
+    aggregate = Aggregate(Scan("people"), (made,), (GroupingSet((0,)),), (Measure(Statistic.COUNT_ROWS),))
+    body = "".join(f"p{n},N,F,{n},1,2020-01-01,true,\n" for n in range(100))
+    tables = publish(definition, HEADER + body, tmp_path, source)
+    query = query_of(aggregate, aggregate.grouping_sets[0], catalogue, source.dialect, "salt")
+    assert [[tuple(row) for row in rows] for rows in source.select(tables.databases, [query], 1)] == [[(7, "1")]]
 
 
 @pytest.mark.parametrize("rows_per_person", [1, 3])
