@@ -13,7 +13,8 @@ under the engine's own error handling and may use integers without bounds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from math import ceil, floor
@@ -41,6 +42,7 @@ __all__ = ["DEFAULT_MAX_KEYS", "Domain", "Scope", "clamp_of", "domain_of", "key_
 
 DEFAULT_MAX_KEYS = 10_000
 Scope = Mapping[str, Domain]
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMPARISONS = frozenset(f for f in Function if Function.EQUAL.value <= f.value <= Function.LIKE.value)
 _HARMLESS = frozenset({Function.FLOOR, Function.CEIL, Function.LEAST, Function.GREATEST})
 _OVERFLOWING = frozenset(f for f in Function if f.value < Function.EQUAL.value and f not in _HARMLESS)
@@ -66,18 +68,24 @@ def scope_of(relation: Relation, catalogue: Catalogue) -> Scope:
             return scope
         case Project(input=source, columns=columns):
             scope = scope_of(source, catalogue)
-            projected = {name: domain for name, domain in scope.items() if domain.person}
-            for column in columns:
-                domain = domain_of(column.expression, scope)
-                if column.name in projected or domain.person:
-                    raise Refused("POLICY_PLAN_INVALID", internal=f"projected column {column.name}")
-                projected[column.name] = domain
-            return projected
+            person = {name: domain for name, domain in scope.items() if domain.person}
+            projected = {column.name: domain_of(column.expression, scope) for column in columns}
+            if any(domain.person for domain in projected.values()):
+                raise Refused("POLICY_PLAN_INVALID", internal="a projected person column")
+            _check_names((*person, *(column.name for column in columns)))
+            return person | projected
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
 
+def _check_names(names: Sequence[str]) -> None:
+    """Engines do not tell upper from lower case and use `$` for names of their own: POLICY_PLAN_INVALID for both."""
+    if len({n.lower() for n in names}) < len(names) or not all(_NAME.fullmatch(n) for n in names):
+        raise Refused("POLICY_PLAN_INVALID", internal="names of columns")
+
+
 def _scan_scope(dataset: Dataset) -> Scope:
+    _check_names([c.name for c in dataset.columns])
     person = {dataset.person.column: Domain(Type.TEXT, nullable=False, person=True)}
     return person | {c.name: column_domain(c) for c in dataset.columns if c.name != dataset.person.column}
 

@@ -120,6 +120,27 @@ FORGED: dict[str, tuple[Plan, str]] = {
         changed(input=Project(SCAN, (NamedExpression("a\nb", INCOME),))),
         "POLICY_PLAN_INVALID",
     ),
+    **{
+        f"names {' '.join(names)}": (
+            changed(
+                input=Project(Filter(SCAN, column("flag")), tuple(NamedExpression(n, column("age")) for n in names)),
+                keys=(),
+                grouping_sets=(GroupingSet(()),),
+                measures=(counted(), summed(column(names[-1]), 0, 1)),
+            ),
+            "POLICY_PLAN_INVALID",
+        )
+        for names in (
+            ("x", "X"),
+            ("a$key", "a"),
+            ("a", "a"),
+            ("person_id",),
+            ("PERSON_ID",),
+            ("let$0",),
+            ("\u0430",),
+            ("",),
+        )
+    },
     "name without end": (changed(input=Project(SCAN, (NamedExpression("a" * 129, INCOME),))), "POLICY_PLAN_INVALID"),
     "person join": (changed(input=PersonJoin(JoinKind.INNER, SCAN, SCAN)), "POLICY_NOT_SUPPORTED"),
     "private join": (changed(input=PrivateJoin(SCAN, SCAN)), "POLICY_NOT_SUPPORTED"),
