@@ -197,6 +197,6 @@ def _order(terms: Terms, node: Node) -> tuple[Sort, ...]:
 def _count(terms: Terms, node: Node) -> int:
     """LIMIT and OFFSET: a whole number as written."""
     text = str(node.this) if type(node).__name__ == "Literal" and not parts_of(node).get("is_string") else ""
-    if not text.isdecimal() or int(text) > LARGEST_INTEGER:
+    if not text.isdecimal() or len(text) > 16 or int(text) > LARGEST_INTEGER:
         raise Refused("SQL_LITERAL", at=terms.at(node), problem="LIMIT and OFFSET take a whole number")
     return int(text)

@@ -15,6 +15,8 @@ from engine.errors import Position, Refused
 
 LARGEST_TEXT = 16 * 1024
 DEEPEST = 64
+LONGEST_NUMBER = 40  # characters before an exponent, and digits of one: what follows stays cheap
+LONGEST_POWER = 3
 _NUMBER = re.compile(r"([0-9]+(_[0-9]+)*(\.([0-9]+(_[0-9]+)*)?)?|\.[0-9]+(_[0-9]+)*)([eE][+-]?[0-9]+)?")
 _DIGITS = frozenset("0123456789")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -132,6 +134,9 @@ def _number(sql: str, offset: int, found: list[Lexeme]) -> int:
     end = number.end() if number else offset
     if number is None or re.match(r"[A-Za-z0-9_.'\"]", sql[end : end + 1]):
         raise _syntax(sql, offset, "a number is not written in decimal digits")
+    size, _, power = number.group().lower().partition("e")
+    if len(size) > LONGEST_NUMBER or len(power.lstrip("+-")) > LONGEST_POWER:
+        raise Refused("SQL_LITERAL", at=position_of(sql, offset), problem="a number has too many digits")
     found.append(Lexeme("number", number.group(), offset))
     return end
 

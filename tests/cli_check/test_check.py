@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import typer
 
+import engine.sql
 from engine.cli.check import check
 from engine.cli.explain import explain
 from engine.errors import SplittallyError
@@ -109,6 +110,21 @@ def test_every_line_gets_its_verdict(monkeypatch: pytest.MonkeyPatch, capsys: py
         (11, "refuse", "SQL_SYNTAX"),
     ]
     assert all(line["message"] and line["hint"] for line in judged if line["verdict"] == "refuse")
+
+
+def test_a_bug_is_the_verdict_of_its_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    judged = engine.sql.prepare
+
+    def failing(sql: str, *rest: Any) -> Any:
+        if "visits" in sql:
+            raise ValueError(sql)
+        return judged(sql, *rest)
+
+    monkeypatch.setattr(engine.sql, "prepare", failing)
+    asked = [json.dumps({"id": i, "sql": f"SELECT COUNT(*) FROM {t}"}) for i, t in enumerate(("visits", "people"))]
+    assert run(monkeypatch, "check", "--jsonl", "-", stdin="\n".join(asked).encode()) == 0
+    found = [(line["id"], line["verdict"], line["code"]) for line in lines(capsys.readouterr().out)]
+    assert found == [(0, "refuse", "BUG_UNEXPECTED"), (1, "accept", None)]
 
 
 def test_500_statements_in_ten_seconds(
