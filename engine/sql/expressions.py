@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import operator as op
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 from engine.errors import Position, Refused
 from engine.sql.bound import Bound, as_date, is_type, literal, located, typed
 from engine.sql.rules import RULES
 from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Name, SyntaxExpression
+from engine.sql.terms import LARGEST_INTEGER
 from engine.trusted.domains import Domain, domain_of
 from engine.trusted.plan import Call, ColumnRef, Expression, Function, Literal, Type
 
 F = Function
+_EXACT = {"+": op.add, "-": op.sub, "*": op.mul}
 DEEPEST = 39  # what the wire can carry, below the levels of a relation
 MOST_NODES = 2_000
 Resolve = Callable[[SyntaxExpression], Bound | None]
@@ -22,6 +26,16 @@ _CASTS = {
     Type.DATE: F.CAST_DATE,
     Type.BOOLEAN: F.CAST_BOOLEAN,
 }
+
+
+def _folded(operator: str, operands: Sequence[Expression]) -> Fraction | None:
+    """A sum, difference or product of literals with a decimal among them, which DuckDB computes exactly."""
+    values = [o.value for o in operands if isinstance(o, Literal) and type(o.value) in (int, Fraction)]
+    if operator not in _EXACT or len(values) != 2 or all(type(v) is int for v in values):
+        return None
+    first, second = (Fraction(v) for v in values)  # type: ignore[arg-type]
+    value: Fraction = _EXACT[operator](first, second)
+    return value if abs(value) <= LARGEST_INTEGER >= value.denominator else None
 
 
 class Expressions:
@@ -47,6 +61,9 @@ class Expressions:
             case Apply(operator=operator, operands=operands, at=at):
                 bound = tuple(self.bind(operand) for operand in operands)
                 with located(at):
+                    exact = _folded(operator, [o.expression for o in bound])
+                    if exact is not None:
+                        return literal(exact, at)
                     return RULES[operator](self.call, bound, at)
             case Aggregated(at=at):
                 raise Refused("SQL_AGGREGATE_MISPLACED", at=at, where="here")
@@ -104,6 +121,15 @@ class Expressions:
         if domain.type is Type.BOOLEAN and syntax.type is Type.DECIMAL:
             operand = self.call(F.CAST_INTEGER, (operand,), syntax.at)
         bound = self.call(_CASTS[syntax.type], (operand,), syntax.at)
-        if syntax.digits is None:
+        if syntax.digits is not None:
+            bound = self.call(F.ROUND, (bound, literal(syntax.digits, syntax.at)), syntax.at)
+        return bound if syntax.between is None or self._unbounded else self._within(bound, syntax.between)
+
+    def _within(self, bound: Bound, between: tuple[Fraction, Fraction]) -> Bound:
+        """NULL beyond what the type named holds, as TRY_CAST gives."""
+        domain, at = bound.domain, bound.at
+        if domain is None or (domain.interval and between[0] < domain.interval[0] <= domain.interval[1] < between[1]):
             return bound
-        return self.call(F.ROUND, (bound, literal(syntax.digits, syntax.at)), syntax.at)
+        low, high = (literal(int(e) if domain.type is Type.INTEGER else e, at) for e in between)
+        inside = self.call(F.AND, (self.call(F.GREATER, (bound, low), at), self.call(F.LESS, (bound, high), at)), at)
+        return self.call(F.CASE, (inside, bound, typed(literal(None, at), domain.type)), at)

@@ -45,7 +45,7 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """CAST to a type of the language; ``digits`` of DECIMAL(p, digits)."""
+    """CAST to a type of the language; ``digits`` of DECIMAL(p, digits); NULL unless ``between``, strictly."""
 
     operand: SyntaxExpression
     type: Type
@@ -53,6 +53,7 @@ class Cast:
     spelled: str
     lenient: bool
     at: Position
+    between: tuple[Fraction, Fraction] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,10 +261,22 @@ class Terms:
         parameters = [str(p.this.this) for p in parts_of(kind).get("expressions", []) if hasattr(p.this, "this")]
         if name not in _TYPES or (parameters and (name != "DECIMAL" or len(parameters) != 2)):
             raise refuse_node("DataType", self.at(node), "", ())
-        digits = int(parameters[1]) if parameters and parameters[1].isdecimal() else None
+        if name == "DECIMAL":
+            parameters = parameters or ["18", "3"]  # what DuckDB takes it for
+        digits, between = self._limits(parameters, node) if parameters else (None, None)
+        between = (Fraction(-(2**31) - 1), Fraction(2**31)) if name == "INT" else between
         operand = self.read(found["this"])
         spelled = _SPELLED.get(name, name) + (f"({', '.join(parameters)})" if parameters else "")
-        return Cast(operand, _TYPES[name], digits, spelled, "safe" in parts_of(node), operand.at)
+        return Cast(operand, _TYPES[name], digits, spelled, "safe" in parts_of(node), operand.at, between)
+
+    def _limits(self, parameters: list[str], node: Node) -> tuple[int, tuple[Fraction, Fraction]]:
+        """Digits after the point of DECIMAL(p, s), and the numbers it lies strictly between."""
+        width, digits = (int(p) if p.isdecimal() and len(p) <= 2 else 99 for p in parameters)
+        if not 1 <= width <= 18 or digits > width:
+            construct = f"DECIMAL({', '.join(p[:9] for p in parameters)})"
+            instead = "Use DOUBLE, or DECIMAL(p, s) of at most 18 digits."
+            raise Refused("SQL_NOT_SUPPORTED", at=self.at(node), construct=construct, instead=instead)
+        return digits, (-(Fraction(10) ** (width - digits)), Fraction(10) ** (width - digits))
 
     def _named(self, node: Node) -> SyntaxExpression:
         """Functions the parser has no node for."""
