@@ -60,7 +60,9 @@ _bodies = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
-_DIGEST, _ROUND, _ANALYST = sa.bindparam("of_digest"), sa.bindparam("of_round"), sa.bindparam("of_analyst")
+_DIGEST: sa.BindParameter[bytes] = sa.bindparam("of_digest")
+_ROUND: sa.BindParameter[bytes] = sa.bindparam("of_round")
+_ANALYST: sa.BindParameter[str] = sa.bindparam("of_analyst")
 _OPEN_ROUND = sa.and_(_rounds.c.code == "", _rounds.c.result.is_(None))
 # Statements are built once: building one costs more than running it.
 _ACCEPT, _OPEN, _KEEP = _requests.insert(), _rounds.insert(), _bodies.insert()
