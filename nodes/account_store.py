@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from hashlib import sha256
 
 from engine.errors import Refused
@@ -27,17 +26,6 @@ CREATE TABLE accounts (scope INTEGER, name TEXT, period_days INTEGER, period INT
     CHECK (rho BETWEEN 0 AND rho_cap), CHECK (delta BETWEEN 0 AND delta_cap)) STRICT, WITHOUT ROWID;
 """
 Account = tuple[AccountScope, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """One account in its current period (``period_days`` 0: its lifetime)."""
-
-    scope: AccountScope
-    name: str
-    period_days: int
-    spent: Loss
-    cap: Loss
 
 
 def spend(db: sqlite3.Connection, account: Account, caps: Sequence[AccountCap], loss: Loss, now: int) -> None:
@@ -61,20 +49,6 @@ def require_within(loss: Loss, cap: Loss, scope: str, name: str) -> None:
     """Raises Refused BUDGET_EXHAUSTED if ``loss`` is above ``cap`` in rho or in delta."""
     if loss.rho_billionths > cap.rho_billionths or loss.delta_quintillionths > cap.delta_quintillionths:
         raise Refused("BUDGET_EXHAUSTED", scope=scope, name=name)
-
-
-def balances(
-    db: sqlite3.Connection, also: Iterable[Account], caps: Sequence[AccountCap], now: int
-) -> tuple[Balance, ...]:
-    """Every account charged so far, and ``also``, in the current period and over the lifetime."""
-    charged = {(AccountScope(scope), name) for scope, name in db.execute("SELECT scope, name FROM accounts")}
-    found: list[Balance] = []
-    for account in sorted(charged | set(also), key=lambda a: (a[0].value, a[1])):
-        for (days, period), limit in _limits(account, caps, now).items():
-            spent, cap = _row(db, account, days, period) or (Loss(0, 0), limit)
-            agreed = account[0] is AccountScope.AGREEMENT_ACCOUNT  # its own budget came with the charge
-            found.append(Balance(account[0], account[1], days, spent, _least(cap, limit) if agreed else limit))
-    return tuple(found)
 
 
 def totals_digest(db: sqlite3.Connection) -> bytes:

@@ -35,8 +35,7 @@ def take_seat(home: Home, clock: Clock, randomness: Randomness) -> Seat:
     ):
         if own != known:
             raise BadFile("FILE_HOME_KEY_FOREIGN", path=str(home.path / "keys" / f"{name}.key"))
-    served = any((home.path / "snapshots").glob("*.json"))
-    require(home.state_path.exists() or not served, "NODE_JOURNAL_DAMAGED")
+    require(home.state_path.exists() or not any(home.path.glob("snapshots/*.json")), "NODE_JOURNAL_DAMAGED")
     ledger = Ledger.open(home.state_path, home.name, clock, roster.manifest.rules.caps, home.seen_head())
     seat = Seat(home.name, roster, _agreements(home, roster, ledger), ledger, clock, randomness, keys)
     write_head(home, seat)
@@ -58,7 +57,7 @@ def open_node(home: Home, seat: Seat, log: Log) -> Node | None:
     if not any(seat.name in dataset.hosts for dataset in seat.catalogue.datasets):
         return None
     source, sampler = DuckDBSource(), ProductionSampler(seat.randomness)
-    tables = cut(home.binding(), seat.catalogue, home, randomness=seat.randomness, source=source, tell=log.cut)
+    tables = cut(home.binding(), seat.catalogue, home, randomness=seat.randomness, source=source, tell=log.event)
     source.warm(tables.databases)
     sampler.gaussian(1, 1)
     return Node(seat, tables, source, sampler)

@@ -24,18 +24,9 @@ from typing import Any
 from engine.errors import Unavailable, error_for, require
 from engine.trusted import records, wire
 from engine.trusted.clock import Clock
-from engine.trusted.records import (
-    AccountCap,
-    AccountScope,
-    Agreement,
-    JournalEntry,
-    JournalHead,
-    JournalKind,
-    Loss,
-    Request,
-)
+from engine.trusted.records import AccountCap, AccountScope, Agreement, JournalEntry, JournalKind, Loss, Request
 from nodes import account_store, journal_store
-from nodes.account_store import Account, Balance
+from nodes.account_store import Account
 
 SCHEMA_VERSION = 1
 CLOCK_BACK_MS = 300_000  # a clock this far behind the last record is refused; less counts as standing still
@@ -71,7 +62,7 @@ class Ledger:
 
     @classmethod
     def open(
-        cls, path: Path, member: str, clock: Clock, caps: Sequence[AccountCap], seen: JournalHead | None = None
+        cls, path: Path, member: str, clock: Clock, caps: Sequence[AccountCap], seen: records.JournalHead | None = None
     ) -> Ledger:
         """The ledger of ``member`` at ``path``, made if absent; ``seen``: a head that it has had.
 
@@ -194,23 +185,18 @@ class Ledger:
         with self._transaction():
             return self._append(entry, self._time(strict=False))
 
-    def head(self) -> JournalHead:
+    def head(self) -> records.JournalHead:
         """Size and root of the journal, and a digest of the lifetime totals and the answered rounds."""
         with self._transaction("BEGIN") as db:
             count = journal_store.size(db)
-            return JournalHead(self._member, count, journal_store.root(db, count), _totals_digest(db))
+            return records.JournalHead(self._member, count, journal_store.root(db, count), _totals_digest(db))
 
     def entry(self, position: int) -> bytes:
         """The exact bytes of one journal entry."""
         with self._transaction("BEGIN") as db:
             return journal_store.entry(db, position)
 
-    def balances(self, also: Iterable[Account] = ()) -> tuple[Balance, ...]:
-        """Every account charged so far, and ``also``, in their current periods and over their lifetime."""
-        with self._transaction("BEGIN") as db:
-            return account_store.balances(db, also, self._caps, self._time(strict=False))
-
-    def _prepare(self, seen: JournalHead | None) -> None:
+    def _prepare(self, seen: records.JournalHead | None) -> None:
         with self._transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:

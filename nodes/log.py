@@ -10,7 +10,6 @@ Checked by: tests/nodes/test_server.py::test_no_secret_or_row_value_reaches_the_
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from threading import Lock
 from typing import TextIO
@@ -24,10 +23,6 @@ class Log:
     def __init__(self, stream: TextIO, clock: Clock, **ids: str) -> None:
         self._stream, self._clock, self._ids = stream, clock, ids
         self._lock = Lock()
-
-    def cut(self, dataset: str, column: str, counts: Mapping[str, int]) -> None:
-        """What a snapshot that was cut holds and lost: of its rows (no column), or of one column's values."""
-        self.event("snapshot_cut", dataset=dataset, column=column, **counts)
 
     def event(self, event: str, **ids: str | int) -> None:
         """One line: time, event, the log's own ids, and these."""

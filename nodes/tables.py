@@ -29,12 +29,11 @@ from engine.trusted.records import SnapshotRef
 from nodes.schema import columns_of, files_of
 from nodes.sources.dialect import quoted
 from nodes.sources.duckdb import DuckDBSource
-from nodes.sources.publish import counting, published_columns, reading, report, row_cap, selection
+from nodes.sources.publish import counting, published_columns, reading, row_cap, selection
 from nodes.sources.render import ROWS, alias
 
 SNAPSHOT_BYTES = 16
-Report = dict[str, dict[str, int]]
-Tell = Callable[[str, str, dict[str, int]], None]
+Tell = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def cut(
     randomness: Randomness,
     source: DuckDBSource,
     fresh: bool = False,
-    tell: Tell = lambda *_: None,
+    tell: Tell = lambda *_, **__: None,
 ) -> Tables:
     """One snapshot per bound dataset: the one there is, unless binding or definition changed or ``fresh`` is asked.
 
@@ -138,7 +137,7 @@ def _new(
     home.write(f"snapshots/{dataset.name}-report.json", json.dumps(lost).encode() + b"\n", secret=True)
     home.write(_record(home, dataset.name), json.dumps(held).encode() + b"\n")
     for column, counts in lost.items():
-        tell(dataset.name, column, counts)
+        tell("snapshot_cut", dataset=dataset.name, column=column, **counts)
     for old in path.parent.glob(f"{dataset.name}-*.duckdb"):
         if old != path:
             old.unlink()
@@ -147,7 +146,7 @@ def _new(
 
 def _write(
     bound: DatasetBinding, dataset: Dataset, path: Path, spill: Path, snapshot: str, source: DuckDBSource
-) -> Report:
+) -> dict[str, dict[str, int]]:
     """Creates the copy, fills it file by file, drops surplus rows, and checks the owner's statement of size."""
     files = files_of(bound.files)
     table = f"{quoted(alias(dataset.name))}.{quoted(ROWS)}"
@@ -169,8 +168,8 @@ def _write(
     [[held, distinct]] = answer[-1]
     if held > dataset.at_most_rows or distinct > dataset.at_most_persons:
         raise BadFile("FILE_SOURCE_TOO_LARGE", dataset=dataset.name)
-    [[deleted]], [counts] = answer[1 + len(files) : 3 + len(files)]
-    return report(dataset, deleted, counts, held)
+    [[no_person]], [[columns]] = answer[1 + len(files) : 3 + len(files)]
+    return {"": {"rows": held, "of_no_person": no_person, "surplus": answer[-2][0][0]}, **columns}
 
 
 def _check(bound: DatasetBinding, dataset: Dataset, columns: tuple[LocalColumn, ...]) -> None:

@@ -141,9 +141,8 @@ class Home:
 
     def seen_head(self) -> JournalHead | None:
         """The head written down last; None in a home whose ledger has never been opened."""
-        head: JournalHead | None = None
-        if (self.path / "journal/head").exists():
-            head = self._decode("journal/head", JournalHead)
+        there = (self.path / "journal/head").exists()
+        head: JournalHead | None = self._decode("journal/head", JournalHead) if there else None
         return head
 
     def _record(self, name: str) -> SignedRecord:

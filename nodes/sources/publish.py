@@ -102,25 +102,22 @@ def _given(local: LocalColumn) -> str:
 
 
 def counting(dataset: Dataset, table: str) -> list[str]:
-    """Statements that drop the rows of no person, count what each column lost, and take the marks away."""
-    counts = ["COUNT(*)"]
+    """Statements that drop the rows of no person, count for the owner's eyes, and take the marks away.
+
+    Of each column: values ``kept``, ``lost`` (given, now NULL) and ``moved`` into the bounds.
+    """
+    counts = [f"{text_literal(dataset.person.column)}: {{'kept': COUNT(*)}}"]
     for column in _others(dataset):
         first, *key = map(quoted, _names(column, dataset))
         moved = f"COUNT({first}) - COUNT({key[0]})" if key else "0"
-        counts += [f"COUNT({first})", f"COUNT(*) FILTER ({quoted(column.name + LOST)})", moved]
+        lost = f"COUNT(*) FILTER ({quoted(column.name + LOST)})"
+        name = text_literal(column.name)
+        counts.append(f"{name}: {{'kept': COUNT({first}), 'lost': {lost}, 'moved': {moved}}}")
     return [
         f"DELETE FROM {table} WHERE {quoted(dataset.person.column)} = ''",
-        f"SELECT {', '.join(counts)} FROM {table}",
+        f"SELECT {{{', '.join(counts)}}} FROM {table}",
         *(f"ALTER TABLE {table} DROP COLUMN {quoted(c.name + LOST)}" for c in _others(dataset)),
     ]
-
-
-def report(dataset: Dataset, deleted: int, counts: Sequence[int], kept: int) -> dict[str, dict[str, int]]:
-    """For the owner's eyes: rows, and per column values ``kept``, ``lost`` (now NULL) and ``moved`` into the bounds."""
-    found = {"": {"rows": kept, "of_no_person": deleted, "surplus": counts[0] - kept}}
-    for position, column in enumerate(_others(dataset)):
-        found[column.name] = dict(zip(("kept", "lost", "moved"), counts[1 + 3 * position :], strict=False))
-    return found
 
 
 def _converted(expression: Expression, to: Type, local: Expressions, dataset: Dataset, column: str) -> str:

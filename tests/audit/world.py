@@ -145,6 +145,12 @@ class Recorder:
         return np.zeros(count, dtype=np.int64)
 
 
+def spent_of(ledger: Ledger) -> dict[tuple[AccountScope, str], Loss]:
+    """What each account has spent over its lifetime."""
+    rows = ledger._db.execute("SELECT scope, name, rho, delta FROM accounts WHERE period_days = 0").fetchall()
+    return {(AccountScope(scope), name): Loss(rho, delta) for scope, name, rho, delta in rows}
+
+
 class InProcess(DuckDBSource):
     """The production source with its worker's functions called here instead of over a pipe; keeps each SQL text."""
 
@@ -261,7 +267,7 @@ class World:
         seat, recorder = self.seats[host], Recorder()
         arrival = Arrival(wire.encode(round_), NOW, 1_000.0)
         size, drawn, asked = seat.ledger.head().size, seat.randomness.drawn, len(self.source.asked)  # type: ignore[attr-defined]
-        before = {(b.scope, b.name): b.spent for b in seat.ledger.balances()}
+        before = spent_of(seat.ledger)
         given: list[tuple[int, ...]] = []
         real = nodes.answer.add_noise
 
@@ -279,7 +285,7 @@ class World:
         entries: list[JournalEntry] = [
             wire.decode(JournalEntry, seat.ledger.entry(i)) for i in range(size, seat.ledger.head().size)
         ]
-        spent = {(b.scope, b.name): b.spent for b in seat.ledger.balances()}
+        spent = spent_of(seat.ledger)
         shown = {
             "code": code,
             "vector bytes": reply and len(reply.vector),

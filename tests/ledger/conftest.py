@@ -79,6 +79,11 @@ NINO = (AccountScope.IDENTIFIER, "nino")
 PEOPLE = (AccountScope.DATASET, "people")
 
 
+def balances(ledger: Ledger) -> list[tuple[Any, ...]]:
+    """scope, name, days of the period, period, spent rho and delta, and their caps, of every account."""
+    return ledger._db.execute("SELECT * FROM accounts ORDER BY 1, 2, 3, 4").fetchall()
+
+
 @dataclass
 class Bench:
     """Opens ledgers at one path and charges them with short calls."""
@@ -104,8 +109,9 @@ class Bench:
         )
 
     def spent(self, ledger: Ledger, account: tuple[AccountScope, str], days: int = 0) -> int:
-        found = [b for b in ledger.balances() if (b.scope, b.name) == account and b.period_days == days]
-        return found[0].spent.rho_billionths if found else 0
+        """What the account holds in its present period (``days`` 0: over its lifetime)."""
+        key = (account[0].value, account[1], days, self.clock.now // (days * DAY_MS) if days else 0)
+        return next((row[4] for row in balances(ledger) if row[:4] == key), 0)
 
 
 @pytest.fixture
@@ -121,5 +127,6 @@ def make() -> Callable[..., Any]:
     """make('request' | 'agreement' | 'entry' | 'cap' | 'round', ...)"""
     makers: dict[str, Callable[..., Any]] = {
         "request": make_request, "agreement": make_agreement, "entry": make_entry, "cap": cap, "round": round_id,
+        "balances": balances,
     }  # fmt: skip
     return lambda what, *args, **change: makers[what](*args, **change)

@@ -151,7 +151,7 @@ def start(*arguments: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
 def test_the_process_starts_without_a_coordinator_and_ends_on_sigterm(founded: Federation) -> None:
     process = start("--home", str(founded.home("north")), "--coordinator", "127.0.0.1:9")
     assert process.stderr is not None
-    rows, region = json.loads(process.stderr.readline()), json.loads(process.stderr.readline())
+    rows, _, region = (json.loads(process.stderr.readline()) for _ in range(3))
     assert (rows["event"], rows["dataset"], rows["rows"], rows["surplus"]) == ("snapshot_cut", "people", 3, 0)
     assert (region["column"], region["kept"], region["lost"], region["moved"]) == ("region", 3, 0, 0)
     first = json.loads(process.stderr.readline())

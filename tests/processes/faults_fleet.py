@@ -261,8 +261,9 @@ class Fleet(LocalFederation):
         ledger = Ledger.open(home.state_path, name, SystemClock(), home.manifest().rules.caps)
         try:
             entries = tuple(wire.decode(JournalEntry, ledger.entry(i)) for i in range(ledger.head().size))
-            spent = [b.spent for b in ledger.balances() if b.scope is AccountScope.AGREEMENT_ACCOUNT]
-            return Book(entries, spent[0].rho_billionths if spent else 0)
+            spent = "SELECT rho FROM accounts WHERE scope = ? AND period_days = 0"
+            row = ledger._db.execute(spent, (AccountScope.AGREEMENT_ACCOUNT.value,)).fetchone()
+            return Book(entries, row[0] if row else 0)
         finally:
             ledger.close()
 

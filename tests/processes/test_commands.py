@@ -16,7 +16,7 @@ from engine.governance.budget import balances
 from engine.local.federation import ANALYST, LocalFederation, Terms
 from engine.trusted.account import loss_for, times
 from engine.trusted.home import Home
-from engine.trusted.records import AccountScope
+from engine.trusted.records import AccountScope, Loss
 
 PRICE = loss_for(Fraction(1), Fraction(1, 10**9))
 SQL = "SELECT region, COUNT(*) AS n FROM people GROUP BY region ORDER BY region"
@@ -113,7 +113,10 @@ def test_the_view_of_the_budget_is_the_ledgers_own(local: LocalFederation) -> No
 
     home = Home.load(local.federation.home("south"))
     seat = take_seat(home, local.clock, SystemRandomness())
-    own = {(b.scope, b.name, b.period_days): b.spent for b in seat.ledger.balances()}
+    rows = seat.ledger._db.execute(
+        "SELECT scope, name, period_days, rho, delta FROM accounts ORDER BY period"
+    ).fetchall()
+    own = {(AccountScope(scope), name, days): Loss(rho, delta) for scope, name, days, rho, delta in rows}
     seat.ledger.close()
     seen = {(b.scope, b.name, b.period_days): b.spent for b in balances(home, local.clock)}
     assert seen

@@ -70,7 +70,7 @@ def test_the_owner_learns_what_a_cut_lost(source: DuckDBSource, tmp_path: Path) 
     definition, home = dataset(), home_at(tmp_path / "home")
     binding = binding_of(definition, [file], source)
 
-    def tell(dataset: str, column: str, counts: dict[str, int]) -> None:
+    def tell(event: str, dataset: str, column: str, **counts: int) -> None:
         told.append((dataset, column, counts))
 
     for _ in range(2):  # the second finds the snapshot there and has nothing to tell
@@ -80,6 +80,7 @@ def test_the_owner_learns_what_a_cut_lost(source: DuckDBSource, tmp_path: Path) 
     assert json.loads(report.read_text()) == {column: counts for _, column, counts in told}
     assert told[0] == ("people", "", {"rows": 6, "of_no_person": 1, "surplus": 1})
     assert {column: tuple(counts.values()) for _, column, counts in told[1:]} == {
+        "person_id": (7,),
         "region": (6, 1, 0),
         "sex": (5, 1, 0),
         "age": (6, 1, 2),
@@ -108,10 +109,11 @@ def test_a_column_of_which_nothing_is_left_is_counted(source: DuckDBSource, tmp_
         home_at(tmp_path / "home"),
         randomness=FixedRandomness(),
         source=source,
-        tell=lambda _, column, counts: told.update({column: counts}),
+        tell=lambda _, dataset, column, **counts: told.update({column: counts}),
     )
     assert told == {
         "": {"rows": 5, "of_no_person": 0, "surplus": 0},
+        "person_id": {"kept": 5},
         "pence": {"kept": 0, "lost": 5, "moved": 0},
         "flag": {"kept": 0, "lost": 2, "moved": 0},
         "fixed": {"kept": 5, "lost": 0, "moved": 0},
