@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,15 +44,46 @@ class Eager(LocalFederation):
         LocalFederation._run(self, name, "benchmarks.eager_node" if module == "nodes" else module, *arguments)
 
 
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Process ids of a federation by role; a node's are its own and its workers'."""
+
+    by_role: dict[str, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, local: LocalFederation) -> Processes:
+        ids = {child.name: child.process.pid for child in local.children}
+        coordinator = ids.pop("coordinator")
+        workers = tuple(worker for node in ids.values() for worker in _children(node))
+        return cls(
+            {"client": (os.getpid(),), "coordinator": (coordinator,), "node": tuple(ids.values()), "worker": workers}
+        )
+
+    def cpu_ms(self) -> dict[str, float]:
+        """Processor time so far, a process of each role: what a query costs on a machine that others use too."""
+        return {role: sum(map(_cpu_ms, ids)) / len(ids) for role, ids in self.by_role.items()}
+
+
+def _children(pid: int) -> list[int]:
+    return [int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
+
+
+def _cpu_ms(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) * 1e3 / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def federation(scratch: Path, folders: dict[str, Path], persons: int, *, hold: bool) -> Iterator[Session]:
-    """A session with a federation over ``folders`` (node -> folder with people.parquet)."""
+def federation(
+    scratch: Path, folders: dict[str, Path], persons: int, *, hold: bool
+) -> Iterator[tuple[Session, Processes]]:
+    """A session with a federation over ``folders`` (node -> folder with people.parquet), and its processes."""
     file = scratch / "catalogue.yaml"
     file.write_text(CATALOGUE.format(hosts=", ".join(folders), persons=persons))
     caps = (AccountCap(AccountScope.IDENTIFIER, "", 365, MANY, MANY),)
     kind = LocalFederation if hold else Eager
     with kind(load_catalogue(file), folders, Terms(caps, MANY, MANY)) as local, local.session() as session:
-        yield session
+        yield session, Processes.of(local)
 
 
 def seconds(session: Session, sql: str) -> float:

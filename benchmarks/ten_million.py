@@ -53,7 +53,7 @@ def run() -> list[tuple[str, str]]:
             ("DuckDB, clamped, a table of its own", f"{table * 1e3:.0f} ms"),
         ]
         for hold in (False, True):
-            with federation(Path(scratch), folders, share, hold=hold) as session:
+            with federation(Path(scratch), folders, share, hold=hold) as (session, _):
                 seconds(session, SQL.format(year=1900))
                 taken = median(seconds(session, SQL.format(year=1901 + i)) for i in range(REPEATS))
             name = "with the hold" if hold else "without the hold"
