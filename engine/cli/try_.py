@@ -30,8 +30,11 @@ def try_(
     from engine.local.attempt import attempt
 
     statement = sys.stdin.read() if sql == "-" else sql
+    notes: list[str] = []
     with progress() as report:
-        release = attempt(statement, catalog, data, epsilon, delta, n_min, report)
+        release = attempt(statement, catalog, data, epsilon, delta, n_min, report, notes.append)
+    for note in notes:
+        console(error=True).print(f"Note on your files: {note}", style="dim", highlight=False)
     if as_json:
         print_json(answer_json(release.answer, release.survivors, release.cost))
         return

@@ -33,10 +33,12 @@ def attempt(
     delta: Fraction,
     n_min: int | None,
     progress: Callable[[str], None],
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Release:
     """The release of one statement by a federation that lives as long as it takes.
 
-    Catalogue, folders and statement are checked before any process starts. Raises BadFile, Refused, Unavailable.
+    Catalogue, folders and statement are checked before any process starts. ``tell`` is told what the
+    owner of the files should know of them. Raises BadFile, Refused, Unavailable.
     """
     from engine.client.terms import require_delta, require_enough_hosts
     from engine.sql import prepare
@@ -51,5 +53,7 @@ def attempt(
     with LocalFederation(catalogue, folders, terms, progress) as local, local.session() as session:
         progress("asking the nodes")
         release = session.query(sql, epsilon=epsilon, delta=delta, n_min=n_min).wait()
+        for note in local.notes():
+            tell(note)
         progress("stopping the nodes")
         return release

@@ -84,6 +84,15 @@ class LocalFederation:
     def session(self) -> Session:
         return connect(self.federation.home(ANALYST))
 
+    def notes(self) -> tuple[str, ...]:
+        """For the owner of the files: columns of which more than 1 % was lost or moved by the cut, and rows dropped."""
+        return tuple(
+            f"{node}: {note}"
+            for node in self.bindings
+            for report in sorted((self.federation.home(node) / "snapshots").glob("*-report.json"))
+            for note in cut_notes(report.name.removesuffix("-report.json"), json.loads(report.read_bytes()))
+        )
+
     def wait_until_stopped(self) -> None:
         """Return when a child ends; Ctrl-C and SIGTERM leave earlier. Raises Unavailable NODE_NOT_STARTED."""
         while True:
@@ -176,6 +185,23 @@ class LocalFederation:
         if threading.current_thread() is threading.main_thread():
             heeded = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
             self._before.update({number: signal.signal(number, _exit) for number in heeded})
+
+
+def cut_notes(dataset: str, report: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Sentences about what one cut lost (a snapshot's report: column -> counts; no column: its rows)."""
+    dropped = [
+        f"{dataset}: rows dropped, {why}: {report[''][key]:,}"
+        for key, why in (("of_no_person", "no person id"), ("surplus", "more rows of a person than declared"))
+        if report.get("", {}).get(key)
+    ]
+    for column, counts in report.items():
+        kept, lost, moved = (counts.get(key, 0) for key in ("kept", "lost", "moved"))
+        if lost * 100 > kept + lost:
+            all_ = "all" if not kept else f"{lost:,} of"
+            dropped.append(f"{dataset}.{column}: {all_} {kept + lost:,} values do not fit its declaration and are NULL")
+        if moved * 100 > kept:
+            dropped.append(f"{dataset}.{column}: {moved:,} of {kept:,} values lay outside the bounds and were moved")
+    return dropped
 
 
 def _lost(child: Child) -> SplittallyError:

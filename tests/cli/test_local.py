@@ -103,3 +103,22 @@ def test_the_next_commands_can_be_pasted_anywhere(
     file = f"'{tmp_path}/my [new] homes/b/node.toml'"
     assert f"edit {file} and run: splittally node prepare {file}\n" in out
     assert out.count(f"--home '{tmp_path}/") == 4
+
+
+def test_the_owner_is_told_what_a_cut_lost() -> None:
+    from engine.local.federation import cut_notes
+
+    report = {
+        "": {"rows": 900, "of_no_person": 1200, "surplus": 0},
+        "person_id": {"kept": 900},
+        "age": {"kept": 0, "lost": 900, "moved": 0},
+        "sex": {"kept": 890, "lost": 10, "moved": 0},
+        "region": {"kept": 891, "lost": 9, "moved": 0},
+        "income": {"kept": 900, "lost": 0, "moved": 10},
+    }
+    assert cut_notes("people", report) == [
+        "people: rows dropped, no person id: 1,200",
+        "people.age: all 900 values do not fit its declaration and are NULL",
+        "people.sex: 10 of 900 values do not fit its declaration and are NULL",
+        "people.income: 10 of 900 values lay outside the bounds and were moved",
+    ]
