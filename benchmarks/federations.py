@@ -63,6 +63,9 @@ class Processes:
         """Processor time so far, a process of each role: what a query costs on a machine that others use too."""
         return {role: sum(map(_cpu_ms, ids)) / len(ids) for role, ids in self.by_role.items()}
 
+    def total_cpu_ms(self) -> float:
+        return sum(ms * len(self.by_role[role]) for role, ms in self.cpu_ms().items())
+
 
 def _children(pid: int) -> list[int]:
     return [int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
