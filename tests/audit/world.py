@@ -85,6 +85,7 @@ LOSS = loss_for(Fraction(1), Fraction(1, 10**9))
 ROOM = Loss(10**15, 0)
 CAPS = tuple(AccountCap(scope, "", 0, None, ROOM) for scope in AccountScope)
 RULES = Rules(n_min=0, f=0, max_keys=10_000, max_cells=100_000, caps=CAPS, committee=3)
+ENGINES = 12  # kept open at a time
 Record = dict[str, str]
 
 
@@ -166,6 +167,8 @@ class InProcess(DuckDBSource):
         self.asked += body["queries"]
         key = json.dumps(opening)
         if key not in self._engines:
+            while len(self._engines) >= ENGINES:
+                self._engines.pop(next(iter(self._engines))).opened.close()
             self._engines[key] = worker.Worker()
             self._engines[key].answer({"open": opening})
         try:
