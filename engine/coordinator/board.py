@@ -50,7 +50,7 @@ class Board:
     def follow(self, request: bytes, wanted: Callable[[], bool]) -> Iterator[RequestStatus]:
         """The status now and after changes, until the request ends or nobody wants it any more.
 
-        The end is told at once; of changes that follow each other within ``PACE_SECONDS``, only the last.
+        A new state is told at once; of replies that follow each other within ``PACE_SECONDS``, only the last.
         """
         seen: RequestStatus | None = None
         while wanted():
@@ -61,6 +61,15 @@ class Board:
                 return
             seen = status
             with self._changed:
-                self._changed.wait_for(lambda: request not in self._live or not wanted(), PACE_SECONDS)
+                self._pause(request, status, wanted)
                 while self._live.get(request) == seen and wanted():
                     self._changed.wait()
+
+    def _pause(self, request: bytes, seen: RequestStatus, wanted: Callable[[], bool]) -> None:
+        """Waits ``PACE_SECONDS``, or until the request has another state than was seen, or has ended."""
+
+        def turned() -> bool:
+            live = self._live.get(request)
+            return live is None or live.state is not seen.state or not wanted()
+
+        self._changed.wait_for(turned, PACE_SECONDS)
