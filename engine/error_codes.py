@@ -139,6 +139,14 @@ CODES: dict[str, ErrorCode] = {
         "Distinct persons cannot be counted where one person may appear at several nodes.",
         "Count rows with COUNT(*), or have `overlap: 1` stated in the catalogue if it is true.",
     ),
+    "SQL_OVERLAP_FEATURES": ErrorCode(
+        "Figures per person and joins need all rows of a person at one node, and here a person may be at several.",
+        "Ask without them, or have `overlap: 1` and one `placement` stated in the catalogue if that is true.",
+    ),
+    "SQL_JOIN_PLACEMENT": ErrorCode(
+        "`{left}` and `{right}` are not placed together, and joins of different placements are not in this version.",
+        "Join datasets of one `placement`, or ask about each dataset by itself.",
+    ),
     "SQL_TEXT_TOO_LONG": ErrorCode("The statement is longer than 16 KiB.", "Ask for less in one statement."),
     "SQL_TOO_DEEP": ErrorCode("The statement is nested more than 64 levels deep.", "Write it in a flatter form."),
     "SQL_TOO_MANY_PARTS": ErrorCode(

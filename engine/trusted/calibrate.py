@@ -24,6 +24,7 @@ from engine.errors import Refused
 from engine.trusted.account import BILLION
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import Scope, domain_of, scope_of
+from engine.trusted.intervals import step_within
 from engine.trusted.plan import Aggregate, Measure, Plan, Statistic
 from engine.trusted.records import Calibration, Loss
 from engine.trusted.stability import Stability, stability_of
@@ -32,7 +33,6 @@ LEAST_NODE_SIGMA = 64  # proof above
 FINE_NODE_SIGMA = 256  # then rounding sigma up wastes at most 0.4 %
 FINE_BALANCE = 200  # norms of blocks within 0.5 % of the largest, so the split of the budget within 1 %
 HEADROOM = 1 << 62
-FINEST = 2**32  # steps in a bound, at most
 _COUNTS = (Statistic.COUNT_ROWS, Statistic.COUNT_PRESENT, Statistic.COUNT_PERSONS)
 
 
@@ -72,21 +72,10 @@ def grid_of(measure: Measure, scope: Scope) -> Grid:
     lower, upper = measure.clamp.lower, measure.clamp.upper
     centred = measure.statistic is Statistic.CENTRED_SUM
     reach = (upper - lower) / 2 if centred else max(abs(lower), abs(upper))
-    step = _step(domain_of(measure.expression, scope).step, reach)
+    step = step_within(domain_of(measure.expression, scope).step, reach)
     centre = floor((lower + upper) / 2 / step + Fraction(1, 2)) * step if centred else Fraction(0)
     bound = ceil(max(abs(lower - centre), abs(upper - centre)) / step)
     return Grid(step, centre, max(bound, 1))
-
-
-def _step(known: Fraction | None, reach: Fraction) -> Fraction:
-    if known is not None and reach / known <= FINEST:
-        return known
-    smallest = reach / 2 ** (20 if known is None else 30) or Fraction(1)
-    power = smallest.numerator.bit_length() - smallest.denominator.bit_length()
-    step = Fraction(2) ** (power - 1)
-    while step < smallest:
-        step *= 2
-    return step
 
 
 def layout_of(aggregate: Aggregate) -> tuple[Block, ...]:

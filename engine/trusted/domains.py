@@ -13,7 +13,8 @@ under the engine's own error handling and may use integers without bounds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from math import ceil, floor
@@ -28,16 +29,22 @@ from engine.trusted.plan import (
     Clamp,
     ColumnRef,
     Expression,
+    Feature,
     Filter,
     Function,
+    JoinKind,
     Literal,
+    PersonAggregate,
+    PersonFeature,
+    PersonJoin,
     Project,
     Relation,
     Scan,
     Type,
 )
+from engine.trusted.stability import stability_of
 
-__all__ = ["DEFAULT_MAX_KEYS", "Domain", "Scope", "clamp_of", "domain_of", "key_values", "scope_of"]
+__all__ = ["DEFAULT_MAX_KEYS", "Domain", "Scope", "clamp_of", "domain_of", "key_values", "person_of", "scope_of"]
 
 DEFAULT_MAX_KEYS = 10_000
 Scope = Mapping[str, Domain]
@@ -61,20 +68,105 @@ def scope_of(relation: Relation, catalogue: Catalogue) -> Scope:
             return _scan_scope(dataset)
         case Filter(input=source, predicate=predicate):
             scope = scope_of(source, catalogue)
-            if domain_of(predicate, scope).type is not Type.BOOLEAN:
-                raise Refused("SQL_TYPE_MISMATCH", function="WHERE", expected="a condition that is true or false")
+            check_condition(predicate, scope, "WHERE")
             return scope
         case Project(input=source, columns=columns):
             scope = scope_of(source, catalogue)
-            projected = {name: domain for name, domain in scope.items() if domain.person}
-            for column in columns:
-                domain = domain_of(column.expression, scope)
-                if column.name in projected or domain.person:
-                    raise Refused("POLICY_PLAN_INVALID", internal=f"projected column {column.name}")
-                projected[column.name] = domain
-            return projected
+            return _beside_person(scope, ((c.name, domain_of(c.expression, scope)) for c in columns))
+        case PersonAggregate(input=source, features=features):
+            scope, rows = scope_of(source, catalogue), stability_of(source, catalogue).rows
+            return _beside_person(scope, ((f.name, feature_domain(f, scope, rows)) for f in features))
+        case PersonJoin(join=kind, left=left, right=right):
+            stability_of(relation, catalogue)
+            scope, other = scope_of(left, catalogue), scope_of(right, catalogue)
+            return scope if kind in (JoinKind.SEMI, JoinKind.ANTI) else _joined(scope, other, kind)
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
+
+
+def person_of(relation: Relation, catalogue: Catalogue) -> str:
+    """The name of the person column among the columns of a relation."""
+    return next(name for name, domain in scope_of(relation, catalogue).items() if domain.person)
+
+
+def _beside_person(scope: Scope, columns: Iterable[tuple[str, Domain]]) -> Scope:
+    """The person column, and new columns of other names."""
+    made = {name: domain for name, domain in scope.items() if domain.person}
+    for name, domain in columns:
+        if name in made or domain.person:
+            raise Refused("POLICY_PLAN_INVALID", internal=f"column {name}")
+        made[name] = domain
+    return made
+
+
+def _joined(left: Scope, right: Scope, kind: JoinKind) -> Scope:
+    """The columns of both sides; those of the right may be NULL where a LEFT join finds nobody."""
+    added = {name: domain for name, domain in right.items() if not domain.person}
+    if left.keys() & added.keys():
+        raise Refused("POLICY_PLAN_INVALID", internal="names of joined columns")
+    if kind is JoinKind.LEFT:
+        added = {name: replace(domain, nullable=True, null_key=True) for name, domain in added.items()}
+    return {**left, **added}
+
+
+_ACCEPTED_BY = {  # the function that takes the same types
+    **dict.fromkeys((Feature.SUM, Feature.AVERAGE), Function.NEGATE),
+    **dict.fromkeys((Feature.MINIMUM, Feature.MAXIMUM), Function.LEAST),
+    Feature.ANY_TRUE: Function.NOT,
+}
+
+
+def feature_domain(feature: PersonFeature, scope: Scope, rows: int) -> Domain:
+    """A figure over the 1 to ``rows`` rows of one person; NULL where no row has a value.
+
+    Claim: the exact figure lies in this domain, and computing it as whole steps overflows nothing and rounds once.
+    Because: each value is put on a step inside its clamp, at most ``rows`` of them are added, and steps and divisors
+             stay within 2^53 (engines hold them exactly), so one division gives the nearest double: monotone.
+    Checked by: tests/trusted_numerics/test_persons.py::test_every_feature_lies_in_its_domain
+    """
+    kind, filtered = feature.feature, feature.filter is not None
+    if (feature.expression is None) != (kind is Feature.COUNT_ROWS):
+        raise Refused("POLICY_PLAN_INVALID", internal="a feature's expression")
+    if feature.filter is not None:
+        check_condition(feature.filter, scope, "FILTER")
+    counted = Domain(Type.INTEGER, False, False, (Fraction(0), Fraction(rows)), step=Fraction(1))
+    domain = counted if feature.expression is None else domain_of(feature.expression, scope)
+    if domain.person:
+        raise Refused("SQL_PERSON_COLUMN")
+    if kind not in _ACCEPTED_BY:
+        return counted
+    _check_type(kind.name, domain, TABLE[_ACCEPTED_BY[kind]].accepts[0])
+    domain = replace(domain, nullable=domain.nullable or filtered, null_key=domain.null_key or filtered)
+    return _totalled(domain, kind, rows) if kind in (Feature.SUM, Feature.AVERAGE) else domain
+
+
+def _totalled(domain: Domain, kind: Feature, rows: int) -> Domain:
+    """A sum or average of whole steps; a sum of integers is exact."""
+    clamp = clamp_of(domain)
+    reach = max(abs(clamp.lower), abs(clamp.upper))
+    step = intervals.step_within(domain.step, reach)
+    whole = domain.type is Type.INTEGER
+    if rows * max(reach + step, 1) * step.denominator > intervals.EXACT or (whole and step != 1):
+        raise Refused("SQL_TOO_LARGE", what="a sum over the rows of one person")
+    ends = [floor(end / step + Fraction(1, 2)) * step for end in (clamp.lower, clamp.upper)]
+    if kind is Feature.SUM:
+        ends = [rows * min(ends[0], Fraction(0)), rows * max(ends[1], Fraction(0))]
+    else:
+        domain = replace(domain, type=Type.DECIMAL)
+    interval = ends[0], ends[1]
+    known = step if kind is Feature.SUM else None
+    return replace(domain, values=None, step=known, interval=interval if whole else intervals.doubles(interval))
+
+
+def check_condition(expression: Expression, scope: Scope, where: str) -> None:
+    if domain_of(expression, scope).type is not Type.BOOLEAN:
+        raise Refused("SQL_TYPE_MISMATCH", function=where, expected="a condition that is true or false")
+
+
+def _check_type(function: str, domain: Domain, accepted: frozenset[Type]) -> None:
+    if domain.type not in accepted:
+        expected = " or ".join(t.name.lower() for t in Type if t in accepted)
+        raise Refused("SQL_TYPE_MISMATCH", function=function, expected=expected)
 
 
 def _scan_scope(dataset: Dataset) -> Scope:
@@ -135,9 +227,7 @@ def _apply(use: Use, local: bool) -> Domain:
             use.function, f"{row.least} arguments" if row.least == row.most else "more or fewer arguments"
         )
     for position, domain in enumerate(use.domains):
-        accepted = row.accepts[min(position, len(row.accepts) - 1)]
-        if domain.type not in accepted:
-            raise refuse_type(use.function, " or ".join(t.name.lower() for t in Type if t in accepted))
+        _check_type(use.function.name, domain, row.accepts[min(position, len(row.accepts) - 1)])
     result = row.rule(use)
     if not local and use.function in _OVERFLOWING and result.type is not Type.DECIMAL and not bounded(result):
         raise Refused("SQL_TOO_LARGE", what=f"the result of {use.function.name}")

@@ -12,20 +12,25 @@ Checked by: tests/sources/test_render.py::test_steps_are_clamped_and_rounded
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 
 from engine.errors import Refused
 from engine.trusted.calibrate import Grid, grid_of
 from engine.trusted.catalogue import Catalogue, Dataset
-from engine.trusted.domains import Scope, scope_of
+from engine.trusted.domains import Scope, clamp_of, domain_of, feature_domain, scope_of
 from engine.trusted.plan import (
     Aggregate,
+    Feature,
     Filter,
     GroupingSet,
+    JoinKind,
     Measure,
     NamedExpression,
+    PersonAggregate,
+    PersonFeature,
+    PersonJoin,
     Project,
     Relation,
     Scan,
@@ -38,6 +43,7 @@ from nodes.sources.expressions import KEY, Expressions
 
 SUMS = (Statistic.SUM, Statistic.CENTRED_SUM)
 ROWS = "rows"  # the one table of a snapshot
+_EXTREMES = {Feature.MINIMUM: "MIN", Feature.MAXIMUM: "MAX", Feature.ANY_TRUE: "bool_or"}
 
 
 def alias(dataset: str) -> str:
@@ -64,7 +70,7 @@ class Rows:
 
 
 def rows_of(relation: Relation, catalogue: Catalogue, dialect: Dialect) -> Rows:
-    """The rows of a relation of Scan, Filter and Project; POLICY_NOT_SUPPORTED for others."""
+    """The rows of a relation; POLICY_NOT_SUPPORTED for a PrivateJoin."""
     scope = scope_of(relation, catalogue)
     if isinstance(relation, Scan):
         dataset = catalogue.dataset(relation.dataset)
@@ -75,11 +81,16 @@ def rows_of(relation: Relation, catalogue: Catalogue, dialect: Dialect) -> Rows:
     if isinstance(relation, Filter):
         rows = rows_of(relation.input, catalogue, dialect)
         predicate = rows.expressions(dialect).value(relation.predicate)
-        return Rows(f"SELECT * FROM ({rows.sql}) AS r WHERE {predicate}", scope, rows.keyed, rows.person)
+        return replace(rows, sql=f"SELECT * FROM ({rows.sql}) AS r WHERE {predicate}")
     if isinstance(relation, Project):
         rows = rows_of(relation.input, catalogue, dialect)
         columns, keyed = _projected(relation.columns, rows.expressions(dialect))
-        return Rows(f"SELECT {quoted(rows.person)}, {columns} FROM ({rows.sql}) AS r", scope, keyed, rows.person)
+        return Rows(f"SELECT {quoted(rows.person)}{columns} FROM ({rows.sql}) AS r", scope, keyed, rows.person)
+    if isinstance(relation, PersonAggregate):
+        return _features(relation, rows_of(relation.input, catalogue, dialect), scope, dialect)
+    if isinstance(relation, PersonJoin):
+        left, right = (rows_of(side, catalogue, dialect) for side in (relation.left, relation.right))
+        return _joined(relation.join, left, right, scope)
     raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
 
@@ -92,7 +103,60 @@ def _projected(columns: tuple[NamedExpression, ...], inner: Expressions) -> tupl
         if key != plain:
             keyed.add(column.name)
             texts.append(f"{key} AS {quoted(column.name + KEY)}")
-    return ", ".join(texts), frozenset(keyed)
+    return "".join(f", {text}" for text in texts), frozenset(keyed)
+
+
+def _joined(kind: JoinKind, left: Rows, right: Rows, scope: Scope) -> Rows:
+    """Equality on the person alone; the person column is never NULL."""
+    person, other = quoted(left.person), quoted(right.person)
+    if kind in (JoinKind.SEMI, JoinKind.ANTI):
+        within = "IN" if kind is JoinKind.SEMI else "NOT IN"
+        found = f"SELECT {other} FROM ({right.sql}) AS b"
+        return replace(left, sql=f"SELECT * FROM ({left.sql}) AS a WHERE {person} {within} ({found})")
+    names = [n for n in right.scope if n != right.person] + [n + KEY for n in right.scope if n in right.keyed]
+    columns = "".join(f", b.{quoted(name)}" for name in names)
+    joined = f"({left.sql}) AS a {kind.name} JOIN ({right.sql}) AS b ON a.{person} = b.{other}"
+    return Rows(f"SELECT a.*{columns} FROM {joined}", scope, left.keyed | right.keyed, left.person)
+
+
+def _features(relation: PersonAggregate, rows: Rows, scope: Scope, dialect: Dialect) -> Rows:
+    """One row a person; a figure sees the clamped form of columns and has no key form of its own."""
+    inner, person = rows.expressions(dialect), quoted(rows.person)
+    operands, figures = [f"{person} AS p"], [f"p AS {person}"]
+    for i, feature in enumerate(relation.features):
+        measure = _measure_of(feature, rows.scope)
+        operands += _operands(i, measure, inner)
+        figures.append(f"{_figure(i, feature, measure, inner)} AS {quoted(feature.name)}")
+    source = f"(SELECT {', '.join(operands)} FROM ({rows.sql}) AS r) AS o"
+    return Rows(f"SELECT {', '.join(figures)} FROM {source} GROUP BY p", scope, frozenset(), rows.person)
+
+
+def _measure_of(feature: PersonFeature, scope: Scope) -> Measure:
+    """For a sum or average, the sum of whole steps; for others, the count of what they look at."""
+    if feature.expression is None:
+        return Measure(Statistic.COUNT_ROWS, None, feature.filter)
+    if feature.feature not in (Feature.SUM, Feature.AVERAGE):
+        return Measure(Statistic.COUNT_PRESENT, feature.expression, feature.filter)
+    return Measure(Statistic.SUM, feature.expression, feature.filter, clamp_of(domain_of(feature.expression, scope)))
+
+
+def _figure(position: int, feature: PersonFeature, measure: Measure, inner: Expressions) -> str:
+    """A feature over the operands x and f: exact integers until one division at the end."""
+    words, total = inner.dialect, _sum(position, measure, inner, one_row=False)
+    if measure.statistic is not Statistic.SUM:
+        extreme = _EXTREMES.get(feature.feature)
+        return total if extreme is None else _filtered(extreme, f"x{position}", position, measure)
+    step = grid_of(measure, inner.scope).step
+    if feature.feature is Feature.AVERAGE:
+        count = words.cast(_filtered("COUNT", f"x{position}", position, measure), Type.DECIMAL)
+        units = words.cast(total, Type.DECIMAL) + _factors(("*", step.numerator), dialect=words)
+        return f"({units} / ({count}{_factors(('*', step.denominator), dialect=words)}))"
+    kind = feature_domain(feature, inner.scope, 1).type
+    return words.cast(total, kind) + _factors(("*", step.numerator), ("/", step.denominator), dialect=words)
+
+
+def _factors(*factors: tuple[str, int], dialect: Dialect) -> str:
+    return "".join(f" {operator} {_double(Fraction(n), dialect)}" for operator, n in factors if n != 1)
 
 
 def query_of(
@@ -109,8 +173,7 @@ def query_of(
     operands = [f"{quoted(rows.person)} AS p"]
     operands += [f"{inner.value(k.expression, key=True)} AS k{i}" for i, k in enumerate(keys)]
     for i, m in enumerate(aggregate.measures):
-        operands += [f"{_operand(m, inner)} AS x{i}"] if m.expression is not None else []
-        operands += [f"{inner.value(m.filter)} AS f{i}"] if m.filter is not None else []
+        operands += _operands(i, m, inner)
     never_null = [f"k{i} IS NOT NULL" for i, k in enumerate(keys) if all(v.value is not None for v in k.values)]
     where = f" WHERE {' AND '.join(never_null)}" if never_null else ""
     source = f"(SELECT {', '.join(operands)} FROM ({rows.sql}) AS r) AS o{where}"
@@ -129,6 +192,12 @@ def _is_date(values: tuple[object, ...]) -> bool:
     return any(getattr(v, "type", None) is Type.DATE for v in values)
 
 
+def _operands(position: int, measure: Measure, inner: Expressions) -> list[str]:
+    """What a measure looks at, a row: x and the filter f."""
+    value = [f"{_operand(measure, inner)} AS x{position}"] if measure.expression is not None else []
+    return value + ([f"{inner.value(measure.filter)} AS f{position}"] if measure.filter is not None else [])
+
+
 def _operand(measure: Measure, inner: Expressions) -> str:
     """What one measure looks at, a row: for a sum, the whole steps before they are clamped."""
     assert measure.expression is not None  # noqa: S101
@@ -143,11 +212,7 @@ def _operand(measure: Measure, inner: Expressions) -> str:
         return f"({value} - ({int(grid.centre)}))" if grid.centre else value
     number = words.cast(value, Type.DECIMAL) if kind is not Type.DECIMAL else value
     centred = f"({number} - {_double(grid.centre, words)})" if grid.centre else number
-    scaled = "".join(
-        f" {operator} {_double(Fraction(factor), words)}"
-        for operator, factor in (("*", grid.step.denominator), ("/", grid.step.numerator))
-        if factor != 1
-    )
+    scaled = _factors(("*", grid.step.denominator), ("/", grid.step.numerator), dialect=words)
     return f"floor({centred}{scaled} + 0.5)"
 
 
@@ -162,10 +227,15 @@ def _sum(position: int, measure: Measure, inner: Expressions, one_row: bool) -> 
         operand = "p" if one_row else "DISTINCT p"
     elif statistic is not Statistic.COUNT_ROWS:
         raise Refused("POLICY_NOT_SUPPORTED", operator=statistic.name)
+    return _filtered("SUM" if statistic in SUMS else "COUNT", operand, position, measure)
+
+
+def _filtered(name: str, operand: str, position: int, measure: Measure) -> str:
+    """One aggregate over the operands of the rows that pass the measure's filter."""
     if measure.filter is not None:
         _, distinct, plain = operand.rpartition("DISTINCT ")
         operand = f"{distinct}CASE WHEN f{position} THEN {plain} END"
-    return f"{'SUM' if statistic in SUMS else 'COUNT'}({operand})"
+    return f"{name}({operand})"
 
 
 def _clamped(steps: str, measure: Measure, inner: Expressions) -> str:
