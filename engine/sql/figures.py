@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
-from math import sqrt
+from math import isnan, sqrt
 
 from engine.errors import Bug
 from engine.sql.evaluate import round_half_away
-from engine.sql.statement import CountLeaf, KeyLeaf, Leaf, MeanLeaf, Statement, SumLeaf
+from engine.sql.statement import CountLeaf, GroupingLeaf, KeyLeaf, Leaf, MeanLeaf, MomentLeaf, Statement, SumLeaf
 from engine.trusted.calibrate import Grid, grid_of, layout_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import domain_of, scope_of
@@ -31,10 +31,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One row before HAVING: its key values and, for each measure, the noisy sum."""
+    """One row before HAVING: key values, for each measure the noisy sum, and ``kept``: the keys of its grouping set."""
 
     keys: tuple[LiteralValue, ...]
     sums: tuple[Fraction, ...]
+    kept: tuple[int, ...] = ()
 
 
 def units_of(statement: Statement, catalogue: Catalogue, calibration: Calibration, survivors: int) -> tuple[Unit, ...]:
@@ -67,7 +68,7 @@ def groups_of(statement: Statement, units: tuple[Unit, ...], cells: tuple[int, .
         ]
         for cell, keys in enumerate(product(*values)):
             sums = tuple(cells[start + cell] * unit.ring for start, unit in zip(offsets, units, strict=True))
-            yield Group(keys, sums)
+            yield Group(keys, sums, grouping_set.keys)
 
 
 def leaf_value(leaf: Leaf, group: Group, units: tuple[Unit, ...]) -> LiteralValue:
@@ -79,12 +80,24 @@ def leaf_value(leaf: Leaf, group: Group, units: tuple[Unit, ...]) -> LiteralValu
             return int(round_half_away(group.sums[measure]))
         case SumLeaf(measure=measure):
             return _shown_sum(group.sums[measure], units[measure])
+        case GroupingLeaf(keys=asked):
+            return sum(1 << i for i, key in enumerate(reversed(asked)) if key not in group.kept)
+        case MomentLeaf():
+            return _moment(leaf, group, units)
         case MeanLeaf(centred_sum=total, count=count):
             if group.sums[count] < 1:
                 return None
             lower, upper = mean_bounds(leaf, units)
             mean = units[total].grid.centre + group.sums[total] / group.sums[count]
             return min(max(mean, lower), upper)
+
+
+def _moment(leaf: MomentLeaf, group: Group, units: tuple[Unit, ...]) -> LiteralValue:
+    from engine.sql.moments import moment
+
+    sums = {m: float(group.sums[m]) for m in (leaf.count, *(m for _, m in leaf.parts))}
+    found = float(moment(leaf, sums, units))
+    return None if isnan(found) else Fraction(found)
 
 
 def _shown_sum(total: Fraction, unit: Unit) -> LiteralValue:
