@@ -147,6 +147,15 @@ CODES: dict[str, ErrorCode] = {
         "`{left}` and `{right}` are not placed together, and joins of different placements are not in this version.",
         "Join datasets of one `placement`, or ask about each dataset by itself.",
     ),
+    "SQL_JOIN_PERSON": ErrorCode(
+        "This does not join rows of the same person, and persons are joined by nothing else.",
+        "Write JOIN b ON a.person = b.person, EXISTS (SELECT 1 FROM b WHERE b.person = a.person), or person IN (...).",
+    ),
+    "SQL_NAME_AMBIGUOUS": ErrorCode("More than one table here has a column `{name}`.", "Write `{meant}`."),
+    "SQL_EXISTENCE_MISPLACED": ErrorCode(
+        "EXISTS and IN with a query stand in WHERE, with AND between them and other conditions.",
+        "Put it there, or LEFT JOIN the other rows and test their person with IS NULL.",
+    ),
     "SQL_TEXT_TOO_LONG": ErrorCode("The statement is longer than 16 KiB.", "Ask for less in one statement."),
     "SQL_TOO_DEEP": ErrorCode("The statement is nested more than 64 levels deep.", "Write it in a flatter form."),
     "SQL_TOO_MANY_PARTS": ErrorCode(

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 
 from engine.errors import Position, Refused
-from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Name, SyntaxExpression
+from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name, SyntaxExpression
 from engine.trusted.domains import Domain, domain_of
 from engine.trusted.plan import Call, ColumnRef, Expression, Function, Literal, LiteralValue, Type
 
@@ -112,7 +112,8 @@ class Expressions:
                 raise Refused("SQL_AGGREGATE_MISPLACED", at=at, where="here")
             case Name(parts=parts, at=at):
                 raise Refused("SQL_UNKNOWN_COLUMN", at=at, name=".".join(parts), meant="")
-        raise AssertionError(syntax)
+            case Existence(at=at):
+                raise Refused("SQL_EXISTENCE_MISPLACED", at=at)
 
     def condition(self, syntax: SyntaxExpression, what: str) -> Bound:
         """An expression that is true or false."""
@@ -233,6 +234,10 @@ def _dated(function: Function) -> Rule:
     return rule
 
 
+def _misplaced(binder: Expressions, operands: tuple[Bound, ...], at: Position) -> Bound:
+    raise Refused("SQL_AGGREGATE_MISPLACED", at=at, where="here")
+
+
 def _add(binder: Expressions, operands: tuple[Bound, ...], at: Position) -> Bound:
     first, second = operands
     if _is(first, Type.DATE) or _is(second, Type.DATE):
@@ -278,7 +283,10 @@ def _case(binder: Expressions, operands: tuple[Bound, ...], at: Position) -> Bou
 
 
 def _is_null(binder: Expressions, operands: tuple[Bound, ...], at: Position) -> Bound:
-    return binder.call(F.IS_NULL, operands, at)
+    [operand] = operands
+    if operand.domain is not None and operand.domain.person and operand.domain.nullable:
+        operand = replace(operand, domain=Domain(Type.BOOLEAN, True, True, values=(False, True)))  # joins.MARK
+    return binder.call(F.IS_NULL, (operand,), at)
 
 
 def _is_true(binder: Expressions, operands: tuple[Bound, ...], at: Position) -> Bound:
@@ -421,4 +429,5 @@ _RULES: dict[str, Rule] = {
     "day": _dated(F.DAY),
     "isodow": _dated(F.ISO_DAY_OF_WEEK),
     "dow": _day_of_week,
+    "grouping": _misplaced,
 }

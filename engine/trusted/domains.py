@@ -122,7 +122,7 @@ def feature_domain(feature: PersonFeature, scope: Scope, rows: int) -> Domain:
     Claim: the exact figure lies in this domain, and computing it as whole steps overflows nothing and rounds once.
     Because: each value is put on a step inside its clamp, at most ``rows`` of them are added, and steps and divisors
              stay within 2^53 (engines hold them exactly), so one division gives the nearest double: monotone.
-    Checked by: tests/trusted_numerics/test_persons.py::test_every_feature_lies_in_its_domain
+    Checked by: tests/sources/test_persons.py::test_every_feature_lies_in_its_domain
     """
     kind, filtered = feature.feature, feature.filter is not None
     if (feature.expression is None) != (kind is Feature.COUNT_ROWS):
@@ -146,9 +146,9 @@ def _totalled(domain: Domain, kind: Feature, rows: int) -> Domain:
     reach = max(abs(clamp.lower), abs(clamp.upper))
     step = intervals.step_within(domain.step, reach)
     whole = domain.type is Type.INTEGER
-    if rows * max(reach + step, 1) * step.denominator > intervals.EXACT or (whole and step != 1):
+    if rows * max(reach + step, Fraction(1)) * step.denominator > intervals.EXACT or (whole and step != domain.step):
         raise Refused("SQL_TOO_LARGE", what="a sum over the rows of one person")
-    ends = [floor(end / step + Fraction(1, 2)) * step for end in (clamp.lower, clamp.upper)]
+    ends: list[Fraction] = [floor(end / step + Fraction(1, 2)) * step for end in (clamp.lower, clamp.upper)]
     if kind is Feature.SUM:
         ends = [rows * min(ends[0], Fraction(0)), rows * max(ends[1], Fraction(0))]
     else:

@@ -7,7 +7,7 @@ Because: each is computed again from the plan's expressions and the signed catal
 Checked by: tests/trusted_numerics/test_verify.py::test_forged_plans_are_refused
 
 The checks, in order: (1) version (2) catalogue (3) sizes (4) names and literals (5) relations, types, placement
-(6) keys and their values (7) grouping sets and cells (8) measures and clamps (9) persons counted once.
+(6) keys and their values (7) grouping sets (8) measures and clamps (9) persons counted once (10) cells.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MOST_MEASURES = 32
 MOST_JOINS = 6
 DEFAULT_MAX_CELLS = 1_000_000
 NAME_LENGTH = 128
-_SUMS = (Statistic.SUM, Statistic.CENTRED_SUM)
+_CLAMPED = (Statistic.SUM, Statistic.CENTRED_SUM, Statistic.QUANTILE_TREE)
 
 
 def verify_plan(plan: Plan, catalogue: Catalogue, rules: Rules) -> None:
@@ -65,13 +65,13 @@ def verify_plan(plan: Plan, catalogue: Catalogue, rules: Rules) -> None:
         _supported(key.selected_at_most == 0, "keys without a published list")
         _require(key.values == key_values(domain_of(key.expression, scope), rules.max_keys), "key values")
     _check_sets(aggregate)  # (7)
-    if cells_of(aggregate) > (rules.max_cells or DEFAULT_MAX_CELLS):
-        raise Refused("SQL_TOO_COMPLEX", what="cells in the answer")
     _require(0 < len(set(aggregate.measures)) == len(aggregate.measures), "measures")  # (8)
     for measure in aggregate.measures:
         _check_measure(measure, scope)
         if measure.statistic is Statistic.COUNT_PERSONS and stability.overlap > 1:  # (9)
             raise Refused("SQL_OVERLAP_PERSONS")
+    if cells_of(aggregate, scope) > (rules.max_cells or DEFAULT_MAX_CELLS):  # (10)
+        raise Refused("SQL_TOO_COMPLEX", what="cells in the answer")
 
 
 def check_size(aggregate: Aggregate) -> None:
@@ -130,9 +130,8 @@ def _check_sets(aggregate: Aggregate) -> None:
 
 def _check_measure(measure: Measure, scope: Scope) -> None:
     statistic, expression, clamp = measure.statistic, measure.expression, measure.clamp
-    _supported(statistic is not Statistic.QUANTILE_TREE, "quantiles")
-    _require((expression is not None) == (statistic in (*_SUMS, Statistic.COUNT_PRESENT)), "measure's expression")
-    _require((clamp is not None) == (statistic in _SUMS), "measure's clamp")
+    _require((expression is not None) == (statistic in (*_CLAMPED, Statistic.COUNT_PRESENT)), "measure's expression")
+    _require((clamp is not None) == (statistic in _CLAMPED), "measure's clamp")
     if measure.filter is not None:
         check_condition(measure.filter, scope, "FILTER")
     if expression is None:
@@ -140,7 +139,8 @@ def _check_measure(measure: Measure, scope: Scope) -> None:
     domain = domain_of(expression, scope)
     if clamp is None:
         return
-    if domain.type not in (Type.INTEGER, Type.DECIMAL):
+    dates = {Type.DATE} if statistic is Statistic.QUANTILE_TREE else set()
+    if domain.type not in {Type.INTEGER, Type.DECIMAL} | dates:
         raise Refused("SQL_TYPE_MISMATCH", function=statistic.name, expected="a number")
     widest = clamp_of(domain)
     _require(widest.lower <= clamp.lower and clamp.upper <= widest.upper, "clamp")
@@ -153,7 +153,7 @@ def columns_read(plan: Plan, catalogue: Catalogue) -> Mapping[str, frozenset[str
     Claim: a column not listed cannot influence the answer; filters count, columns and features nobody uses do not.
     Because: names are followed from the aggregate through each relation down to the scans.
     Checked by: tests/trusted_numerics/test_verify.py::test_columns_follow_lineage
-                tests/trusted_numerics/test_persons.py::test_columns_follow_lineage_through_joins
+                tests/sources/test_persons.py::test_columns_follow_lineage_through_joins
     """
     aggregate, read = plan.aggregate, dict[str, frozenset[str]]()
     needed = frozenset().union(*map(names_in, expressions_above(aggregate)))

@@ -17,7 +17,7 @@ from fractions import Fraction
 from math import floor
 
 from engine.errors import Refused
-from engine.trusted.calibrate import Grid, grid_of
+from engine.trusted.calibrate import Grid, grid_of, tree_of
 from engine.trusted.catalogue import Catalogue, Dataset
 from engine.trusted.domains import Scope, clamp_of, domain_of, feature_domain, scope_of
 from engine.trusted.plan import (
@@ -42,6 +42,7 @@ from nodes.sources.dialect import Dialect, quoted, text_literal
 from nodes.sources.expressions import KEY, Expressions
 
 SUMS = (Statistic.SUM, Statistic.CENTRED_SUM)
+CLAMPED = (*SUMS, Statistic.QUANTILE_TREE)
 ROWS = "rows"  # the one table of a snapshot
 _EXTREMES = {Feature.MINIMUM: "MIN", Feature.MAXIMUM: "MAX", Feature.ANY_TRUE: "bool_or"}
 
@@ -152,7 +153,8 @@ def _figure(position: int, feature: PersonFeature, measure: Measure, inner: Expr
         units = words.cast(total, Type.DECIMAL) + _factors(("*", step.numerator), dialect=words)
         return f"({units} / ({count}{_factors(('*', step.denominator), dialect=words)}))"
     kind = feature_domain(feature, inner.scope, 1).type
-    return words.cast(total, kind) + _factors(("*", step.numerator), ("/", step.denominator), dialect=words)
+    value = words.cast(total, Type.DECIMAL) + _factors(("*", step.numerator), ("/", step.denominator), dialect=words)
+    return words.cast(value, kind)
 
 
 def _factors(*factors: tuple[str, int], dialect: Dialect) -> str:
@@ -164,7 +166,8 @@ def query_of(
 ) -> str:
     """SQL of one grouping set: its key values, then one decimal text a measure; NULL keys only where declared.
 
-    ``hash_key`` decides which groups of a person are kept where they are capped.
+    A quantile stands alone: behind the key values comes the leaf, and its count. ``hash_key`` decides which groups of
+    a person are kept where they are capped.
     """
     rows = rows_of(aggregate.input, catalogue, dialect)
     inner = rows.expressions(dialect)
@@ -180,10 +183,16 @@ def query_of(
     one_row = stability.rows == 1
     sums = [_sum(i, m, inner, one_row) for i, m in enumerate(aggregate.measures)]
     names = [f"k{i}" for i in range(len(keys))]
-    if keys and stability.groups < stability.rows:
+    tree = tree_of(aggregate.measures[0], inner.scope)
+    if keys and stability.groups < stability.rows and tree:
+        source = _ranked(source, names, stability.groups, dialect, hash_key)
+    elif keys and stability.groups < stability.rows:
         source = _capped(source, names, sums, stability.groups, dialect, hash_key)
         sums = [f"SUM(m{i})" for i in range(len(sums))]
     shown = [dialect.cast(n, Type.TEXT) if _is_date(k.values) else n for n, k in zip(names, keys, strict=True)]
+    if tree:
+        leaf = f"{_clamped('x0', aggregate.measures[0], inner)} // {tree.width}"
+        names, shown = [*names, "leaf"], [*shown, f"{_filtered('', leaf, 0, aggregate.measures[0])} AS leaf"]
     columns = ", ".join([*shown, *(dialect.cast(s, Type.TEXT) for s in sums)])
     return f"SELECT {columns} FROM {source}" + (f" GROUP BY {', '.join(names)}" if names else "")
 
@@ -202,7 +211,7 @@ def _operand(measure: Measure, inner: Expressions) -> str:
     """What one measure looks at, a row: for a sum, the whole steps before they are clamped."""
     assert measure.expression is not None  # noqa: S101
     value = inner.value(measure.expression)
-    if measure.statistic not in SUMS:
+    if measure.statistic not in CLAMPED:
         return value
     kind, words = inner.domain(measure.expression).type, inner.dialect
     grid = grid_of(measure, inner.scope)
@@ -221,7 +230,7 @@ def _sum(position: int, measure: Measure, inner: Expressions, one_row: bool) -> 
     statistic, operand = measure.statistic, "1"
     if statistic in SUMS:
         operand = _clamped(f"x{position}", measure, inner)
-    elif statistic is Statistic.COUNT_PRESENT:
+    elif statistic in (Statistic.COUNT_PRESENT, Statistic.QUANTILE_TREE):
         operand = f"x{position}"
     elif statistic is Statistic.COUNT_PERSONS:
         operand = "p" if one_row else "DISTINCT p"
@@ -255,6 +264,14 @@ def _whole_steps(end: Fraction, grid: Grid) -> int:
 
 def _double(value: Fraction, dialect: Dialect) -> str:
     return dialect.cast(text_literal(str(float(value))), Type.DECIMAL)
+
+
+def _ranked(source: str, keys: list[str], groups: int, dialect: Dialect, hash_key: str) -> str:
+    """The rows of the groups that ``_capped`` keeps."""
+    names = ", ".join(keys)
+    order = dialect.keyed_hash.format(text_literal(hash_key), f"p, {names}")
+    ranked = f"SELECT *, dense_rank() OVER (PARTITION BY p ORDER BY {order}, {names}) AS n FROM {source}"
+    return f"(SELECT * FROM ({ranked}) AS a WHERE n <= {groups}) AS g"
 
 
 def _capped(source: str, keys: list[str], sums: list[str], groups: int, dialect: Dialect, hash_key: str) -> str:
