@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from engine.sql.evaluate import evaluate
 from engine.sql.figures import Group, Unit, leaf_value, mean_bounds
 from engine.sql.moments import moment, moment_limits
-from engine.sql.statement import CountLeaf, GroupingLeaf, KeyLeaf, Leaf, MeanLeaf, MomentLeaf, SumLeaf
+from engine.sql.statement import CountLeaf, GroupingLeaf, KeyLeaf, Leaf, MeanLeaf, MomentLeaf, QuantileLeaf, SumLeaf
 from engine.trusted.plan import Call, ColumnRef, Expression, Function, Literal, LiteralValue
 
 F = Function
@@ -126,6 +126,10 @@ class Simulation:
             return float(group.sums[leaf.measure]) - self._noise[leaf.measure]
         if isinstance(leaf, KeyLeaf | GroupingLeaf):
             return _plain(leaf_value(leaf, group, self._units))
+        if isinstance(leaf, QuantileLeaf):
+            noise = np.roll(self._noise[leaf.measure], int(1_000 * leaf.fraction))  # quantiles err apart
+            noise = noise / self._units[leaf.measure].deviation
+            return group.curves[leaf.measure].at(leaf.fraction, discrete=leaf.discrete, noise=noise)
         if isinstance(leaf, MomentLeaf):
             measures = (leaf.count, *(measure for _, measure in leaf.parts))
             return moment(leaf, {m: float(group.sums[m]) - self._noise[m] for m in measures}, self._units)

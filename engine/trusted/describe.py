@@ -40,6 +40,7 @@ _COUNTED = {
     Statistic.COUNT_PRESENT: "the number of rows with a value of",
     Statistic.SUM: "the sum of",
     Statistic.CENTRED_SUM: "the sum, for an average, of",
+    Statistic.QUANTILE_TREE: "for quantiles, the numbers of rows in ranges of",
 }
 # of a feature: in words and in SQL
 _FEATURES = {
@@ -57,6 +58,7 @@ _JOINED = {
     JoinKind.SEMI: "Only rows of persons who have a row among",
     JoinKind.ANTI: "Only rows of persons who have no row among",
 }
+_SPELLED = {Statistic.SUM: "SUM", Statistic.CENTRED_SUM: "AVG", Statistic.QUANTILE_TREE: "QUANTILES"}
 
 
 def english(plan: Plan, catalogue: Catalogue) -> str:
@@ -68,8 +70,9 @@ def english(plan: Plan, catalogue: Catalogue) -> str:
     lines += [f"Groups: {_sets_words(aggregate)}."]
     lines += [f"Released for each group, {i}: {_measure_words(m)}." for i, m in enumerate(aggregate.measures, 1)]
     persons = "one node" if stability.overlap == 1 else f"up to {stability.overlap} nodes"
+    cells = cells_of(aggregate, scope_of(aggregate.input, catalogue))
     lines.append(
-        f"In all {cells_of(aggregate)} noisy numbers, and no rows. One person counts with at most"
+        f"In all {cells} noisy numbers, and no rows. One person counts with at most"
         f" {_plural(stability.rows, 'row')} in at most {_plural(stability.groups, 'group')}, at {persons}."
     )
     return "\n".join(lines)
@@ -199,5 +202,5 @@ def _measure_sql(measure: Measure, aggregate: Aggregate, catalogue: Catalogue) -
         if measure.clamp != clamp_of(domain_of(measure.expression, scope)):
             low, high = number_text(measure.clamp.lower), number_text(measure.clamp.upper)
             value = f"CASE WHEN {value} < {low} THEN {low} WHEN {value} > {high} THEN {high} ELSE {value} END"
-        text = f"{'SUM' if measure.statistic is Statistic.SUM else 'AVG'}({value})"
+        text = f"{_SPELLED[measure.statistic]}({value})"
     return text if measure.filter is None else f"{text} FILTER (WHERE {in_sql(measure.filter)})"

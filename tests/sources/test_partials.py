@@ -61,6 +61,7 @@ def plan_of(catalogue: Catalogue) -> Plan:
         Measure(Statistic.COUNT_PERSONS),
         Measure(Statistic.SUM, income, None, clamp_of(domain_of(income, scope))),
         Measure(Statistic.CENTRED_SUM, age, young, clamp_of(domain_of(age, scope))),
+        Measure(Statistic.QUANTILE_TREE, age, young, clamp_of(domain_of(age, scope))),
     )
     sets = (GroupingSet((0, 1)), GroupingSet((2,)), GroupingSet((1, 3)), GroupingSet((4,)), GroupingSet(()))
     return Plan(1, bytes(32), Aggregate(Scan("people"), keys, sets, measures))
@@ -93,7 +94,7 @@ def test_partials_of_parts_add_up_to_partials_of_the_whole(
     whole = sums(body, "whole")
     parts = [sums([x for x in body if hash_of(x) % 3 == n], f"part{n}") for n in range(3)]
     assert tuple(map(sum, zip(*parts, strict=True))) == whole
-    assert len(whole) == cells_of(plan.aggregate)
+    assert len(whole) == cells_of(plan.aggregate, scope_of(Scan("people"), catalogue))
     assert sum(map(bool, whole)) > 60
 
 
@@ -116,7 +117,9 @@ def test_keys_are_placed_in_cell_order(source: DuckDBSource, tmp_path: Path) -> 
     plan = Plan(1, bytes(32), aggregate)
     calibration = replace(calibrate(plan, catalogue, Loss(10_000_000, 0), 1, 0), multipliers=(10,))
     cells = partials(plan, catalogue, calibration, tables, source)
-    by_both, by_sex = (cells[b.offset : b.offset + 12] for b in layout_of(aggregate))
+    by_both, by_sex = (
+        cells[b.offset : b.offset + 12] for b in layout_of(aggregate, scope_of(Scan("people"), catalogue))
+    )
     shown = {
         (r.value, s.value): by_both[i * 3 + j] // 10
         for i, r in enumerate(keys[0].values)
@@ -127,7 +130,7 @@ def test_keys_are_placed_in_cell_order(source: DuckDBSource, tmp_path: Path) -> 
     assert dict(zip((v.value for v in keys[1].values), by_sex, strict=False)) == {"F": 50, "M": 40, None: 20}
     shorter = replace(keys[0], values=keys[0].values[1:])
     fewer = replace(plan, aggregate=replace(aggregate, keys=(shorter, keys[1])))
-    calibration = replace(calibration, cells=cells_of(fewer.aggregate))
+    calibration = replace(calibration, cells=cells_of(fewer.aggregate, scope_of(Scan("people"), catalogue)))
     assert sum(partials(fewer, catalogue, calibration, tables, source)[:9]) == 50
 
 

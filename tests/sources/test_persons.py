@@ -13,7 +13,7 @@ from published import PEOPLE, catalogue_of, dataset, publish
 
 from engine.errors import Refused
 from engine.sql import prepare
-from engine.trusted.calibrate import block_norms, calibrate, grid_of
+from engine.trusted.calibrate import block_norms, calibrate, row_square
 from engine.trusted.catalogue import Bounds, Catalogue, Column, Dataset
 from engine.trusted.domains import scope_of
 from engine.trusted.plan import (
@@ -124,8 +124,8 @@ def test_no_person_moves_an_answer_beyond_its_declared_norm(source: DuckDBSource
             plan = prepare(sql, catalogue, RULES).plan
             calibration = calibrate(plan, catalogue, Loss(10_000_000, 0), 1, 0)
             scope = scope_of(plan.aggregate.input, catalogue)
-            bounds = [grid_of(m, scope).bound_steps for m in plan.aggregate.measures]
-            norms = block_norms(plan.aggregate, bounds, stability_of(plan.aggregate.input, catalogue))
+            moved_by_row = [row_square(m, scope) for m in plan.aggregate.measures]
+            norms = block_norms(plan.aggregate, moved_by_row, stability_of(plan.aggregate.input, catalogue))
             declared = sum(
                 m * m * n for m, squares in zip(calibration.multipliers, norms, strict=True) for n in squares
             )

@@ -73,6 +73,15 @@ def test_a_good_plan_passes_also_after_the_wire() -> None:
     verify_plan(decode(Plan, encode(GOOD)), CATALOGUE, RULES)
 
 
+def tree(measure: Measure) -> Measure:
+    return replace(measure, statistic=Statistic.QUANTILE_TREE)
+
+
+def test_quantiles_of_numbers_and_dates_pass() -> None:
+    measures = (tree(summed(INCOME, 0, 2000)), tree(summed(column("paid"), 18300, 18400)))
+    verify_plan(changed(keys=(), grouping_sets=(GroupingSet(()),), measures=measures), CATALOGUE, RULES)
+
+
 REGIONS = GOOD.aggregate.keys[0].values
 NULL_TEXT = Literal(Type.TEXT, None)
 INCOME = column("income")
@@ -109,7 +118,9 @@ FORGED: dict[str, tuple[Plan, str]] = {
     "sum of text": (measured(summed(column("region"), 0, 1)), "SQL_TYPE_MISMATCH"),
     "sum of dates": (measured(summed(column("paid"), 18300, 18400)), "SQL_TYPE_MISMATCH"),
     "sum without bounds": (measured(summed(column("huge"), 0, 1)), "SQL_UNBOUNDED_MEASURE"),
-    "quantiles": (measured(replace(summed(INCOME, 0, 1), statistic=Statistic.QUANTILE_TREE)), "POLICY_NOT_SUPPORTED"),
+    "quantiles of text": (measured(tree(summed(column("region"), 0, 1))), "SQL_TYPE_MISMATCH"),
+    "quantiles without clamp": (measured(Measure(Statistic.QUANTILE_TREE, INCOME)), "POLICY_PLAN_INVALID"),
+    "quantiles beyond the bounds": (measured(tree(summed(INCOME, 0, 2001))), "POLICY_PLAN_INVALID"),
     "filter is a number": (measured(counted(filter=column("age"))), "SQL_TYPE_MISMATCH"),
     "one person": (filtered(call("EQUAL", column("person_id"), value("AB1"))), "SQL_PERSON_LITERAL"),
     "where is a number": (filtered(column("age")), "SQL_TYPE_MISMATCH"),
@@ -216,6 +227,6 @@ def test_columns_follow_lineage() -> None:
 
 def test_operations_are_named() -> None:
     assert operations_used(GOOD) == {Operation.AGGREGATE}
-    assert operations_used(FORGED["quantiles"][0]) == {Operation.AGGREGATE, Operation.QUANTILE}
+    assert operations_used(measured(tree(summed(INCOME, 0, 1)))) == {Operation.AGGREGATE, Operation.QUANTILE}
     assert operations_used(FORGED["selected keys"][0]) == {Operation.AGGREGATE, Operation.KEY_SELECTION}
     assert operations_used(FORGED["private join"][0]) == {Operation.AGGREGATE, Operation.PRIVATE_JOIN}
