@@ -88,9 +88,11 @@ class Curve:
         )
 
     def _rank_deviation(self, fraction: Fraction) -> float:
+        """The largest among the leaves that the quantile may lie in: it differs much from leaf to leaf."""
         spread = rank_deviations(self.tree.branching, self.tree.depth, float(fraction))
-        leaf = int(np.searchsorted(self.reached, float(fraction) * self.total))
-        return float(spread[min(leaf, self.tree.leaves - 1)])
+        rank, reach = float(fraction) * self.total, 2 * self.deviation * float(spread.max())
+        first, last = np.searchsorted(self.reached, [rank - reach, rank + reach])
+        return float(spread[min(first, self.tree.leaves - 1) : last + 1].max())
 
 
 def curve_of(tree: Tree, grid: Grid, clamp: Clamp, nodes: Sequence[Fraction | float], deviation: float) -> Curve:
