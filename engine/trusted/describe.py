@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from engine.errors import Refused
 from engine.trusted.calibrate import cells_of
-from engine.trusted.catalogue import Catalogue, Dataset
+from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import clamp_of, domain_of, person_of, scope_of
 from engine.trusted.plan import (
     Aggregate,
@@ -30,7 +30,7 @@ from engine.trusted.plan import (
     Scan,
     Statistic,
 )
-from engine.trusted.stability import stability_of
+from engine.trusted.stability import dataset_of, stability_of
 from engine.trusted.wording import in_sql, in_words, literal_text, named, number_text
 
 SHOWN_VALUES = 12
@@ -82,17 +82,10 @@ def _plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def _dataset(name: str, catalogue: Catalogue) -> Dataset:
-    dataset = catalogue.dataset(name)
-    if dataset is None:
-        raise Refused("POLICY_PLAN_INVALID", internal=f"dataset {name}")
-    return dataset
-
-
 def _source_lines(relation: Relation, catalogue: Catalogue) -> list[str]:
     match relation:
         case Scan(dataset=name):
-            dataset = _dataset(name, catalogue)
+            dataset = dataset_of(name, catalogue)
             return [f"Rows of: {named(name)} ({dataset.title}), held by {', '.join(dataset.hosts)}."]
         case Filter(input=source, predicate=predicate):
             return [*_source_lines(source, catalogue), f"Only rows where: {in_words(predicate)}."]

@@ -20,29 +20,12 @@ from fractions import Fraction
 from math import ceil, floor
 
 from engine.errors import Refused
-from engine.trusted import dates, intervals
+from engine.trusted import dates, intervals, plan
 from engine.trusted.catalogue import Catalogue, Column, Dataset
 from engine.trusted.domain import Domain, Use, bounded, enumerated, refuse_type
 from engine.trusted.functions import TABLE
-from engine.trusted.plan import (
-    Call,
-    Clamp,
-    ColumnRef,
-    Expression,
-    Feature,
-    Filter,
-    Function,
-    JoinKind,
-    Literal,
-    PersonAggregate,
-    PersonFeature,
-    PersonJoin,
-    Project,
-    Relation,
-    Scan,
-    Type,
-)
-from engine.trusted.stability import stability_of
+from engine.trusted.plan import Call, Clamp, ColumnRef, Expression, Function, Literal, Type
+from engine.trusted.stability import dataset_of, stability_of
 
 __all__ = ["DEFAULT_MAX_KEYS", "Domain", "Scope", "clamp_of", "domain_of", "key_values", "person_of", "scope_of"]
 
@@ -54,44 +37,52 @@ _OVERFLOWING = frozenset(f for f in Function if f.value < Function.EQUAL.value a
 _OVERFLOWING |= {Function.DAYS_BETWEEN, Function.ADD_DAYS}
 
 
-def scope_of(relation: Relation, catalogue: Catalogue) -> Scope:
+def scope_of(relation: plan.Relation, catalogue: Catalogue) -> Scope:
     """Domain of every output column, person column first.
 
     Raises Refused POLICY_PLAN_INVALID for names that do not resolve, POLICY_NOT_SUPPORTED for operators this version
     does not run, and what ``domain_of`` raises.
     """
     match relation:
-        case Scan(dataset=name):
-            dataset = catalogue.dataset(name)
-            if dataset is None:
-                raise Refused("POLICY_PLAN_INVALID", internal=f"dataset {name}")
-            return _scan_scope(dataset)
-        case Filter(input=source, predicate=predicate):
+        case plan.Scan(dataset=name):
+            return _scan_scope(dataset_of(name, catalogue))
+        case plan.Filter(input=source, predicate=predicate):
             scope = scope_of(source, catalogue)
             check_condition(predicate, scope, "WHERE")
             return scope
-        case Project(input=source, columns=columns):
+        case plan.Project(input=source, columns=columns):
             scope = scope_of(source, catalogue)
-            return _beside_person(scope, ((c.name, domain_of(c.expression, scope)) for c in columns))
-        case PersonAggregate(input=source, features=features):
+            return _beside(_person_in(scope), ((c.name, domain_of(c.expression, scope)) for c in columns))
+        case plan.PersonAggregate(input=source, features=features):
             scope, rows = scope_of(source, catalogue), stability_of(source, catalogue).rows
-            return _beside_person(scope, ((f.name, feature_domain(f, scope, rows)) for f in features))
-        case PersonJoin(join=kind, left=left, right=right):
+            return _beside(_person_in(scope), ((f.name, feature_domain(f, scope, rows)) for f in features))
+        case plan.PersonJoin(join=kind, left=left, right=right):
             stability_of(relation, catalogue)
             scope, other = scope_of(left, catalogue), scope_of(right, catalogue)
-            return scope if kind in (JoinKind.SEMI, JoinKind.ANTI) else _joined(scope, other, kind)
+            if kind in (plan.JoinKind.SEMI, plan.JoinKind.ANTI):
+                return scope
+            absent = kind is plan.JoinKind.LEFT
+            return _beside(scope, ((n, _or_null(d, absent)) for n, d in other.items() if not d.person))
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
 
-def person_of(relation: Relation, catalogue: Catalogue) -> str:
+def person_of(relation: plan.Relation, catalogue: Catalogue) -> str:
     """The name of the person column among the columns of a relation."""
-    return next(name for name, domain in scope_of(relation, catalogue).items() if domain.person)
+    return next(iter(_person_in(scope_of(relation, catalogue))))
 
 
-def _beside_person(scope: Scope, columns: Iterable[tuple[str, Domain]]) -> Scope:
-    """The person column, and new columns of other names."""
-    made = {name: domain for name, domain in scope.items() if domain.person}
+def _person_in(scope: Scope) -> Scope:
+    return {name: domain for name, domain in scope.items() if domain.person}
+
+
+def _or_null(domain: Domain, absent: bool) -> Domain:
+    return replace(domain, nullable=domain.nullable or absent, null_key=domain.null_key or absent)
+
+
+def _beside(held: Scope, columns: Iterable[tuple[str, Domain]]) -> Scope:
+    """What is held, and new columns of other names."""
+    made = dict(held)
     for name, domain in columns:
         if name in made or domain.person:
             raise Refused("POLICY_PLAN_INVALID", internal=f"column {name}")
@@ -99,24 +90,14 @@ def _beside_person(scope: Scope, columns: Iterable[tuple[str, Domain]]) -> Scope
     return made
 
 
-def _joined(left: Scope, right: Scope, kind: JoinKind) -> Scope:
-    """The columns of both sides; those of the right may be NULL where a LEFT join finds nobody."""
-    added = {name: domain for name, domain in right.items() if not domain.person}
-    if left.keys() & added.keys():
-        raise Refused("POLICY_PLAN_INVALID", internal="names of joined columns")
-    if kind is JoinKind.LEFT:
-        added = {name: replace(domain, nullable=True, null_key=True) for name, domain in added.items()}
-    return {**left, **added}
-
-
 _ACCEPTED_BY = {  # the function that takes the same types
-    **dict.fromkeys((Feature.SUM, Feature.AVERAGE), Function.NEGATE),
-    **dict.fromkeys((Feature.MINIMUM, Feature.MAXIMUM), Function.LEAST),
-    Feature.ANY_TRUE: Function.NOT,
+    **dict.fromkeys((plan.Feature.SUM, plan.Feature.AVERAGE), Function.NEGATE),
+    **dict.fromkeys((plan.Feature.MINIMUM, plan.Feature.MAXIMUM), Function.LEAST),
+    plan.Feature.ANY_TRUE: Function.NOT,
 }
 
 
-def feature_domain(feature: PersonFeature, scope: Scope, rows: int) -> Domain:
+def feature_domain(feature: plan.PersonFeature, scope: Scope, rows: int) -> Domain:
     """A figure over the 1 to ``rows`` rows of one person; NULL where no row has a value.
 
     Claim: the exact figure lies in this domain, and computing it as whole steps overflows nothing and rounds once.
@@ -125,7 +106,7 @@ def feature_domain(feature: PersonFeature, scope: Scope, rows: int) -> Domain:
     Checked by: tests/sources/test_persons.py::test_every_feature_lies_in_its_domain
     """
     kind, filtered = feature.feature, feature.filter is not None
-    if (feature.expression is None) != (kind is Feature.COUNT_ROWS):
+    if (feature.expression is None) != (kind is plan.Feature.COUNT_ROWS):
         raise Refused("POLICY_PLAN_INVALID", internal="a feature's expression")
     if feature.filter is not None:
         check_condition(feature.filter, scope, "FILTER")
@@ -136,26 +117,22 @@ def feature_domain(feature: PersonFeature, scope: Scope, rows: int) -> Domain:
     if kind not in _ACCEPTED_BY:
         return counted
     _check_type(kind.name, domain, TABLE[_ACCEPTED_BY[kind]].accepts[0])
-    domain = replace(domain, nullable=domain.nullable or filtered, null_key=domain.null_key or filtered)
-    return _totalled(domain, kind, rows) if kind in (Feature.SUM, Feature.AVERAGE) else domain
+    domain = _or_null(domain, filtered)
+    return _totalled(domain, kind, rows) if kind in (plan.Feature.SUM, plan.Feature.AVERAGE) else domain
 
 
-def _totalled(domain: Domain, kind: Feature, rows: int) -> Domain:
+def _totalled(domain: Domain, kind: plan.Feature, rows: int) -> Domain:
     """A sum or average of whole steps; a sum of integers is exact."""
-    clamp = clamp_of(domain)
+    clamp, whole, summed = clamp_of(domain), domain.type is Type.INTEGER, kind is plan.Feature.SUM
     reach = max(abs(clamp.lower), abs(clamp.upper))
     step = intervals.step_within(domain.step, reach)
-    whole = domain.type is Type.INTEGER
     if rows * max(reach + step, Fraction(1)) * step.denominator > intervals.EXACT or (whole and step != domain.step):
         raise Refused("SQL_TOO_LARGE", what="a sum over the rows of one person")
-    ends: list[Fraction] = [floor(end / step + Fraction(1, 2)) * step for end in (clamp.lower, clamp.upper)]
-    if kind is Feature.SUM:
-        ends = [rows * min(ends[0], Fraction(0)), rows * max(ends[1], Fraction(0))]
-    else:
-        domain = replace(domain, type=Type.DECIMAL)
-    interval = ends[0], ends[1]
-    known = step if kind is Feature.SUM else None
-    return replace(domain, values=None, step=known, interval=interval if whole else intervals.doubles(interval))
+    low, high = (floor(end / step + Fraction(1, 2)) * step for end in (clamp.lower, clamp.upper))
+    interval = (rows * min(low, Fraction(0)), rows * max(high, Fraction(0))) if summed else (low, high)
+    interval = interval if whole else intervals.doubles(interval)
+    made = domain.type if summed else Type.DECIMAL
+    return replace(domain, type=made, values=None, step=step if summed else None, interval=interval)
 
 
 def check_condition(expression: Expression, scope: Scope, where: str) -> None:

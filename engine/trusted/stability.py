@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.errors import Refused
-from engine.trusted.catalogue import Catalogue
+from engine.trusted.catalogue import Catalogue, Dataset
 from engine.trusted.plan import Filter, JoinKind, PersonAggregate, PersonJoin, Project, Relation, Scan
 
 MOST_JOINED_ROWS = 100_000  # of one person
@@ -38,7 +38,7 @@ def stability_of(relation: Relation, catalogue: Catalogue) -> Stability:
     SQL_OVERLAP_FEATURES, SQL_JOIN_PLACEMENT, SQL_TOO_LARGE."""
     match relation:
         case Scan(dataset=name):
-            return _scanned(name, catalogue)
+            return _scanned(dataset_of(name, catalogue))
         case Filter(input=source) | Project(input=source):
             return stability_of(source, catalogue)
         case PersonAggregate(input=source):
@@ -51,10 +51,14 @@ def stability_of(relation: Relation, catalogue: Catalogue) -> Stability:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
 
-def _scanned(name: str, catalogue: Catalogue) -> Stability:
+def dataset_of(name: str, catalogue: Catalogue) -> Dataset:
     dataset = catalogue.dataset(name)
     if dataset is None:
         raise Refused("POLICY_PLAN_INVALID", internal=f"dataset {name}")
+    return dataset
+
+
+def _scanned(dataset: Dataset) -> Stability:
     return Stability(
         rows=dataset.rows_per_person,
         groups=min(dataset.groups_per_person, dataset.rows_per_person),

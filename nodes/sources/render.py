@@ -17,27 +17,12 @@ from fractions import Fraction
 from math import floor
 
 from engine.errors import Refused
+from engine.trusted import plan
 from engine.trusted.calibrate import Grid, grid_of, tree_of
 from engine.trusted.catalogue import Catalogue, Dataset
-from engine.trusted.domains import Scope, clamp_of, domain_of, feature_domain, scope_of
-from engine.trusted.plan import (
-    Aggregate,
-    Feature,
-    Filter,
-    GroupingSet,
-    JoinKind,
-    Measure,
-    NamedExpression,
-    PersonAggregate,
-    PersonFeature,
-    PersonJoin,
-    Project,
-    Relation,
-    Scan,
-    Statistic,
-    Type,
-)
-from engine.trusted.stability import stability_of
+from engine.trusted.domains import Scope, clamp_of, domain_of, scope_of
+from engine.trusted.plan import Feature, Measure, Statistic, Type
+from engine.trusted.stability import dataset_of, stability_of
 from nodes.sources.dialect import Dialect, quoted, text_literal
 from nodes.sources.expressions import KEY, Expressions
 
@@ -70,32 +55,30 @@ class Rows:
         return Expressions(dialect, self.scope, keyed=self.keyed)
 
 
-def rows_of(relation: Relation, catalogue: Catalogue, dialect: Dialect) -> Rows:
+def rows_of(relation: plan.Relation, catalogue: Catalogue, dialect: Dialect) -> Rows:
     """The rows of a relation; POLICY_NOT_SUPPORTED for a PrivateJoin."""
     scope = scope_of(relation, catalogue)
-    if isinstance(relation, Scan):
-        dataset = catalogue.dataset(relation.dataset)
-        if dataset is None:
-            raise Refused("POLICY_PLAN_INVALID", internal="dataset")
+    if isinstance(relation, plan.Scan):
+        dataset = dataset_of(relation.dataset, catalogue)
         table = f"{quoted(alias(dataset.name))}.{quoted(ROWS)}"
         return Rows(f"SELECT * FROM {table}", scope, has_key_form(dataset), dataset.person.column)
-    if isinstance(relation, Filter):
+    if isinstance(relation, plan.Filter):
         rows = rows_of(relation.input, catalogue, dialect)
         predicate = rows.expressions(dialect).value(relation.predicate)
         return replace(rows, sql=f"SELECT * FROM ({rows.sql}) AS r WHERE {predicate}")
-    if isinstance(relation, Project):
+    if isinstance(relation, plan.Project):
         rows = rows_of(relation.input, catalogue, dialect)
         columns, keyed = _projected(relation.columns, rows.expressions(dialect))
         return Rows(f"SELECT {quoted(rows.person)}{columns} FROM ({rows.sql}) AS r", scope, keyed, rows.person)
-    if isinstance(relation, PersonAggregate):
+    if isinstance(relation, plan.PersonAggregate):
         return _features(relation, rows_of(relation.input, catalogue, dialect), scope, dialect)
-    if isinstance(relation, PersonJoin):
+    if isinstance(relation, plan.PersonJoin):
         left, right = (rows_of(side, catalogue, dialect) for side in (relation.left, relation.right))
         return _joined(relation.join, left, right, scope)
     raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
 
-def _projected(columns: tuple[NamedExpression, ...], inner: Expressions) -> tuple[str, frozenset[str]]:
+def _projected(columns: tuple[plan.NamedExpression, ...], inner: Expressions) -> tuple[str, frozenset[str]]:
     """Each column once, and again in its key form where that differs."""
     texts, keyed = [], set()
     for column in columns:
@@ -107,11 +90,11 @@ def _projected(columns: tuple[NamedExpression, ...], inner: Expressions) -> tupl
     return "".join(f", {text}" for text in texts), frozenset(keyed)
 
 
-def _joined(kind: JoinKind, left: Rows, right: Rows, scope: Scope) -> Rows:
+def _joined(kind: plan.JoinKind, left: Rows, right: Rows, scope: Scope) -> Rows:
     """Equality on the person alone; the person column is never NULL."""
     person, other = quoted(left.person), quoted(right.person)
-    if kind in (JoinKind.SEMI, JoinKind.ANTI):
-        within = "IN" if kind is JoinKind.SEMI else "NOT IN"
+    if kind in (plan.JoinKind.SEMI, plan.JoinKind.ANTI):
+        within = "IN" if kind is plan.JoinKind.SEMI else "NOT IN"
         found = f"SELECT {other} FROM ({right.sql}) AS b"
         return replace(left, sql=f"SELECT * FROM ({left.sql}) AS a WHERE {person} {within} ({found})")
     names = [n for n in right.scope if n != right.person] + [n + KEY for n in right.scope if n in right.keyed]
@@ -120,41 +103,38 @@ def _joined(kind: JoinKind, left: Rows, right: Rows, scope: Scope) -> Rows:
     return Rows(f"SELECT a.*{columns} FROM {joined}", scope, left.keyed | right.keyed, left.person)
 
 
-def _features(relation: PersonAggregate, rows: Rows, scope: Scope, dialect: Dialect) -> Rows:
+def _features(relation: plan.PersonAggregate, rows: Rows, scope: Scope, dialect: Dialect) -> Rows:
     """One row a person; a figure sees the clamped form of columns and has no key form of its own."""
     inner, person = rows.expressions(dialect), quoted(rows.person)
     operands, figures = [f"{person} AS p"], [f"p AS {person}"]
     for i, feature in enumerate(relation.features):
         measure = _measure_of(feature, rows.scope)
         operands += _operands(i, measure, inner)
-        figures.append(f"{_figure(i, feature, measure, inner)} AS {quoted(feature.name)}")
+        figure = _figure(i, feature.feature, measure, inner, scope[feature.name].type)
+        figures.append(f"{figure} AS {quoted(feature.name)}")
     source = f"(SELECT {', '.join(operands)} FROM ({rows.sql}) AS r) AS o"
     return Rows(f"SELECT {', '.join(figures)} FROM {source} GROUP BY p", scope, frozenset(), rows.person)
 
 
-def _measure_of(feature: PersonFeature, scope: Scope) -> Measure:
+def _measure_of(feature: plan.PersonFeature, scope: Scope) -> Measure:
     """For a sum or average, the sum of whole steps; for others, the count of what they look at."""
-    if feature.expression is None:
-        return Measure(Statistic.COUNT_ROWS, None, feature.filter)
-    if feature.feature not in (Feature.SUM, Feature.AVERAGE):
-        return Measure(Statistic.COUNT_PRESENT, feature.expression, feature.filter)
-    return Measure(Statistic.SUM, feature.expression, feature.filter, clamp_of(domain_of(feature.expression, scope)))
+    of, where = feature.expression, feature.filter
+    if of is not None and feature.feature in (Feature.SUM, Feature.AVERAGE):
+        return Measure(Statistic.SUM, of, where, clamp_of(domain_of(of, scope)))
+    return Measure(Statistic.COUNT_ROWS if of is None else Statistic.COUNT_PRESENT, of, where)
 
 
-def _figure(position: int, feature: PersonFeature, measure: Measure, inner: Expressions) -> str:
+def _figure(position: int, feature: Feature, measure: Measure, inner: Expressions, kind: Type) -> str:
     """A feature over the operands x and f: exact integers until one division at the end."""
     words, total = inner.dialect, _sum(position, measure, inner, one_row=False)
     if measure.statistic is not Statistic.SUM:
-        extreme = _EXTREMES.get(feature.feature)
+        extreme = _EXTREMES.get(feature)
         return total if extreme is None else _filtered(extreme, f"x{position}", position, measure)
     step = grid_of(measure, inner.scope).step
-    if feature.feature is Feature.AVERAGE:
-        count = words.cast(_filtered("COUNT", f"x{position}", position, measure), Type.DECIMAL)
-        units = words.cast(total, Type.DECIMAL) + _factors(("*", step.numerator), dialect=words)
-        return f"({units} / ({count}{_factors(('*', step.denominator), dialect=words)}))"
-    kind = feature_domain(feature, inner.scope, 1).type
-    value = words.cast(total, Type.DECIMAL) + _factors(("*", step.numerator), ("/", step.denominator), dialect=words)
-    return words.cast(value, kind)
+    count = _filtered("COUNT", f"x{position}", position, measure) if feature is Feature.AVERAGE else "1"
+    units = words.cast(total, Type.DECIMAL) + _factors(("*", step.numerator), dialect=words)
+    divisor = words.cast(count, Type.DECIMAL) + _factors(("*", step.denominator), dialect=words)
+    return words.cast(f"{units} / ({divisor})", kind)
 
 
 def _factors(*factors: tuple[str, int], dialect: Dialect) -> str:
@@ -162,7 +142,7 @@ def _factors(*factors: tuple[str, int], dialect: Dialect) -> str:
 
 
 def query_of(
-    aggregate: Aggregate, grouping_set: GroupingSet, catalogue: Catalogue, dialect: Dialect, hash_key: str
+    aggregate: plan.Aggregate, grouping_set: plan.GroupingSet, catalogue: Catalogue, dialect: Dialect, hash_key: str
 ) -> str:
     """SQL of one grouping set: its key values, then one decimal text a measure; NULL keys only where declared.
 
