@@ -43,7 +43,7 @@ TWO_COLUMNS = {
 }
 QUANTILES = {"PercentileCont": "quantile_cont", "PercentileDisc": "quantile_disc", "Quantile": "quantile_disc"}
 AGGREGATES = {**ONE_COLUMN, **TWO_COLUMNS, **QUANTILES}
-_SPELLED = {"Variance": "variance", "Stddev": "stddev"}
+_SPELLED = {"Variance": "variance", "Stddev": "stddev", "Quantile": "quantile"}
 
 
 def read_filter(terms: Terms, node: Node) -> SyntaxExpression:
@@ -89,12 +89,13 @@ def _two_columns(terms: Terms, node: Node, where: SyntaxExpression | None) -> Sy
 
 
 def _quantile(terms: Terms, node: Node, where: SyntaxExpression | None) -> SyntaxExpression:
-    name, at = QUANTILES[type(node).__name__], terms.at(node)
+    kind, at = type(node).__name__, terms.at(node)
+    name = QUANTILES[kind]
     found = terms.take(node, ("this", "expression", "quantile"))
     asked = found.get("expression") or found.get("quantile")
     if asked is None:
         raise Refused("SQL_SYNTAX", at=at, detail=f"{name.upper()} takes a column and a fraction")
-    spelled = terms.written(node).lower() or name
+    spelled = terms.written(node).lower() or _SPELLED.get(kind, name)
     return Aggregated(name, terms.read(found["this"]), False, where, at, spelled, fraction=_fraction(terms, asked))
 
 

@@ -12,9 +12,19 @@ from dataclasses import dataclass
 from engine.sql.bind import BoundQuery
 from engine.sql.expressions import Bound, located
 from engine.sql.moments import MOMENTS, moment_leaf
-from engine.sql.outputs import QUANTILES, AggregateUse, Figure, aggregate_leaf, grouping_leaf, key_leaf
+from engine.sql.outputs import QUANTILES, AggregateUse, aggregate_leaf, grouping_leaf, key_leaf
 from engine.sql.restrict import Restricted
-from engine.sql.statement import Context, CountLeaf, GroupingLeaf, KeyLeaf, Leaf, MeanLeaf, QuantileLeaf, SumLeaf
+from engine.sql.statement import (
+    Context,
+    CountLeaf,
+    Figure,
+    GroupingLeaf,
+    KeyLeaf,
+    Leaf,
+    MeanLeaf,
+    QuantileLeaf,
+    SumLeaf,
+)
 from engine.trusted.domains import Scope, scope_of
 from engine.trusted.plan import Aggregate, Clamp, Expression, GroupingSet, Measure, Statistic, Type
 
@@ -51,7 +61,8 @@ def _leaf(use: AggregateUse, clamp: Clamp | None, scope: Scope, measures: list[M
         return SumLeaf(_place(measures, Measure(Statistic.SUM, argument, condition, clamp)))
     if use.figure is Figure.MEAN:
         centred = _place(measures, Measure(Statistic.CENTRED_SUM, argument, condition, clamp))
-        return MeanLeaf(centred, _place(measures, _present(use.argument, condition)))
+        counted = _present(use.argument if use.second is None else None, condition)  # of two: where both have a value
+        return MeanLeaf(centred, _place(measures, counted))
     if use.figure in MOMENTS and use.argument is not None:
         columns = [use.argument] if use.second is None else [use.argument, use.second]
         with located(use.at):

@@ -48,7 +48,8 @@ def moment_leaf(
     for name, column in named.items():
         grid = grid_of(_centred(column, inner), scope)
         centre = int(grid.centre) if _whole(column, grid) else grid.centre
-        about[name] = binder.call(Function.SUBTRACT, (column, literal(centre, column.at)), column.at)
+        less = (column, literal(centre, column.at))
+        about[name] = binder.call(Function.SUBTRACT, less, column.at) if centre else column
     found: list[tuple[str, int]] = []
     for part in _PARTS[figure]:
         bound = named[part] if len(part) == 1 else _product(binder, about[part[0]], about[part[1]])

@@ -188,7 +188,8 @@ class Outputs:
             condition = present if condition is None else self._and(condition, present)
         if syntax.aggregate == "regr_count":
             return AggregateUse(Figure.ROWS, None, condition, syntax.at)
-        return AggregateUse(Figure.MEAN, second if syntax.aggregate == "regr_avgx" else first, condition, syntax.at)
+        averaged, other = (second, first) if syntax.aggregate == "regr_avgx" else (first, second)
+        return AggregateUse(Figure.MEAN, averaged, condition, syntax.at, other)
 
     def _and(self, first: Bound, second: Bound) -> Bound:
         return self._expressions.call(Function.AND, (first, second), second.at)

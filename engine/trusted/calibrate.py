@@ -58,7 +58,7 @@ class Tree:
 
     @property
     def leaves(self) -> int:
-        return self.branching**self.depth
+        return int(self.branching**self.depth)
 
     @property
     def nodes(self) -> int:
