@@ -75,11 +75,11 @@ def _joined(left: Stability, right: Stability, kind: JoinKind) -> Stability:
     _check_together(left, right)
     datasets = tuple(dict.fromkeys(left.datasets + right.datasets))
     if kind in (JoinKind.SEMI, JoinKind.ANTI):
-        return replace(left, datasets=datasets)
+        return replace(left, datasets=datasets, at_most_rows=max(left.at_most_rows, right.at_most_rows))
     rows = left.rows * right.rows
     if rows > max(MOST_JOINED_ROWS, left.rows, right.rows):
         raise Refused("SQL_TOO_LARGE", what="the number of joined rows of one person")
-    groups, most = min(rows, left.groups * right.groups), left.at_most_rows * right.rows
+    groups, most = min(rows, left.groups * right.groups), max(left.at_most_rows * right.rows, right.at_most_rows)
     return replace(left, rows=rows, groups=groups, datasets=datasets, at_most_rows=most)
 
 
