@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from world import CATALOGUE, Record
 
@@ -167,6 +168,7 @@ KINDS = (
 )
 
 
+@lru_cache(maxsize=64)
 def crowd(dataset: Dataset, persons: int, seed: int = 1, odd: float = 0.1) -> list[Record]:
     """Random persons with up to two rows more than they may have; some values are odd ones."""
     rng = random.Random(f"{dataset.name} {seed}")

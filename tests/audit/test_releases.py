@@ -27,7 +27,7 @@ from engine.trusted.random import SystemRandomness
 from nodes.shares import add_noise, with_check_cell
 
 ALARM = 1e-6
-RELEASES = {Form.SHORT: 30_000, Form.WHOLE: 200_000, Form.LONG: 2_000_000}[FORM]
+RELEASES = {Form.SHORT: 20_000, Form.WHOLE: 200_000, Form.LONG: 2_000_000}[FORM]
 DELTAS = (Fraction(1, 10**9), Fraction(1, 1000), Fraction(1, 50), Fraction(1, 10))
 THRESHOLDS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # standard deviations of the release
 COMPARISONS = len(DELTAS) * len(THRESHOLDS) * 2

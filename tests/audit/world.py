@@ -85,7 +85,7 @@ LOSS = loss_for(Fraction(1), Fraction(1, 10**9))
 ROOM = Loss(10**15, 0)
 CAPS = tuple(AccountCap(scope, "", 0, None, ROOM) for scope in AccountScope)
 RULES = Rules(n_min=0, f=0, max_keys=10_000, max_cells=100_000, caps=CAPS, committee=3)
-ENGINES = 12  # kept open at a time
+ENGINES = 40  # kept open at a time, those used last
 Record = dict[str, str]
 
 
@@ -171,6 +171,7 @@ class InProcess(DuckDBSource):
                 self._engines.pop(next(iter(self._engines))).opened.close()
             self._engines[key] = worker.Worker()
             self._engines[key].answer({"open": opening})
+        self._engines[key] = self._engines.pop(key)
         try:
             answer: dict[str, Any] = self._engines[key].answer(request)
             return answer
