@@ -170,6 +170,23 @@ CODES: dict[str, ErrorCode] = {
         "Distinct persons cannot be counted where one person may appear at several nodes.",
         "Count rows with COUNT(*), or have `overlap: 1` stated in the catalogue if it is true.",
     ),
+    "SQL_OVERLAP_FEATURES": ErrorCode(
+        "Figures per person and joins need all rows of a person at one node, and here a person may be at several.",
+        "Ask without them, or have `overlap: 1` and one `placement` stated in the catalogue if that is true.",
+    ),
+    "SQL_JOIN_PLACEMENT": ErrorCode(
+        "`{left}` and `{right}` are not placed together, and joins of different placements are not in this version.",
+        "Join datasets of one `placement`, or ask about each dataset by itself.",
+    ),
+    "SQL_JOIN_PERSON": ErrorCode(
+        "This does not join rows of the same person, and persons are joined by nothing else.",
+        "Write JOIN b ON a.person = b.person, EXISTS (SELECT 1 FROM b WHERE b.person = a.person), or person IN (...).",
+    ),
+    "SQL_NAME_AMBIGUOUS": ErrorCode("More than one table here has a column `{name}`.", "Write `{meant}`."),
+    "SQL_EXISTENCE_MISPLACED": ErrorCode(
+        "EXISTS and IN with a query stand in WHERE, with AND between them and other conditions.",
+        "Put it there, or LEFT JOIN the other rows and test their person with IS NULL.",
+    ),
     "SQL_TEXT_TOO_LONG": ErrorCode("The statement is longer than 16 KiB.", "Ask for less in one statement."),
     "SQL_TOO_DEEP": ErrorCode(
         "The statement is nested too deeply: at most 64 brackets, or 39 functions within functions.",

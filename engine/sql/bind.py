@@ -14,10 +14,12 @@ from engine.sql.bound import Bound, typed
 from engine.sql.naming import name_of
 from engine.sql.outputs import AggregateUse, Outputs
 from engine.sql.parse import Parsed
-from engine.sql.rows import Rows, rows_of
+from engine.sql.refusals import refuse_clause
+from engine.sql.rows import Rows
 from engine.sql.statement import Context
 from engine.sql.syntax import Constant, Grouping, Item, Query, Star, SyntaxExpression, holds_aggregate
-from engine.trusted.plan import Type
+from engine.sql.tables import rows_of, where
+from engine.trusted.plan import Relation, Type
 
 __all__ = ["AggregateUse", "BoundOutput", "BoundQuery", "BoundSort", "bind"]
 
@@ -37,12 +39,14 @@ class BoundSort:
 
 @dataclass(frozen=True, slots=True)
 class BoundQuery:
-    """One aggregate query over one dataset. Leaves are ``key N`` and ``aggregate N``, counted from 0."""
+    """One aggregate query over one relation. Leaves are ``key N`` and ``aggregate N``, counted from 0."""
 
     sql: str
-    dataset: str
+    relation: Relation  # all of FROM, and what joins leave of it
     predicate: Bound | None
     keys: tuple[Bound, ...]
+    sets: tuple[tuple[int, ...], ...]
+    groupings: tuple[tuple[int, ...], ...]
     aggregates: tuple[AggregateUse, ...]
     outputs: tuple[BoundOutput, ...]
     having: Bound | None
@@ -55,21 +59,27 @@ def bind(parsed: Parsed, context: Context) -> BoundQuery:
     """Resolves every name and type of a statement; raises Refused SQL_* with the place."""
     query = parsed.query
     rows = rows_of(query, context.catalogue)
+    if query.distinct:
+        raise refuse_clause("Select", "distinct", query.at)
     items = _items(query)
     if not _asks_figures(query, items):
         raise Refused("SQL_ROWS", at=query.at)
     rows = rows.with_aliases({i.alias.lower(): i.expression for i in items if i.alias})
-    predicate = rows.filtered(query.where)
-    keys = _keys(query.grouping, items, rows)
-    outputs = Outputs(rows, keys)
+    rows = where(rows, query.where)
+    keys, sets = _keys(query.grouping, items, rows)
+    outputs = Outputs(rows, keys, frozenset(k for k in range(len(keys)) if any(k not in s for s in sets)))
     listed = _outputs(items, outputs, rows)
     having = None if query.having is None else outputs.condition(query.having)
     order = _order(query, items, listed, outputs)
+    if not outputs.aggregates:
+        raise Refused("SQL_ROWS", at=query.at)
     return BoundQuery(
         sql=parsed.sql,
-        dataset=rows.dataset.name,
-        predicate=predicate,
+        relation=rows.relation,
+        predicate=rows.predicate,
         keys=keys,
+        sets=sets,
+        groupings=outputs.groupings,
         aggregates=outputs.aggregates,
         outputs=listed,
         having=having,
@@ -91,25 +101,43 @@ def _asks_figures(query: Query, items: tuple[Item, ...]) -> bool:
     return any(holds_aggregate(e) for e in asked) or (query.having is not None and holds_aggregate(query.having))
 
 
-def _keys(grouping: Grouping | None, items: tuple[Item, ...], rows: Rows) -> tuple[Bound, ...]:
-    """Distinct keys in the order of GROUP BY; constants are no keys."""
+def _keys(
+    grouping: Grouping | None, items: tuple[Item, ...], rows: Rows
+) -> tuple[tuple[Bound, ...], tuple[tuple[int, ...], ...]]:
+    """Distinct keys in the order of GROUP BY, and the sets of them; constants are no keys."""
     if grouping is None:
-        return ()
+        return (), ((),)
     listed: list[SyntaxExpression]
     if grouping.every:
         listed = [i.expression for i in items if not holds_aggregate(i.expression)]
     else:
         listed = [_numbered(key, items) for key in grouping.keys]
     keys: list[Bound] = []
+    places: list[int | None] = []
     for key in listed:
         if holds_aggregate(key):
             raise Refused("SQL_AGGREGATE_MISPLACED", at=key.at, where="in GROUP BY")
         if isinstance(key, Constant):
+            places.append(None)
             continue
         bound = typed(rows.bind(key, "in GROUP BY"), Type.TEXT)
-        if all(bound.expression != other.expression for other in keys):
+        place = next((i for i, other in enumerate(keys) if bound.expression == other.expression), len(keys))
+        places.append(place)
+        if place == len(keys):
             keys.append(bound)
-    return tuple(keys)
+    sets = (tuple(range(len(listed))),) if grouping.every else grouping.sets
+    return tuple(keys), _sets(sets, places, listed)
+
+
+def _sets(
+    sets: tuple[tuple[int, ...], ...], places: list[int | None], listed: list[SyntaxExpression]
+) -> tuple[tuple[int, ...], ...]:
+    """Each grouping set as ascending positions of distinct keys."""
+    found = [tuple(sorted({p for k in chosen if (p := places[k]) is not None})) for chosen in sets]
+    if len(set(found)) < len(found):
+        construct, instead = "The same grouping set twice", "Leave one out: it would cost twice."
+        raise Refused("SQL_NOT_SUPPORTED", at=listed[0].at if listed else None, construct=construct, instead=instead)
+    return tuple(found)
 
 
 def _numbered(key: SyntaxExpression, items: tuple[Item, ...]) -> SyntaxExpression:

@@ -1,7 +1,8 @@
 """Pass 4, decompose: the statement's aggregates -> measures that nodes can add up. ``Restricted`` -> ``Decomposed``.
 
-SUM is one measure. AVG is a centred sum and the count of the same rows (same expression, same filter). Equal measures
-are released once.
+SUM is one measure. AVG is a centred sum and the count of the same rows (same expression, same filter); variances and
+the like are several (moments.py); a quantile is a tree of counts that all quantiles of the same values share. Equal
+measures are released once.
 """
 
 from __future__ import annotations
@@ -9,11 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.sql.bind import BoundQuery
-from engine.sql.bound import Bound
-from engine.sql.outputs import AggregateUse, Figure, aggregate_leaf, key_leaf
+from engine.sql.bound import Bound, located
+from engine.sql.moments import MOMENTS, moment_leaf
+from engine.sql.outputs import QUANTILES, AggregateUse, aggregate_leaf, grouping_leaf, key_leaf
 from engine.sql.restrict import Restricted
-from engine.sql.statement import Context, CountLeaf, KeyLeaf, Leaf, MeanLeaf, SumLeaf
-from engine.trusted.plan import Aggregate, Clamp, Expression, GroupingSet, Measure, Statistic
+from engine.sql.statement import (
+    Context,
+    CountLeaf,
+    Figure,
+    GroupingLeaf,
+    KeyLeaf,
+    Leaf,
+    MeanLeaf,
+    QuantileLeaf,
+    SumLeaf,
+)
+from engine.trusted.domains import Scope, scope_of
+from engine.trusted.plan import Aggregate, Clamp, Expression, GroupingSet, Measure, Statistic, Type
 
 _COUNTED = {
     Figure.ROWS: Statistic.COUNT_ROWS,
@@ -33,21 +46,35 @@ def decompose(restricted: Restricted, context: Context) -> Decomposed:
     """The plan's aggregate, and what each leaf of the outputs is in terms of its measures."""
     measures: list[Measure] = []
     leaves: list[tuple[str, Leaf]] = [(key_leaf(i), KeyLeaf(i)) for i in range(len(restricted.keys))]
+    leaves += [(grouping_leaf(keys), GroupingLeaf(keys)) for keys in restricted.query.groupings]
+    scope = scope_of(restricted.relation, context.catalogue)
     for index, (use, clamp) in enumerate(zip(restricted.query.aggregates, restricted.clamps, strict=True)):
-        leaves.append((aggregate_leaf(index), _leaf(use, clamp, measures)))
-    every_key = GroupingSet(tuple(range(len(restricted.keys))))
-    aggregate = Aggregate(restricted.relation, restricted.keys, (every_key,), tuple(measures))
+        leaves.append((aggregate_leaf(index), _leaf(use, clamp, scope, measures)))
+    sets = tuple(GroupingSet(keys) for keys in restricted.query.sets)
+    aggregate = Aggregate(restricted.relation, restricted.keys, sets, tuple(measures))
     return Decomposed(restricted.query, aggregate, tuple(leaves))
 
 
-def _leaf(use: AggregateUse, clamp: Clamp | None, measures: list[Measure]) -> Leaf:
+def _leaf(use: AggregateUse, clamp: Clamp | None, scope: Scope, measures: list[Measure]) -> Leaf:
     argument, condition = _inner(use.argument), _inner(use.filter)
     if use.figure is Figure.SUM:
         return SumLeaf(_place(measures, Measure(Statistic.SUM, argument, condition, clamp)))
     if use.figure is Figure.MEAN:
         centred = _place(measures, Measure(Statistic.CENTRED_SUM, argument, condition, clamp))
-        return MeanLeaf(centred, _place(measures, _present(use.argument, condition)))
+        counted = _present(use.argument if use.second is None else None, condition)  # of two: where both have a value
+        return MeanLeaf(centred, _place(measures, counted))
+    if use.figure in MOMENTS and use.argument is not None:
+        columns = [use.argument] if use.second is None else [use.argument, use.second]
+        with located(use.at):
+            return moment_leaf(use.figure, columns, use.filter, scope, lambda measure: _place(measures, measure))
+    if use.figure in QUANTILES and use.fraction is not None:
+        tree = _place(measures, Measure(Statistic.QUANTILE_TREE, argument, condition, clamp))
+        return QuantileLeaf(tree, use.fraction, use.figure is not Figure.QUANTILE_CONT or _is_date(use.argument))
     return CountLeaf(_place(measures, Measure(_COUNTED[use.figure], argument, condition)))
+
+
+def _is_date(bound: Bound | None) -> bool:
+    return bound is not None and bound.domain is not None and bound.domain.type is Type.DATE
 
 
 def _present(argument: Bound | None, condition: Expression | None) -> Measure:

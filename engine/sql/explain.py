@@ -16,9 +16,21 @@ from engine.sql.decompose import Decomposed
 from engine.sql.naming import render
 from engine.sql.outputs import AggregateUse, aggregate_leaf, key_leaf
 from engine.sql.parse import Parsed
+from engine.sql.relations import datasets_in
 from engine.sql.restrict import Restricted
-from engine.sql.statement import Context, CountLeaf, KeyLeaf, Leaf, MeanLeaf, Statement, SumLeaf
-from engine.sql.syntax import Derived, Item, Query, Sort, Star
+from engine.sql.statement import (
+    Context,
+    CountLeaf,
+    GroupingLeaf,
+    KeyLeaf,
+    Leaf,
+    MeanLeaf,
+    MomentLeaf,
+    QuantileLeaf,
+    Statement,
+    SumLeaf,
+)
+from engine.sql.syntax import Derived, Item, Query, Sort, Star, Table
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.describe import english, normalised_sql
 from engine.trusted.plan import Key
@@ -67,15 +79,18 @@ def _parsed(parsed: Parsed) -> list[str]:
 
 def _query(query: Query, prefix: str) -> list[str]:
     lines = [f"{prefix}select {', '.join(_item(item) for item in query.items)}"]
-    if isinstance(query.source, Derived):
-        lines += _query(query.source.query, f"{prefix}from: ")
-    else:
-        lines.append(f"{prefix}from {query.source.name}")
+    lines += _source(query.source, f"{prefix}from")
+    for join in query.joins:
+        lines += _source(join.source, f"{prefix}{join.kind.name.lower()} join")
+        lines.append(f"{prefix}on {render(join.on) if join.on is not None else ', '.join(join.using)}")
     if query.where is not None:
         lines.append(f"{prefix}where {render(query.where)}")
     if query.grouping is not None:
         keys = "all" if query.grouping.every else ", ".join(render(key) for key in query.grouping.keys)
         lines.append(f"{prefix}group by {keys}")
+        if len(query.grouping.sets) > 1:
+            shown = "; ".join(" ".join(str(k + 1) for k in chosen) or "all" for chosen in query.grouping.sets)
+            lines.append(f"{prefix}in sets of these: {shown}")
     if query.having is not None:
         lines.append(f"{prefix}having {render(query.having)}")
     if query.order:
@@ -84,6 +99,10 @@ def _query(query: Query, prefix: str) -> list[str]:
     if query.limit is not None:
         lines.append(f"{prefix}limit {query.limit}")
     return lines
+
+
+def _source(source: Table | Derived, prefix: str) -> list[str]:
+    return _query(source.query, f"{prefix}: ") if isinstance(source, Derived) else [f"{prefix} {source.name}"]
 
 
 def _item(item: Item | Star) -> str:
@@ -97,7 +116,8 @@ def _sorted(text: str, sort: Sort | BoundSort) -> str:
 
 
 def _bound(query: BoundQuery) -> list[str]:
-    lines = [f"dataset {query.dataset}"]
+    names = datasets_in(query.relation)
+    lines = [f"dataset{'s' if len(names) > 1 else ''} {', '.join(names)}"]
     if query.predicate is not None:
         lines.append(f"rows where {in_sql(query.predicate.expression)}")
     lines += [f"{key_leaf(i)}: {_typed(key)}" for i, key in enumerate(query.keys)]
@@ -150,6 +170,13 @@ def _leaf(leaf: Leaf) -> str:
             return f"the centre plus measure {total} / measure {count}"
         case CountLeaf(measure=measure):
             return f"measure {measure}, rounded to a whole number"
+        case MomentLeaf(figure=figure, count=count, parts=parts):
+            sums = ", ".join(str(measure) for _, measure in parts)
+            return f"{figure.name.lower()} from measures {sums} by measure {count}"
+        case QuantileLeaf(measure=measure, fraction=fraction):
+            return f"the value that {float(fraction):g} of the rows counted in measure {measure} do not exceed"
+        case GroupingLeaf(keys=keys):
+            return f"which of the keys {', '.join(map(str, keys))} the row leaves out"
         case SumLeaf(measure=measure):
             return f"measure {measure}"
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from engine.errors import Position, Refused
 from engine.sql.bound import Bound, as_date, is_type, literal, located, typed
 from engine.sql.rules import RULES
-from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Name, SyntaxExpression
+from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name, SyntaxExpression
 from engine.sql.terms import LARGEST_INTEGER
 from engine.trusted.domains import Domain, domain_of
 from engine.trusted.plan import Call, ColumnRef, Expression, Function, Literal, Type
@@ -69,7 +69,8 @@ class Expressions:
                 raise Refused("SQL_AGGREGATE_MISPLACED", at=at, where="here")
             case Name(parts=parts, at=at):
                 raise Refused("SQL_UNKNOWN_COLUMN", at=at, name=".".join(parts), meant="")
-        raise AssertionError(syntax)
+            case Existence(at=at):
+                raise Refused("SQL_EXISTENCE_MISPLACED", at=at)
 
     def condition(self, syntax: SyntaxExpression, what: str) -> Bound:
         """An expression that is true or false."""

@@ -70,7 +70,7 @@ def finish(
     if len(cells) != calibration.cells:
         raise Bug("BUG_UNEXPECTED", internal=f"{len(cells)} cells")
     units = units_of(statement, catalogue, calibration, survivors)
-    lines = [_line(statement, group, units) for group in groups_of(statement, units, cells)]
+    lines = [_line(statement, group, units) for group in groups_of(statement, catalogue, units, cells)]
     lines = _ordered(statement, [line for line in lines if _kept(statement, line)])
     end = None if statement.limit is None else statement.offset + statement.limit
     lines = lines[statement.offset : end]

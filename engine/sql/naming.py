@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from engine.sql.keywords import KEYWORDS
-from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Name, SyntaxExpression
+from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name, SyntaxExpression
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BINARY = frozenset(("+", "-", "*", "/", "//", "%", "=", "!=", "<", "<=", ">", ">=", "||"))
@@ -33,6 +33,8 @@ def render(expression: SyntaxExpression) -> str:
             )
         case Aggregated():
             return _aggregate(expression)
+        case Existence(operand=operand):
+            return "EXISTS(...)" if operand is None else f"({render(operand)} IN (...))"
         case Apply(operator=operator, operands=operands, spelled=spelled):
             return _apply(operator, [render(operand) for operand in operands], operands, spelled)
 
@@ -43,11 +45,15 @@ def _identifier(name: str) -> str:
 
 
 def _aggregate(use: Aggregated) -> str:
-    if use.argument is None:
-        text = "count_star()"
-    else:
-        text = f"{use.spelled}({'DISTINCT ' if use.distinct else ''}{render(use.argument)})"
+    text = "count_star()" if use.argument is None else f"{use.spelled}({_arguments(use, render(use.argument))})"
     return text if use.where is None else f"{text} FILTER (WHERE {render(use.where)})"
+
+
+def _arguments(use: Aggregated, argument: str) -> str:
+    if use.within and use.fraction is not None:
+        return f"{use.fraction.spelled} ORDER BY {argument}{' DESC' if use.within == 'desc' else ''}"
+    others = [render(o) for o in (use.second, use.fraction) if o is not None]
+    return ("DISTINCT " if use.distinct else "") + ", ".join([argument, *others])
 
 
 def _apply(operator: str, operands: list[str], trees: tuple[SyntaxExpression, ...], spelled: str) -> str:
@@ -74,6 +80,8 @@ def _apply(operator: str, operands: list[str], trees: tuple[SyntaxExpression, ..
         return _case(operands)
     if operator == "days":
         return f"to_days(CAST(trunc(CAST({operands[0]} AS DOUBLE)) AS INTEGER))"
+    if operator == "grouping":
+        return f"GROUPING({', '.join(operands)})"
     if operator == "coalesce":
         return f"COALESCE({', '.join(operands)})"
     name = spelled or operator

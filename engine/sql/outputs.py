@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from engine.errors import Position, Refused
 from engine.sql.bound import Bound, leaf, typed
 from engine.sql.expressions import Expressions
+from engine.sql.refusals import refuse_node
 from engine.sql.rows import Rows
-from engine.sql.syntax import Aggregated, Constant, Name, SyntaxExpression, holds_aggregate, operands_of
+from engine.sql.statement import Figure
+from engine.sql.syntax import Aggregated, Apply, Constant, Name, SyntaxExpression, holds_aggregate, operands_of
 from engine.trusted.domains import Domain
 from engine.trusted.plan import ColumnRef, Expression, Function, Literal, Type
 
-
-class Figure(enum.Enum):
-    """What an aggregate of the statement asks for."""
-
-    ROWS = 1
-    PRESENT = 2
-    PERSONS = 3
-    SUM = 4
-    MEAN = 5
+COUNTS = frozenset({Figure.ROWS, Figure.PRESENT, Figure.PERSONS})
+_FIGURES = {
+    "sum": Figure.SUM,
+    "avg": Figure.MEAN,
+    "var_pop": Figure.VAR_POP,
+    "var_samp": Figure.VAR_SAMP,
+    "stddev_pop": Figure.STDDEV_POP,
+    "stddev_samp": Figure.STDDEV_SAMP,
+    "covar_pop": Figure.COVAR_POP,
+    "covar_samp": Figure.COVAR_SAMP,
+    "corr": Figure.CORR,
+    "regr_slope": Figure.REGR_SLOPE,
+    "regr_intercept": Figure.REGR_INTERCEPT,
+    "regr_r2": Figure.REGR_R2,
+    "median": Figure.QUANTILE_CONT,
+    "quantile_cont": Figure.QUANTILE_CONT,
+    "quantile_disc": Figure.QUANTILE_DISC,
+    "min": Figure.LOWEST,
+    "max": Figure.HIGHEST,
+}
+EXTREME = Fraction(1, 100)  # MIN and MAX are the quantiles this far from the ends
+_FRACTIONS = {"median": Fraction(1, 2), "min": EXTREME, "max": 1 - EXTREME}
+QUANTILES = frozenset({Figure.QUANTILE_CONT, Figure.QUANTILE_DISC, Figure.LOWEST, Figure.HIGHEST})
 
 
 @dataclass(frozen=True, slots=True)
 class AggregateUse:
+    """``second``: the other column of a covariance; ``fraction``: which quantile."""
+
     figure: Figure
     argument: Bound | None
     filter: Bound | None
     at: Position
+    second: Bound | None = None
+    fraction: Fraction | None = None
 
 
 def key_leaf(index: int) -> str:
@@ -41,12 +60,21 @@ def aggregate_leaf(index: int) -> str:
     return f"aggregate {index}"
 
 
-class Outputs:
-    """Binds expressions over figures and collects the aggregates they need, each once."""
+def grouping_leaf(keys: tuple[int, ...]) -> str:
+    return f"grouping {' '.join(map(str, keys))}"
 
-    def __init__(self, rows: Rows, keys: tuple[Bound, ...]) -> None:
+
+class Outputs:
+    """Binds expressions over figures and collects the aggregates they need, each once.
+
+    ``rolled``: keys that some grouping set leaves out, so that they may be NULL in a row.
+    """
+
+    def __init__(self, rows: Rows, keys: tuple[Bound, ...], rolled: frozenset[int] = frozenset()) -> None:
         self._rows = rows
         self._keys = keys
+        self._rolled = rolled
+        self._groupings: list[tuple[int, ...]] = []
         self._found: list[AggregateUse] = []
         self._names: dict[str, Bound] = {}
         self._expressions = Expressions(self._resolve, unbounded=True)
@@ -54,6 +82,11 @@ class Outputs:
     @property
     def aggregates(self) -> tuple[AggregateUse, ...]:
         return tuple(self._found)
+
+    @property
+    def groupings(self) -> tuple[tuple[int, ...], ...]:
+        """The keys of each GROUPING asked for."""
+        return tuple(self._groupings)
 
     def name(self, alias: str, bound: Bound) -> None:
         """Makes an output known by its alias to what follows."""
@@ -69,6 +102,8 @@ class Outputs:
         """Leaves: an aggregate, an expression that is a key, a name of an output."""
         if isinstance(syntax, Aggregated):
             return self._aggregate(syntax)
+        if isinstance(syntax, Apply) and syntax.operator == "grouping":
+            return self._grouping(syntax)
         if isinstance(syntax, Constant) or holds_aggregate(syntax):
             return None
         if isinstance(syntax, Name) and self._rows.column(syntax) is None:
@@ -76,11 +111,25 @@ class Outputs:
             if named is not None:
                 return named
         if self._on_rows(syntax):
-            bound = self._rows.bind(syntax, "here")
-            for index, key in enumerate(self._keys):
-                if key.expression == bound.expression and key.domain is not None:
-                    return leaf(ColumnRef(key_leaf(index)), key.domain, syntax.at)
+            index = self._key(syntax)
+            if index is not None and (domain := self._keys[index].domain) is not None:
+                domain = replace(domain, nullable=True) if index in self._rolled else domain
+                return leaf(ColumnRef(key_leaf(index)), domain, syntax.at)
         return self._ungrouped(syntax) if isinstance(syntax, Name) else None
+
+    def _key(self, syntax: SyntaxExpression) -> int | None:
+        """Which key an expression over single rows is."""
+        bound = self._rows.bind(syntax, "here")
+        return next((i for i, key in enumerate(self._keys) if key.expression == bound.expression), None)
+
+    def _grouping(self, syntax: Apply) -> Bound:
+        found = [self._key(operand) for operand in syntax.operands]
+        keys = tuple(key for key in found if key is not None)
+        if len(keys) != len(found) or not keys:
+            raise Refused("SQL_UNGROUPED_COLUMN", at=syntax.at, name="GROUPING")
+        if keys not in self._groupings:
+            self._groupings.append(keys)
+        return leaf(ColumnRef(grouping_leaf(keys)), Domain(Type.INTEGER, nullable=False, step=Fraction(1)), syntax.at)
 
     def _on_rows(self, syntax: SyntaxExpression) -> bool:
         """Whether the expression is one over single rows (else it holds the name of a figure)."""
@@ -120,31 +169,56 @@ class Outputs:
             wanted = self._rows.condition(syntax.argument, "inside another", "COUNT_IF")
             both = wanted if condition is None else self._and(condition, wanted)
             return AggregateUse(Figure.ROWS, None, both, syntax.at)
-        argument = self._number(syntax, argument)
-        figure = Figure.SUM if syntax.aggregate == "sum" else Figure.MEAN
-        return AggregateUse(figure, argument, condition, syntax.at)
+        if syntax.second is not None:
+            second = self._number(syntax, self._rows.bind(syntax.second, "inside another"))
+            return self._pair(syntax, self._number(syntax, argument), second, condition)
+        if syntax.aggregate not in _FIGURES:
+            raise refuse_node("LogicalOr", syntax.at, "", ())
+        figure = _FIGURES[syntax.aggregate]
+        argument = self._number(syntax, argument, dates=figure in QUANTILES)
+        return AggregateUse(figure, argument, condition, syntax.at, fraction=_fraction(syntax))
+
+    def _pair(self, syntax: Aggregated, first: Bound, second: Bound, condition: Bound | None) -> AggregateUse:
+        """Figures over rows where both columns have a value."""
+        figure = _FIGURES.get(syntax.aggregate)
+        if figure is not None:
+            return AggregateUse(figure, first, condition, syntax.at, second)
+        for column in (first, second):
+            present = self._expressions.call(Function.IS_NULL, (column,), syntax.at)
+            present = self._expressions.call(Function.NOT, (present,), syntax.at)
+            condition = present if condition is None else self._and(condition, present)
+        if syntax.aggregate == "regr_count":
+            return AggregateUse(Figure.ROWS, None, condition, syntax.at)
+        averaged, other = (second, first) if syntax.aggregate == "regr_avgx" else (first, second)
+        return AggregateUse(Figure.MEAN, averaged, condition, syntax.at, other)
 
     def _and(self, first: Bound, second: Bound) -> Bound:
         return self._expressions.call(Function.AND, (first, second), second.at)
 
     def _distinct(self, syntax: Aggregated, argument: Bound, condition: Bound | None) -> AggregateUse:
         if argument.domain is not None and argument.domain.person and syntax.aggregate == "count":
+            if argument.domain.nullable:  # of a LEFT JOIN: only where there is one
+                there = Apply("not", (Apply("is null", operands_of(syntax)[:1], syntax.at),), syntax.at)
+                found = self._rows.condition(there, "inside another", "COUNT")
+                condition = found if condition is None else self._and(condition, found)
             return AggregateUse(Figure.PERSONS, None, condition, syntax.at)
         if syntax.aggregate != "count":
             construct = f"{syntax.aggregate.upper()}(DISTINCT ...)"
             raise Refused("SQL_NOT_SUPPORTED", at=syntax.at, construct=construct, instead="Leave DISTINCT out.")
-        instead = f"Count persons with COUNT(DISTINCT {self._rows.dataset.person.column}), or group by the column."
+        instead = f"Count persons with COUNT(DISTINCT {self._rows.person}), or group by the column."
         construct = "COUNT(DISTINCT ...) of anything but the person column"
         raise Refused("SQL_NOT_SUPPORTED", at=syntax.at, construct=construct, instead=instead)
 
-    def _number(self, syntax: Aggregated, argument: Bound) -> Bound:
-        """What SUM and AVG take: numbers; true counts as 1."""
+    def _number(self, syntax: Aggregated, argument: Bound, *, dates: bool = False) -> Bound:
+        """What SUM and AVG take: numbers; true counts as 1. Quantiles take ``dates`` too."""
         argument = typed(argument, Type.INTEGER)
         domain = argument.domain
         if domain is not None and domain.person:
             raise Refused("SQL_PERSON_COLUMN", at=syntax.at)
         if domain is not None and domain.type is Type.BOOLEAN:
             return self._expressions.call(Function.CAST_INTEGER, (argument,), syntax.at)
+        if dates and domain is not None and domain.type is Type.DATE:
+            return argument
         if domain is None or domain.type not in (Type.INTEGER, Type.DECIMAL):
             function = syntax.aggregate.upper()
             raise Refused("SQL_TYPE_MISMATCH", at=syntax.at, function=function, expected="a number")
@@ -158,12 +232,20 @@ def _count(argument: Bound, condition: Bound | None, at: Position) -> AggregateU
     return AggregateUse(Figure.PRESENT, typed(argument, Type.INTEGER), condition, at)
 
 
+def _fraction(syntax: Aggregated) -> Fraction | None:
+    """Which quantile an aggregate is; WITHIN GROUP (ORDER BY x DESC) counts from the upper end."""
+    if syntax.fraction is None:
+        return _FRACTIONS.get(syntax.aggregate)
+    value = Fraction(syntax.fraction.value or 0)
+    return 1 - value if syntax.within == "desc" else value
+
+
 def _same(first: AggregateUse, second: AggregateUse) -> bool:
-    return (first.figure, _inner(first.argument), _inner(first.filter)) == (
-        second.figure,
-        _inner(second.argument),
-        _inner(second.filter),
-    )
+    return _asked(first) == _asked(second)
+
+
+def _asked(use: AggregateUse) -> tuple[object, ...]:
+    return use.figure, _inner(use.argument), _inner(use.filter), _inner(use.second), use.fraction
 
 
 def _inner(bound: Bound | None) -> Expression | None:
@@ -171,8 +253,12 @@ def _inner(bound: Bound | None) -> Expression | None:
 
 
 def _domain(use: AggregateUse) -> Domain:
-    """What is known of a released figure: its type; a mean may be missing."""
-    if use.figure is Figure.MEAN:
+    """What is known of a released figure: its type; a mean, moment or quantile may be missing."""
+    if use.figure in QUANTILES and use.argument is not None and use.argument.domain is not None:
+        kind = use.argument.domain.type
+        between = use.figure is Figure.QUANTILE_CONT and kind is Type.INTEGER
+        return Domain(Type.DECIMAL if between else kind, nullable=True)
+    if use.figure not in COUNTS and use.figure is not Figure.SUM:
         return Domain(Type.DECIMAL, nullable=True)
     whole = use.argument is None or use.figure is Figure.PRESENT
     kind = use.argument.domain.type if use.argument and use.argument.domain and not whole else Type.INTEGER

@@ -13,15 +13,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import Position, Refused
+from engine.sql.grouping import read_grouping
 from engine.sql.refusals import refuse_clause, refuse_node
 from engine.sql.scan import position_of, scan
 from engine.sql.statement import Context
-from engine.sql.syntax import Common, Derived, Grouping, Item, Query, Sort, Star, SyntaxExpression, Table
+from engine.sql.syntax import Common, Derived, Item, Join, Query, Sort, Star, SyntaxExpression, Table
 from engine.sql.terms import LARGEST_INTEGER, Node, Terms, parts_of
+from engine.trusted.plan import JoinKind
 
 MOST_NODES = 2_000
 _DEPTH = 8_000  # interpreter frames: 64 levels of brackets need some 2,000
-_QUERY = ("with_", "expressions", "from_", "where", "group", "having", "order", "limit", "offset")
+_QUERY = ("with_", "distinct", "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset")
+_JOINS = {"": JoinKind.INNER, "INNER": JoinKind.INNER, "LEFT": JoinKind.LEFT, "LEFT OUTER": JoinKind.LEFT} | {
+    "SEMI": JoinKind.SEMI,
+    "ANTI": JoinKind.ANTI,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ def _read(sql: str) -> Query:
     scan(sql)
     with _room():
         try:
-            return _query(Terms(sql), _tree(sql))
+            return _query(Terms(sql, _query), _tree(sql))
         except RecursionError:
             raise Refused("SQL_TOO_DEEP") from None
 
@@ -120,13 +126,27 @@ def _query(terms: Terms, node: Node) -> Query:
         source=_source(terms, terms.take(found["from_"], ("this",))["this"]),
         items=tuple(_item(terms, item) for item in found["expressions"]),
         where=_condition(terms, found.get("where")),
-        grouping=_grouping(terms, found["group"]) if "group" in found else None,
+        grouping=read_grouping(terms, found["group"]) if "group" in found else None,
         having=_condition(terms, found.get("having")),
         order=_order(terms, found["order"]) if "order" in found else (),
         limit=None if limit is None else _count(terms, limit),
         offset=0 if offset is None else _count(terms, offset),
         at=at,
+        joins=tuple(_join(terms, join) for join in found.get("joins", ())),
+        distinct="distinct" in found and not terms.take(found["distinct"], ()),
     )
+
+
+def _join(terms: Terms, node: Node) -> Join:
+    found, at = terms.take(node, ("this", "side", "kind", "on", "using")), terms.at(node)
+    words = " ".join(str(found[part]).upper() for part in ("side", "kind") if part in found)
+    if words not in _JOINS:
+        raise refuse_clause("Join", "kind", at)
+    if "on" not in found and "using" not in found:
+        raise Refused("SQL_JOIN_PERSON", at=at)
+    on = terms.read(found["on"]) if "on" in found else None
+    using = tuple(str(name.name) for name in found.get("using", ()))
+    return Join(_JOINS[words], _source(terms, found["this"]), on, using, at)
 
 
 def _condition(terms: Terms, node: Node | None) -> SyntaxExpression | None:
@@ -174,14 +194,6 @@ def _item(terms: Terms, node: Node) -> Item | Star:
         found = terms.take(node, ("this", "alias"))
         return Item(terms.read(found["this"]), str(found["alias"].name), terms.at(found["alias"]))
     return Item(terms.read(node), None, at)
-
-
-def _grouping(terms: Terms, node: Node) -> Grouping:
-    found = terms.take(node, ("expressions", "all"))
-    keys = tuple(terms.read(key) for key in found.get("expressions", ()))
-    if "all" in found and keys:
-        raise refuse_clause("Group", "all", terms.at(node))
-    return Grouping(keys, "all" in found)
 
 
 def _order(terms: Terms, node: Node) -> tuple[Sort, ...]:

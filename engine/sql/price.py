@@ -10,7 +10,7 @@ from functools import lru_cache
 from engine.errors import Refused
 from engine.sql.bound import Bound
 from engine.sql.decompose import Decomposed
-from engine.sql.statement import Context, MeanLeaf, Ordering, Output, Statement
+from engine.sql.statement import Context, Figure, MeanLeaf, MomentLeaf, Ordering, Output, QuantileLeaf, Statement
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.plan import PLAN_VERSION, Plan, Type
 from engine.trusted.stability import Stability, stability_of
@@ -58,6 +58,15 @@ def _notes(decomposed: Decomposed, stability: Stability) -> tuple[str, ...]:
         notes.append(
             f"One person may appear at {stability.overlap} nodes, so noise is {stability.overlap} times as large."
         )
-    if any(isinstance(leaf, MeanLeaf) for _, leaf in decomposed.leaves):
-        notes.append("An average over fewer than one row, as counted with noise, is NULL.")
+    if any(isinstance(leaf, MeanLeaf | MomentLeaf) for _, leaf in decomposed.leaves):
+        notes.append("An average over fewer than one row, as counted with noise, is NULL; variances and the like too.")
+    if any(isinstance(leaf, QuantileLeaf) for _, leaf in decomposed.leaves):
+        notes.append("A quantile comes from noisy counts of ranges and is exact to the width of one range at best.")
+    figures = {use.figure for use in decomposed.query.aggregates}
+    ends = [("MIN", "1 %", Figure.LOWEST), ("MAX", "99 %", Figure.HIGHEST)]
+    notes += [
+        f"{name} is the {place} quantile: the extreme itself would show one person."
+        for name, place, figure in ends
+        if figure in figures
+    ]
     return tuple(notes)

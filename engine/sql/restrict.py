@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from engine.errors import Refused
 from engine.sql.bind import BoundQuery
 from engine.sql.bound import Bound, located
-from engine.sql.outputs import AggregateUse, Figure
+from engine.sql.outputs import COUNTS, AggregateUse
+from engine.sql.relations import filtered, pruned
 from engine.sql.statement import Context
 from engine.trusted.domains import Domain, clamp_of, key_values
-from engine.trusted.plan import Clamp, Filter, Key, Relation, Scan
+from engine.trusted.plan import Clamp, Key, Relation
+from engine.trusted.walk import names_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,11 @@ class Restricted:
 
 def restrict(query: BoundQuery, context: Context) -> Restricted:
     """Raises Refused SQL_KEY_NO_DOMAIN, SQL_KEY_TOO_MANY, SQL_UNBOUNDED_MEASURE, SQL_PERSON_COLUMN."""
-    relation: Relation = Scan(query.dataset)
-    if query.predicate is not None:
-        relation = Filter(relation, query.predicate.expression)
+    above = [use.argument for use in query.aggregates] + [use.filter for use in query.aggregates]
+    above += [use.second for use in query.aggregates] + [*query.keys]
+    needed = frozenset().union(*(names_in(bound.expression) for bound in above if bound is not None))
+    whole = filtered(query.relation, None if query.predicate is None else query.predicate.expression)
+    relation = pruned(whole, needed, context.catalogue)
     keys = tuple(_key(key, context.rules.max_keys) for key in query.keys)
     return Restricted(query, relation, keys, tuple(_clamp(use) for use in query.aggregates))
 
@@ -42,9 +46,11 @@ def _key(key: Bound, max_keys: int) -> Key:
 
 
 def _clamp(use: AggregateUse) -> Clamp | None:
-    if use.figure not in (Figure.SUM, Figure.MEAN) or use.argument is None:
+    if use.figure in COUNTS or use.argument is None:
         return None
     with located(use.at):
+        if use.second is not None:
+            clamp_of(_known(use.second))
         return clamp_of(_known(use.argument))
 
 

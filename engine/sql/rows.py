@@ -1,4 +1,4 @@
-"""The rows a query reads: columns by name, each as an expression over one dataset's own columns, and a predicate."""
+"""The rows a query reads: a relation of the plan, and columns by table and name as expressions over its columns."""
 
 from __future__ import annotations
 
@@ -6,40 +6,48 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.errors import Position, Refused
-from engine.sql.bound import Bound, leaf
+from engine.sql.bound import Bound
 from engine.sql.expressions import Expressions
-from engine.sql.naming import name_of
 from engine.sql.refusals import meant
-from engine.sql.syntax import (
-    Aggregated,
-    Common,
-    Derived,
-    Item,
-    Name,
-    Query,
-    Star,
-    SyntaxExpression,
-    Table,
-    holds_aggregate,
-)
+from engine.sql.relations import datasets_in, filtered
+from engine.sql.syntax import Aggregated, Apply, Existence, Name, SyntaxExpression
 from engine.trusted.catalogue import Catalogue, Dataset
-from engine.trusted.domains import scope_of
-from engine.trusted.plan import ColumnRef, Function, Scan
+from engine.trusted.domains import person_of
+from engine.trusted.plan import Function, Relation
 
 Columns = Mapping[str, tuple[str, Bound]]  # lower-case name -> name as declared, expression
-Defined = Mapping[str, "Rows"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What can be named inside one query. ``aliases`` are names of its SELECT list, in lower case."""
+    """What can be named inside one query.
+
+    ``tables``: of FROM, in order, by lower-case name; ``merged``: names of USING, which the first table gives;
+    ``aliases``: names of the SELECT list, in lower case; ``known``: tables of WITH. ``predicate`` is not yet part of
+    the relation, so that conditions of inner and outer queries become one.
+    """
 
     catalogue: Catalogue
-    dataset: Dataset
-    name: str  # of the table: alias, dataset or common table
-    columns: Columns
-    predicate: Bound | None
+    relation: Relation
+    tables: Mapping[str, Columns]
+    predicate: Bound | None = None
+    merged: frozenset[str] = frozenset()
     aliases: Mapping[str, SyntaxExpression] = field(default_factory=dict)
+    known: Mapping[str, Rows] = field(default_factory=dict)
+
+    @property
+    def person(self) -> str:
+        return person_of(self.relation, self.catalogue)
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        names = datasets_in(self.relation)
+        return tuple(d for d in self.catalogue.datasets if d.name in names)
+
+    @property
+    def whole(self) -> Relation:
+        """The relation with the predicate."""
+        return filtered(self.relation, None if self.predicate is None else self.predicate.expression)
 
     def with_aliases(self, aliases: Mapping[str, SyntaxExpression]) -> Rows:
         return replace(self, aliases=aliases)
@@ -51,14 +59,15 @@ class Rows:
     def condition(self, syntax: SyntaxExpression, where: str, what: str) -> Bound:
         return self._expressions(where, ()).condition(syntax, what)
 
-    def filtered(self, syntax: SyntaxExpression | None) -> Bound | None:
-        """The rows' predicate and, where there is one, a WHERE clause too."""
-        if syntax is None:
-            return self.predicate
-        own = self.condition(syntax, "in WHERE", "WHERE")
-        if self.predicate is None:
-            return own
-        return Expressions(_nothing).call(Function.AND, (self.predicate, own), own.at)
+    def filtered(self, conditions: tuple[SyntaxExpression, ...], where: str, what: str) -> Rows:
+        """Only rows where all conditions hold."""
+        rows = self
+        for syntax in conditions:
+            own = self.condition(syntax, where, what)
+            if rows.predicate is not None:
+                own = Expressions(_nothing).call(Function.AND, (rows.predicate, own), own.at)
+            rows = replace(rows, predicate=own)
+        return rows
 
     def _expressions(self, where: str, expanding: tuple[str, ...]) -> Expressions:
         def resolve(syntax: SyntaxExpression) -> Bound | None:
@@ -79,19 +88,27 @@ class Rows:
         return Expressions(resolve)
 
     def column(self, name: Name) -> Bound | None:
-        """The column a name stands for, if it is one of the rows' own."""
-        if len(name.parts) == 2 and name.parts[0].lower() != self.name.lower():
+        """The column a name stands for, if it is one of the rows' own; refused if it could be two."""
+        found = self.places(name)
+        if len(found) > 1 and name.parts[-1].lower() not in self.merged:
+            held = [spelled for spelled in found if spelled] or ["a"]
+            raise Refused("SQL_NAME_AMBIGUOUS", at=name.at, name=name.parts[0][:80], meant=f"{held[0]}.{name.parts[0]}")
+        return self.tables[found[0]][name.parts[-1].lower()][1] if found else None
+
+    def places(self, name: Name) -> list[str]:
+        """The tables that have a column of this name; an unknown table before the dot is refused."""
+        *table, column = (part.lower() for part in name.parts)
+        if table and table[0] not in self.tables:
             raise self.unknown(name)
-        found = self.columns.get(name.parts[-1].lower())
-        return found[1] if found else None
+        return [t for t, columns in self.tables.items() if column in columns and (not table or t == table[0])]
 
     def column_behind(self, syntax: SyntaxExpression) -> str | None:
         """The declared spelling of a bare column."""
-        found = self.columns.get(syntax.parts[-1].lower()) if isinstance(syntax, Name) else None
-        return found[0] if found else None
+        found = self.places(syntax) if isinstance(syntax, Name) else []
+        return self.tables[found[0]][syntax.parts[-1].lower()][0] if found and isinstance(syntax, Name) else None
 
     def unknown(self, name: Name) -> Refused:
-        known = [spelled for spelled, _ in self.columns.values()]
+        known = [spelled for columns in self.tables.values() for spelled, _ in columns.values()]
         shown = ".".join(name.parts)[:80]
         return Refused("SQL_UNKNOWN_COLUMN", at=name.at, name=shown, meant=meant(name.parts[-1], known))
 
@@ -99,112 +116,38 @@ class Rows:
         """An alias may not be the name of a dataset, or of a column it does not stand for."""
         if stands_for is not None and alias.lower() == stands_for.lower():
             return
-        _check_dataset_names(alias, None, self.catalogue, at)
-        _check_column_names(alias, self.dataset, at)
+        self.check_table(alias, None, at)
+
+    def check_table(self, name: str, own: str | None, at: Position) -> None:
+        """A name may not be that of another dataset than its ``own``, nor of a column of a dataset read here."""
+        for dataset in self.catalogue.datasets:
+            if dataset.name.lower() == name.lower() and (own is None or dataset.name.lower() != own.lower()):
+                raise Refused("SQL_NAME_TAKEN", at=at, name=name, what="a dataset", other=f"{name}_1")
+        for dataset in self.datasets:
+            if any(column.name.lower() == name.lower() for column in dataset.columns):
+                what = f"a column of {dataset.name}"
+                raise Refused("SQL_NAME_TAKEN", at=at, name=name, what=what, other=f"{name}_1")
 
 
 def _nothing(syntax: SyntaxExpression) -> Bound | None:
     return None
 
 
-def _check_dataset_names(name: str, own: str | None, catalogue: Catalogue, at: Position) -> None:
-    for dataset in catalogue.datasets:
-        if dataset.name.lower() == name.lower() and (own is None or dataset.name.lower() != own.lower()):
-            raise Refused("SQL_NAME_TAKEN", at=at, name=name, what="a dataset", other=f"{name}_1")
+def is_person(bound: Bound | None) -> bool:
+    """Whether this is the person of a row, never NULL."""
+    return bound is not None and bound.domain is not None and bound.domain.person and not bound.domain.nullable
 
 
-def _check_column_names(name: str, dataset: Dataset, at: Position) -> None:
-    if any(column.name.lower() == name.lower() for column in dataset.columns):
-        what = f"a column of {dataset.name}"
-        raise Refused("SQL_NAME_TAKEN", at=at, name=name, what=what, other=f"{name}_1")
+def conjuncts(syntax: SyntaxExpression | None) -> tuple[SyntaxExpression, ...]:
+    """The conditions that AND joins, as they stand."""
+    if isinstance(syntax, Apply) and syntax.operator == "and":
+        return tuple(part for operand in syntax.operands for part in conjuncts(operand))
+    return () if syntax is None else (syntax,)
 
 
-def rows_of(query: Query, catalogue: Catalogue, defined: Defined | None = None) -> Rows:
-    """The rows after FROM of ``query``, its own WHERE not yet applied; raises Refused SQL_*."""
-    known = dict(defined or {})
-    for common in query.common:
-        known[common.name.lower()] = _common(common, catalogue, known)
-    source = query.source
-    if isinstance(source, Derived):
-        rows = _derived(source.query, catalogue, known)
-        name = source.alias or ""
-    else:
-        rows, name = _table(source, catalogue, known)
-    if source.alias is not None:
-        own = (
-            rows.dataset.name
-            if isinstance(source, Table) and source.name.lower() == rows.dataset.name.lower()
-            else None
-        )
-        _check_dataset_names(source.alias, own, catalogue, source.at)
-        _check_column_names(source.alias, rows.dataset, source.at)
-    return replace(rows, name=name, aliases={})
-
-
-def _common(common: Common, catalogue: Catalogue, known: Mapping[str, Rows]) -> Rows:
-    _check_dataset_names(common.name, None, catalogue, common.at)
-    if common.name.lower() in known:
-        what = "another table of WITH"
-        raise Refused("SQL_NAME_TAKEN", at=common.at, name=common.name, what=what, other=f"{common.name}_2")
-    rows = _derived(common.query, catalogue, known)
-    _check_column_names(common.name, rows.dataset, common.at)
-    return replace(rows, name=common.name)
-
-
-def _table(table: Table, catalogue: Catalogue, known: Mapping[str, Rows]) -> tuple[Rows, str]:
-    common = known.get(table.name.lower())
-    if common is not None:
-        return common, table.alias or common.name
-    dataset = next((d for d in catalogue.datasets if d.name.lower() == table.name.lower()), None)
-    if dataset is None:
-        names = [d.name for d in catalogue.datasets] + [r.name for r in known.values()]
-        raise Refused("SQL_UNKNOWN_DATASET", at=table.at, name=table.name[:80], meant=meant(table.name, names))
-    scope = scope_of(Scan(dataset.name), catalogue)
-    columns = {name.lower(): (name, leaf(ColumnRef(name), domain, table.at)) for name, domain in scope.items()}
-    ordered = {c.name.lower(): columns[c.name.lower()] for c in dataset.columns}
-    return Rows(catalogue, dataset, table.alias or dataset.name, ordered, None), table.alias or dataset.name
-
-
-def _derived(query: Query, catalogue: Catalogue, known: Mapping[str, Rows]) -> Rows:
-    """A query that only names, computes and filters: a common or derived table."""
-    _check_row_query(query)
-    rows = rows_of(query, catalogue, known)
-    items = [i for i in query.items if isinstance(i, Item)]
-    rows = rows.with_aliases({i.alias.lower(): i.expression for i in items if i.alias})
-    predicate = rows.filtered(query.where)
-    columns: dict[str, tuple[str, Bound]] = {}
-    for item in query.items:
-        found = _starred(item, rows) if isinstance(item, Star) else _computed(item, rows)
-        for name, bound in found:
-            if name.lower() in columns:
-                raise Refused("SQL_NAME_TAKEN", at=item.at, name=name, what="another column", other=f"{name}_2")
-            columns[name.lower()] = name, bound
-    return replace(rows, columns=columns, predicate=predicate, aliases={})
-
-
-def _starred(star: Star, rows: Rows) -> list[tuple[str, Bound]]:
-    if star.table is not None and star.table.lower() != rows.name.lower():
-        raise Refused("SQL_UNKNOWN_DATASET", at=star.at, name=star.table[:80], meant=meant(star.table, [rows.name]))
-    return list(rows.columns.values())
-
-
-def _computed(item: Item, rows: Rows) -> list[tuple[str, Bound]]:
-    bound = rows.bind(item.expression, "inside another query")
-    behind = rows.column_behind(item.expression)
-    if item.alias is not None:
-        rows.check_alias(item.alias, behind, item.at)
-    return [(item.alias or behind or name_of(item.expression), bound)]
-
-
-def _check_row_query(query: Query) -> None:
-    """Inner queries select rows; figures of figures and orders of rows are refused by name."""
-    if query.limit is not None or query.offset:
-        raise Refused("SQL_ROW_CLAUSE", at=query.at, clause="LIMIT")
-    if query.order:
-        raise Refused("SQL_ROW_CLAUSE", at=query.at, clause="ORDER BY")
-    figures = any(isinstance(i, Item) and holds_aggregate(i.expression) for i in query.items)
-    if figures or query.grouping is not None or query.having is not None:
-        instead = "Put the aggregate into the outer query; the inner one may compute columns and filter rows."
-        raise Refused(
-            "SQL_NOT_YET_SUPPORTED", at=query.at, construct="An aggregate inside another query", instead=instead
-        )
+def existence(syntax: SyntaxExpression) -> tuple[Existence, bool] | None:
+    """An EXISTS or IN with a query, and whether NOT stands before it."""
+    negated = False
+    while isinstance(syntax, Apply) and syntax.operator == "not":
+        syntax, negated = syntax.operands[0], not negated
+    return (syntax, negated) if isinstance(syntax, Existence) else None

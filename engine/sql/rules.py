@@ -8,9 +8,11 @@ makes plain division.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from engine.errors import Position, Refused
 from engine.sql.bound import Bound, alike, as_date, is_type, literal, typed
+from engine.trusted.domains import Domain
 from engine.trusted.plan import Function, Literal, Type
 
 F = Function
@@ -33,6 +35,10 @@ def _dated(function: Function) -> Rule:
         return call(function, (as_date(typed(operands[-1], Type.DATE)),), at)
 
     return rule
+
+
+def _misplaced(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
+    raise Refused("SQL_AGGREGATE_MISPLACED", at=at, where="here")
 
 
 def _add(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
@@ -80,7 +86,10 @@ def _case(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
 
 
 def _is_null(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
-    return call(F.IS_NULL, operands, at)
+    [operand] = operands
+    if operand.domain is not None and operand.domain.person and operand.domain.nullable:
+        operand = replace(operand, domain=Domain(Type.BOOLEAN, True, True, values=(False, True)))  # joins.MARK
+    return call(F.IS_NULL, (operand,), at)
 
 
 def _is_true(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
@@ -222,4 +231,5 @@ RULES: dict[str, Rule] = {
     "day": _dated(F.DAY),
     "isodow": _dated(F.ISO_DAY_OF_WEEK),
     "dow": _day_of_week,
+    "grouping": _misplaced,
 }

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.sql.evaluate import evaluate
-from engine.sql.figures import Group, Unit, mean_bounds
-from engine.sql.statement import CountLeaf, KeyLeaf, Leaf, MeanLeaf, SumLeaf
+from engine.sql.figures import Group, Unit, leaf_value, mean_bounds
+from engine.sql.moments import moment, moment_limits
+from engine.sql.statement import CountLeaf, GroupingLeaf, KeyLeaf, Leaf, MeanLeaf, MomentLeaf, QuantileLeaf, SumLeaf
 from engine.trusted.plan import Call, ColumnRef, Expression, Function, Literal, LiteralValue
 
 F = Function
@@ -52,7 +53,7 @@ class Simulation:
     def is_figure(self, expression: Expression) -> bool:
         """Whether noise reaches the expression."""
         if isinstance(expression, ColumnRef):
-            return not isinstance(self._leaves[expression.name], KeyLeaf)
+            return not isinstance(self._leaves[expression.name], KeyLeaf | GroupingLeaf)
         return isinstance(expression, Call) and any(self.is_figure(a) for a in expression.arguments)
 
     def spread(
@@ -77,7 +78,11 @@ class Simulation:
     ) -> Spread:
         """Exact for linear figures; the interval is around the figure before it was rounded for showing."""
         deviation = sqrt(sum((float(w) * self._units[m].deviation) ** 2 for m, w in weights.items()))
-        raw = {name: _raw(leaf, group) for name, leaf in self._leaves.items() if not isinstance(leaf, MeanLeaf)}
+        raw = {
+            name: group.sums[leaf.measure]
+            for name, leaf in self._leaves.items()
+            if isinstance(leaf, CountLeaf | SumLeaf)
+        }
         unrounded = evaluate(expression, {**row, **raw})
         middle = float(unrounded) if isinstance(unrounded, int | Fraction) else float(value)
         return Spread(deviation, middle - QUANTILE * deviation, middle + QUANTILE * deviation)
@@ -119,8 +124,15 @@ class Simulation:
     def _drawn(self, leaf: Leaf, group: Group) -> Any:
         if isinstance(leaf, CountLeaf | SumLeaf):
             return float(group.sums[leaf.measure]) - self._noise[leaf.measure]
-        if isinstance(leaf, KeyLeaf):
-            return _plain(group.keys[leaf.key])
+        if isinstance(leaf, KeyLeaf | GroupingLeaf):
+            return _plain(leaf_value(leaf, group, self._units))
+        if isinstance(leaf, QuantileLeaf):
+            noise = np.roll(self._noise[leaf.measure], int(1_000 * leaf.fraction))  # quantiles err apart
+            noise = noise / self._units[leaf.measure].deviation
+            return group.curves[leaf.measure].at(leaf.fraction, discrete=leaf.discrete, noise=noise)
+        if isinstance(leaf, MomentLeaf):
+            measures = (leaf.count, *(measure for _, measure in leaf.parts))
+            return moment(leaf, {m: float(group.sums[m]) - self._noise[m] for m in measures}, self._units)
         total = float(group.sums[leaf.centred_sum]) - self._noise[leaf.centred_sum]
         count = float(group.sums[leaf.count]) - self._noise[leaf.count]
         lower, upper = mean_bounds(leaf, self._units)
@@ -129,18 +141,14 @@ class Simulation:
         return np.clip(means, float(lower), float(upper))
 
     def _limits(self, expression: Expression) -> tuple[float, float] | None:
-        """What a bare mean lies between, whatever the noise."""
+        """What a bare mean or variance lies between, whatever the noise."""
         leaf = self._leaves.get(expression.name) if isinstance(expression, ColumnRef) else None
+        if isinstance(leaf, MomentLeaf):
+            return moment_limits(leaf, self._units)
         if not isinstance(leaf, MeanLeaf):
             return None
         lower, upper = mean_bounds(leaf, self._units)
         return float(lower), float(upper)
-
-
-def _raw(leaf: Leaf, group: Group) -> LiteralValue:
-    if isinstance(leaf, CountLeaf | SumLeaf):
-        return group.sums[leaf.measure]
-    return group.keys[leaf.key] if isinstance(leaf, KeyLeaf) else None
 
 
 def _scaled(weights: Mapping[int, Fraction], factor: Fraction) -> dict[int, Fraction]:

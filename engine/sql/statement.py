@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
+from fractions import Fraction
 
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.plan import Expression, Plan, Type
@@ -15,6 +17,30 @@ class Context:
 
     catalogue: Catalogue
     rules: Rules
+
+
+class Figure(enum.Enum):
+    """What an aggregate of the statement asks for."""
+
+    ROWS = 1
+    PRESENT = 2
+    PERSONS = 3
+    SUM = 4
+    MEAN = 5
+    VAR_POP = 6
+    VAR_SAMP = 7
+    STDDEV_POP = 8
+    STDDEV_SAMP = 9
+    COVAR_POP = 10
+    COVAR_SAMP = 11
+    CORR = 12
+    REGR_SLOPE = 13
+    REGR_INTERCEPT = 14
+    REGR_R2 = 15
+    QUANTILE_CONT = 16
+    QUANTILE_DISC = 17
+    LOWEST = 18
+    HIGHEST = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +72,35 @@ class MeanLeaf:
     count: int
 
 
-Leaf = KeyLeaf | CountLeaf | SumLeaf | MeanLeaf
+@dataclass(frozen=True, slots=True)
+class MomentLeaf:
+    """A figure of variances and covariances; ``parts``: its sums, by what is summed (``y``, ``xx``, ``xy``)."""
+
+    figure: Figure
+    count: int
+    parts: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantileLeaf:
+    """A quantile from the tree of counts that is ``measure``; ``fraction`` from 0 to 1.
+
+    ``discrete``: the value of one row, else between two.
+    """
+
+    measure: int
+    fraction: Fraction
+    discrete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupingLeaf:
+    """GROUPING(keys): one bit a key, the first highest; 1 where the row's grouping set leaves the key out."""
+
+    keys: tuple[int, ...]
+
+
+Leaf = KeyLeaf | CountLeaf | SumLeaf | MeanLeaf | MomentLeaf | QuantileLeaf | GroupingLeaf
 
 
 @dataclass(frozen=True, slots=True)

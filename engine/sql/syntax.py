@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from engine.errors import Position
-from engine.trusted.plan import Type
+from engine.trusted.plan import JoinKind, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,10 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Aggregated:
-    """``count``, ``sum``, ``avg`` or ``count_if``; ``argument`` None stands for ``*``."""
+    """An aggregate by its one name here (aggregates.py); ``argument`` None stands for ``*``.
+
+    ``second`` is the other column of CORR and the like; ``within``: ``asc`` or ``desc`` of WITHIN GROUP.
+    """
 
     aggregate: str
     argument: SyntaxExpression | None
@@ -66,9 +69,21 @@ class Aggregated:
     where: SyntaxExpression | None
     at: Position
     spelled: str
+    second: SyntaxExpression | None = None
+    fraction: Constant | None = None
+    within: str = ""
 
 
-SyntaxExpression = Name | Constant | Apply | Cast | Aggregated
+@dataclass(frozen=True, slots=True)
+class Existence:
+    """``EXISTS (query)``, or ``operand IN (query)``."""
+
+    query: Query
+    operand: SyntaxExpression | None
+    at: Position
+
+
+SyntaxExpression = Name | Constant | Apply | Cast | Aggregated | Existence
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +103,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """``keys`` of GROUP BY in order; ``every``: GROUP BY ALL."""
+    """``keys`` of GROUP BY in order; ``every``: GROUP BY ALL; ``sets``: positions in ``keys``, one tuple a set."""
 
     keys: tuple[SyntaxExpression, ...]
     every: bool
+    sets: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,17 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """A further table of FROM; ``using``: names of USING, empty if ``on`` says it all."""
+
+    kind: JoinKind
+    source: Table | Derived
+    on: SyntaxExpression | None
+    using: tuple[str, ...]
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
 class Common:
     """``name AS (query)`` after WITH."""
 
@@ -140,6 +167,8 @@ class Query:
     limit: int | None
     offset: int
     at: Position
+    joins: tuple[Join, ...] = ()
+    distinct: bool = False
 
 
 def operands_of(expression: SyntaxExpression) -> tuple[SyntaxExpression, ...]:
@@ -149,9 +178,12 @@ def operands_of(expression: SyntaxExpression) -> tuple[SyntaxExpression, ...]:
     if isinstance(expression, Cast):
         return (expression.operand,)
     if isinstance(expression, Aggregated):
-        return tuple(e for e in (expression.argument, expression.where) if e is not None)
+        return tuple(e for e in (expression.argument, expression.second, expression.where) if e is not None)
     return ()
 
 
 def holds_aggregate(expression: SyntaxExpression) -> bool:
-    return isinstance(expression, Aggregated) or any(holds_aggregate(e) for e in operands_of(expression))
+    """Whether it asks for a figure of a group: an aggregate, or GROUPING."""
+    if isinstance(expression, Aggregated) or (isinstance(expression, Apply) and expression.operator == "grouping"):
+        return True
+    return any(holds_aggregate(e) for e in operands_of(expression))

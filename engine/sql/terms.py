@@ -7,14 +7,14 @@ cannot be dropped in silence.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from engine.errors import Position, Refused
+from engine.sql.aggregates import AGGREGATES, read_aggregate, read_filter, read_within
 from engine.sql.refusals import refuse_clause, refuse_node
 from engine.sql.scan import position_of
-from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Name, SyntaxExpression
+from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name, Query, SyntaxExpression
 from engine.trusted.plan import Type
 
 LARGEST_INTEGER = 2**53
@@ -87,7 +87,6 @@ PARTS = {"year": "year", "quarter": "quarter", "month": "month", "day": "day", "
     "dayofmonth": "day",
 }
 GRAINS = ("day", "week", "month", "quarter", "year")
-AGGREGATES = {"Count": "count", "Sum": "sum", "Avg": "avg", "CountIf": "count_if"}
 _TYPES = {"INT": Type.INTEGER, "BIGINT": Type.INTEGER, "DOUBLE": Type.DECIMAL, "DECIMAL": Type.DECIMAL} | {
     "TEXT": Type.TEXT,
     "VARCHAR": Type.TEXT,
@@ -108,8 +107,9 @@ def parts_of(node: Node) -> dict[str, Any]:
 class Terms:
     """Reads expressions of one statement; remembers the last place seen for parts that carry none."""
 
-    def __init__(self, sql: str) -> None:
+    def __init__(self, sql: str, query: Callable[[Terms, Node], Query]) -> None:
         self._sql = sql
+        self._query = query
         self._last = 0
 
     def at(self, node: Node) -> Position:
@@ -129,17 +129,17 @@ class Terms:
 
     def refuse(self, node: Node) -> Refused:
         kind = type(node).__name__
-        written = str(node.this) if kind == "Anonymous" and isinstance(node.this, str) else self._written(node)
+        written = str(node.this) if kind == "Anonymous" and isinstance(node.this, str) else self.written(node)
         return refuse_node(kind, self.at(node), written, KNOWN_FUNCTIONS)
 
-    def _written(self, node: Node) -> str:
+    def written(self, node: Node) -> str:
         """A node's own text: a function's name or a literal as written."""
         start, end = node.meta.get("start"), node.meta.get("end")
         return self._sql[start : end + 1] if start is not None and end is not None else ""
 
     def is_text(self, identifier: Node) -> bool:
         """Whether a name is written as a text literal, which the engine takes for a file."""
-        return self._written(identifier).startswith("'")
+        return self.written(identifier).startswith("'")
 
     def read(self, node: Node) -> SyntaxExpression:
         """The syntax of an expression; raises Refused for what is not in the language."""
@@ -152,9 +152,9 @@ class Terms:
             return self._operator(node, row)
         row = FUNCTIONS.get(kind)
         if row is not None:
-            return Apply(row.operator, self._operands(node, row), self.at(node), self._written(node).lower())
+            return Apply(row.operator, self._operands(node, row), self.at(node), self.written(node).lower())
         if kind in AGGREGATES:
-            return self._aggregate(node)
+            return read_aggregate(self, node)
         raise self.refuse(node)
 
     def _operands(self, node: Node, row: Row) -> tuple[SyntaxExpression, ...]:
@@ -181,7 +181,7 @@ class Terms:
             operands = self._operands(node, row)
         if kind.__name__ in _COMPARISONS and type(node.this).__name__ in _COMPARISONS:
             raise Refused("SQL_SYNTAX", at=operands[0].at, detail="comparisons are joined with AND, not chained")
-        written = self._written(node).lower()
+        written = self.written(node).lower()
         return Apply(row.operator, operands, operands[0].at, written if written.isalpha() else "")
 
     def _paren(self, node: Node) -> SyntaxExpression:
@@ -206,7 +206,7 @@ class Terms:
             raise Refused("SQL_LITERAL", at=at, problem="a number cannot be read") from None
         if abs(value) > LARGEST_INTEGER or value.denominator > LARGEST_INTEGER:
             raise Refused("SQL_LITERAL", at=at, problem="a number is larger or finer than 2^53")
-        return Constant(int(text) if text.isdecimal() else value, self._written(node) or text, at)
+        return Constant(int(text) if text.isdecimal() else value, self.written(node) or text, at)
 
     def _truth(self, node: Node) -> SyntaxExpression:
         return Constant(bool(node.this), "true" if node.this else "false", self.at(node))
@@ -234,11 +234,18 @@ class Terms:
         return Apply("not like" if "negate" in found else "like", operands, operands[0].at)
 
     def _in(self, node: Node) -> SyntaxExpression:
-        found = self.take(node, ("this", "expressions"))
+        found = self.take(node, ("this", "expressions", "query"))
+        if "query" in found:
+            operand = self.read(found["this"])
+            return Existence(self._query(self, found["query"]), operand, operand.at)
         if "expressions" not in found:
             raise refuse_clause("In", "field", self.at(node))
         operand = self.read(found["this"])
         return Apply("in", (operand, *(self.read(item) for item in found["expressions"])), operand.at)
+
+    def _exists(self, node: Node) -> SyntaxExpression:
+        at = self.at(node)
+        return Existence(self._query(self, self.take(node, _ONE)["this"]), None, at)
 
     def _case(self, node: Node) -> SyntaxExpression:
         """CASE x WHEN v is CASE WHEN x = v, as the engine itself reads it."""
@@ -311,7 +318,7 @@ class Terms:
             raise refuse_node("TimestampTrunc", self.at(node), "", ())
         operand = self.read(found["this"])
         unit = Constant(grain, f"'{grain}'", operand.at)
-        return Apply("date_trunc", (unit, operand), operand.at, self._written(node).lower() or "date_trunc")
+        return Apply("date_trunc", (unit, operand), operand.at, self.written(node).lower() or "date_trunc")
 
     def _difference(self, node: Node) -> SyntaxExpression:
         found = self.take(node, ("this", "expression", "unit"), ("date_part_boundary",))
@@ -323,7 +330,7 @@ class Terms:
             "date_diff",
             (Constant(grain, f"'{grain}'", first.at), first, second),
             first.at,
-            self._written(node).lower() or "date_diff",
+            self.written(node).lower() or "date_diff",
         )
 
     def _interval(self, node: Node) -> SyntaxExpression:
@@ -337,33 +344,14 @@ class Terms:
             "days", (Constant(int(count) * (7 if unit == "week" else 1), count, self.at(node)),), self.at(node)
         )
 
+    def _grouping(self, node: Node) -> SyntaxExpression:
+        operands = self._operands(node, Row("grouping", ("expressions",)))
+        return Apply("grouping", operands, self.at(node), "GROUPING")
+
     def _date_add(self, node: Node) -> SyntaxExpression:
         found = self.take(node, ("this", "expression"))
         operand = self.read(found["this"])
         return Apply("+", (operand, self.read(found["expression"])), operand.at)
-
-    def _filter(self, node: Node) -> SyntaxExpression:
-        found = self.take(node, ("this", "expression"))
-        aggregate = self.read(found["this"])
-        if not isinstance(aggregate, Aggregated) or aggregate.where is not None:
-            raise self.refuse(found["this"])
-        return replace(aggregate, where=self.read(self.take(found["expression"], _ONE)["this"]))
-
-    def _aggregate(self, node: Node) -> SyntaxExpression:
-        kind = type(node).__name__
-        at, spelled = self.at(node), self._written(node).lower()
-        inner = self.take(node, _ONE, ("big_int",)).get("this")
-        distinct = type(inner).__name__ == "Distinct"
-        if distinct:
-            listed = self.take(inner, ("expressions",))["expressions"]
-            if len(listed) != 1:
-                raise refuse_node("Tuple", at, "", ())
-            inner = listed[0]
-        if inner is None or type(inner).__name__ == "Star":
-            if kind != "Count" or distinct or (inner is not None and parts_of(inner)):
-                raise Refused("SQL_SYNTAX", at=at, detail=f"{AGGREGATES[kind].upper()} has no argument")
-            return Aggregated("count", None, False, None, at, spelled or "count")
-        return Aggregated(AGGREGATES[kind], self.read(inner), distinct, None, at, spelled or AGGREGATES[kind])
 
 
 _SPECIAL: dict[str, Callable[[Terms, Node], SyntaxExpression]] = {
@@ -376,6 +364,7 @@ _SPECIAL: dict[str, Callable[[Terms, Node], SyntaxExpression]] = {
     "Is": Terms._is,
     "Like": Terms._like,
     "In": Terms._in,
+    "Exists": Terms._exists,
     "Case": Terms._case,
     "Cast": Terms._cast,
     "TryCast": Terms._cast,
@@ -386,5 +375,8 @@ _SPECIAL: dict[str, Callable[[Terms, Node], SyntaxExpression]] = {
     "DateDiff": Terms._difference,
     "Interval": Terms._interval,
     "DateAdd": Terms._date_add,
-    "Filter": Terms._filter,
+    "Grouping": Terms._grouping,
+    "GroupingId": Terms._grouping,
+    "Filter": read_filter,
+    "WithinGroup": read_within,
 }

@@ -4,8 +4,9 @@ Claim: the released vector (ring units, all blocks of a plan together) has L2 se
        removing one person, and noise of scale ``sigma`` over h = n_min - f honest nodes makes it rho-zCDP with
        rho = D2^2 / (2 sigma^2) <= the loss. Headroom: no true sum plus 40 standard deviations reaches 2^62.
 Because: a block (one measure in one grouping set) moves by at most ``rows`` steps of ``bound_steps`` (counts of
-       persons: sqrt(min(rows, groups)), 1 without keys), scaled by its multiplier; squares of blocks add; ``overlap``
-       hosts move at most ``overlap`` times as far. Ceilings are taken on exact integers.
+       persons: sqrt(min(rows, groups)), 1 without keys; trees: rows sqrt(depth), all rows on one path), scaled by its
+       multiplier; squares of blocks add; ``overlap`` hosts move at most ``overlap`` times as far. Ceilings are taken
+       on exact integers.
        Shares: each of h nodes adds a discrete Gaussian of scale s = node_sigma >= 64. By Kairouz, Liu, Steinke 2021
        (arXiv 2102.06387, Theorem 1) the sum costs rho = 1/2 (D2/sigma + tau sqrt(d))^2 with
        tau = 10 sum_{k<h} exp(-2 pi^2 s^2 k/(k+1)) <= 10 h exp(-pi^2 64^2) < h 1e-17000: for every h and d below 1e1000
@@ -24,6 +25,7 @@ from engine.errors import Refused
 from engine.trusted.account import BILLION
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import Scope, domain_of, scope_of
+from engine.trusted.intervals import step_within
 from engine.trusted.plan import Aggregate, Measure, Plan, Statistic
 from engine.trusted.records import Calibration, Loss
 from engine.trusted.stability import Stability, stability_of
@@ -32,7 +34,8 @@ LEAST_NODE_SIGMA = 64  # proof above
 FINE_NODE_SIGMA = 256  # then rounding sigma up wastes at most 0.4 %
 FINE_BALANCE = 200  # norms of blocks within 0.5 % of the largest, so the split of the budget within 1 %
 HEADROOM = 1 << 62
-FINEST = 2**32  # steps in a bound, at most
+MOST_LEAVES = 4096
+BRANCHING = 5  # at most; 4 at six layers errs 18 % less than 16 at three (benchmarks/quantiles.py)
 _COUNTS = (Statistic.COUNT_ROWS, Statistic.COUNT_PRESENT, Statistic.COUNT_PERSONS)
 
 
@@ -46,13 +49,42 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
+class Tree:
+    """Counts of ``depth`` layers of nodes, ``branching`` below each; a leaf holds ``width`` steps. No root."""
+
+    branching: int
+    depth: int
+    width: int
+
+    @property
+    def leaves(self) -> int:
+        return int(self.branching**self.depth)
+
+    @property
+    def nodes(self) -> int:
+        """Cells a group, layer by layer from the top."""
+        return sum(self.branching**layer for layer in range(1, self.depth + 1))
+
+    def path(self, leaf: int) -> tuple[int, ...]:
+        """The nodes above a leaf, and the leaf itself: one a layer."""
+        sizes = [self.branching**layer for layer in range(1, self.depth + 1)]
+        return tuple(sum(sizes[:i]) + leaf * size // self.leaves for i, size in enumerate(sizes))
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
-    """The cells of one measure in one grouping set; row-major over ``shape``, the numbers of values of its keys."""
+    """The cells of one measure in one grouping set; row-major over ``shape``, the numbers of values of its keys, and
+    for a quantile then over the nodes of its ``tree``."""
 
     grouping_set: int
     measure: int
     offset: int
     shape: tuple[int, ...]
+    tree: Tree | None = None
+
+    @property
+    def cells(self) -> int:
+        return prod(self.shape) * (self.tree.nodes if self.tree else 1)
 
 
 def grid_of(measure: Measure, scope: Scope) -> Grid:
@@ -65,44 +97,49 @@ def grid_of(measure: Measure, scope: Scope) -> Grid:
     """
     if measure.statistic in _COUNTS:
         return Grid(Fraction(1), Fraction(0), 1)
-    if measure.statistic is Statistic.QUANTILE_TREE:
-        raise Refused("POLICY_NOT_SUPPORTED", operator=measure.statistic.name)
     if measure.expression is None or measure.clamp is None:
         raise Refused("POLICY_PLAN_INVALID", internal="a sum without expression or clamp")
     lower, upper = measure.clamp.lower, measure.clamp.upper
-    centred = measure.statistic is Statistic.CENTRED_SUM
-    reach = (upper - lower) / 2 if centred else max(abs(lower), abs(upper))
-    step = _step(domain_of(measure.expression, scope).step, reach)
-    centre = floor((lower + upper) / 2 / step + Fraction(1, 2)) * step if centred else Fraction(0)
+    if measure.statistic is Statistic.QUANTILE_TREE:
+        reach, middle = upper - lower, lower
+    else:
+        centred = measure.statistic is Statistic.CENTRED_SUM
+        reach = (upper - lower) / 2 if centred else max(abs(lower), abs(upper))
+        middle = (lower + upper) / 2 if centred else Fraction(0)
+    step = step_within(domain_of(measure.expression, scope).step, reach)
+    centre = floor(middle / step + Fraction(1, 2)) * step
     bound = ceil(max(abs(lower - centre), abs(upper - centre)) / step)
     return Grid(step, centre, max(bound, 1))
 
 
-def _step(known: Fraction | None, reach: Fraction) -> Fraction:
-    if known is not None and reach / known <= FINEST:
-        return known
-    smallest = reach / 2 ** (20 if known is None else 30) or Fraction(1)
-    power = smallest.numerator.bit_length() - smallest.denominator.bit_length()
-    step = Fraction(2) ** (power - 1)
-    while step < smallest:
-        step *= 2
-    return step
+def tree_of(measure: Measure, scope: Scope) -> Tree | None:
+    """The tree of a quantile; None for other measures.
+
+    A leaf is one step of the grid, or as many as it takes to have at most 4,096; no more than 5 nodes below one.
+    """
+    if measure.statistic is not Statistic.QUANTILE_TREE:
+        return None
+    steps = grid_of(measure, scope).bound_steps + 1
+    width = -(-steps // MOST_LEAVES)
+    leaves = -(-steps // width)
+    depth = next(d for d in range(1, 7) if leaves <= BRANCHING**d)
+    return Tree(next(b for b in range(1, BRANCHING + 1) if b**depth >= leaves), depth, width)
 
 
-def layout_of(aggregate: Aggregate) -> tuple[Block, ...]:
+def layout_of(aggregate: Aggregate, scope: Scope) -> tuple[Block, ...]:
     """Where each block's cells lie: set by set, in a set measure by measure; offsets follow on."""
     blocks, offset = [], 0
     for index, grouping_set in enumerate(aggregate.grouping_sets):
         shape = tuple(len(aggregate.keys[key].values) for key in grouping_set.keys)
-        for measure in range(len(aggregate.measures)):
-            blocks.append(Block(index, measure, offset, shape))
-            offset += prod(shape)
+        for position, measure in enumerate(aggregate.measures):
+            blocks.append(Block(index, position, offset, shape, tree_of(measure, scope)))
+            offset += blocks[-1].cells
     return tuple(blocks)
 
 
-def cells_of(aggregate: Aggregate) -> int:
+def cells_of(aggregate: Aggregate, scope: Scope) -> int:
     """Number of cells of all blocks, without the check cell."""
-    return sum(prod(block.shape) for block in layout_of(aggregate))
+    return sum(block.cells for block in layout_of(aggregate, scope))
 
 
 def calibrate(plan: Plan, catalogue: Catalogue, loss: Loss, n_min: int, f: int) -> Calibration:
@@ -119,29 +156,35 @@ def calibrate(plan: Plan, catalogue: Catalogue, loss: Loss, n_min: int, f: int) 
     if loss.rho_billionths < 1:
         raise Refused("SQL_EPSILON_RANGE")
     scope = scope_of(aggregate.input, catalogue)
-    bounds = tuple(grid_of(measure, scope).bound_steps for measure in aggregate.measures)
-    norms = block_norms(aggregate, bounds, stability)
+    rows_moved = tuple(row_square(measure, scope) for measure in aggregate.measures)
+    norms = block_norms(aggregate, rows_moved, stability)
     for tolerance, target in ((FINE_BALANCE, FINE_NODE_SIGMA), (1, LEAST_NODE_SIGMA)):
         multipliers = _balance([max(squares) for squares in norms], tolerance)
         found = _noise(multipliers, norms, stability, loss, honest, target)
         noise = 40 * found[2] * (isqrt(len(stability.hosts)) + 1)
         rows = stability.at_most_rows * len(stability.hosts)
-        if max(rows * m * bound for m, bound in zip(found[0], bounds, strict=True)) + noise < HEADROOM:
-            return Calibration(cells_of(aggregate), *found)
+        if max(rows * m * isqrt(square) for m, square in zip(found[0], rows_moved, strict=True)) + noise < HEADROOM:
+            return Calibration(cells_of(aggregate, scope), *found)
     raise Refused("SQL_TOO_LARGE", what="a sum over all rows")
 
 
-def block_norms(aggregate: Aggregate, bounds: Sequence[int], stability: Stability) -> tuple[tuple[int, ...], ...]:
+def row_square(measure: Measure, scope: Scope) -> int:
+    """The squared L2 norm, in steps, of what one row adds to a block: a tree counts it once in each layer."""
+    tree = tree_of(measure, scope)
+    return tree.depth if tree else grid_of(measure, scope).bound_steps ** 2
+
+
+def block_norms(aggregate: Aggregate, squares: Sequence[int], stability: Stability) -> tuple[tuple[int, ...], ...]:
     """For each measure, the squared L2 norm (in its steps) of one person at one host, set by set."""
     return tuple(
-        tuple(_square(measure, bound, bool(chosen.keys), stability) for chosen in aggregate.grouping_sets)
-        for measure, bound in zip(aggregate.measures, bounds, strict=True)
+        tuple(_square(measure, square, bool(chosen.keys), stability) for chosen in aggregate.grouping_sets)
+        for measure, square in zip(aggregate.measures, squares, strict=True)
     )
 
 
-def _square(measure: Measure, bound: int, keyed: bool, stability: Stability) -> int:
+def _square(measure: Measure, square: int, keyed: bool, stability: Stability) -> int:
     if measure.statistic is not Statistic.COUNT_PERSONS:
-        return (stability.rows * bound) ** 2
+        return stability.rows**2 * square
     if stability.overlap > 1:
         raise Refused("SQL_OVERLAP_PERSONS")
     return min(stability.rows, stability.groups) if keyed else 1

@@ -10,22 +10,27 @@ from __future__ import annotations
 
 from engine.errors import Refused
 from engine.trusted.calibrate import cells_of
-from engine.trusted.catalogue import Catalogue, Dataset
-from engine.trusted.domains import clamp_of, domain_of, scope_of
+from engine.trusted.catalogue import Catalogue
+from engine.trusted.domains import clamp_of, domain_of, person_of, scope_of
 from engine.trusted.plan import (
     Aggregate,
     ColumnRef,
+    Feature,
     Filter,
+    JoinKind,
     Key,
     Measure,
     NamedExpression,
+    PersonAggregate,
+    PersonFeature,
+    PersonJoin,
     Plan,
     Project,
     Relation,
     Scan,
     Statistic,
 )
-from engine.trusted.stability import stability_of
+from engine.trusted.stability import dataset_of, stability_of
 from engine.trusted.wording import in_sql, in_words, literal_text, named, number_text
 
 SHOWN_VALUES = 12
@@ -35,7 +40,25 @@ _COUNTED = {
     Statistic.COUNT_PRESENT: "the number of rows with a value of",
     Statistic.SUM: "the sum of",
     Statistic.CENTRED_SUM: "the sum, for an average, of",
+    Statistic.QUANTILE_TREE: "for quantiles, the numbers of rows in ranges of",
 }
+# of a feature: in words and in SQL
+_FEATURES = {
+    Feature.COUNT_ROWS: ("the number of rows", "COUNT(*)"),
+    Feature.COUNT_PRESENT: ("the number of rows with a value of {}", "COUNT({})"),
+    Feature.SUM: ("the sum of {}", "SUM({})"),
+    Feature.AVERAGE: ("the average of {}", "AVG({})"),
+    Feature.MINIMUM: ("the least value of {}", "MIN({})"),
+    Feature.MAXIMUM: ("the greatest value of {}", "MAX({})"),
+    Feature.ANY_TRUE: ("whether for any row {}", "BOOL_OR({})"),
+}
+_JOINED = {
+    JoinKind.INNER: "Joined with all rows of the same person, if there are any, from",
+    JoinKind.LEFT: "Joined with all rows of the same person, or with missing values if there are none, from",
+    JoinKind.SEMI: "Only rows of persons who have a row among",
+    JoinKind.ANTI: "Only rows of persons who have no row among",
+}
+_SPELLED = {Statistic.SUM: "SUM", Statistic.CENTRED_SUM: "AVG", Statistic.QUANTILE_TREE: "QUANTILES"}
 
 
 def english(plan: Plan, catalogue: Catalogue) -> str:
@@ -47,8 +70,9 @@ def english(plan: Plan, catalogue: Catalogue) -> str:
     lines += [f"Groups: {_sets_words(aggregate)}."]
     lines += [f"Released for each group, {i}: {_measure_words(m)}." for i, m in enumerate(aggregate.measures, 1)]
     persons = "one node" if stability.overlap == 1 else f"up to {stability.overlap} nodes"
+    cells = cells_of(aggregate, scope_of(aggregate.input, catalogue))
     lines.append(
-        f"In all {cells_of(aggregate)} noisy numbers, and no rows. One person counts with at most"
+        f"In all {cells} noisy numbers, and no rows. One person counts with at most"
         f" {_plural(stability.rows, 'row')} in at most {_plural(stability.groups, 'group')}, at {persons}."
     )
     return "\n".join(lines)
@@ -58,17 +82,10 @@ def _plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def _dataset(name: str, catalogue: Catalogue) -> Dataset:
-    dataset = catalogue.dataset(name)
-    if dataset is None:
-        raise Refused("POLICY_PLAN_INVALID", internal=f"dataset {name}")
-    return dataset
-
-
 def _source_lines(relation: Relation, catalogue: Catalogue) -> list[str]:
     match relation:
         case Scan(dataset=name):
-            dataset = _dataset(name, catalogue)
+            dataset = dataset_of(name, catalogue)
             return [f"Rows of: {named(name)} ({dataset.title}), held by {', '.join(dataset.hosts)}."]
         case Filter(input=source, predicate=predicate):
             return [*_source_lines(source, catalogue), f"Only rows where: {in_words(predicate)}."]
@@ -76,8 +93,21 @@ def _source_lines(relation: Relation, catalogue: Catalogue) -> list[str]:
             made = [f"Computed: {named(c.name)} = {in_words(c.expression)}." for c in columns if not _kept(c)]
             names = ", ".join(named(c.name) for c in columns)
             return [*_source_lines(source, catalogue), *made, f"Only these columns go on: {names}."]
+        case PersonAggregate(input=source, features=features):
+            made = [f"For each person: {named(f.name)} = {_feature_text(f, 0)}." for f in features]
+            return [*_source_lines(source, catalogue), "Put together: one row a person.", *made]
+        case PersonJoin(join=kind, left=left, right=right):
+            inner = [f"  {line}" for line in _source_lines(right, catalogue)]
+            return [*_source_lines(left, catalogue), f"{_JOINED[kind]}:", *inner]
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
+
+
+def _feature_text(feature: PersonFeature, language: int) -> str:
+    show, where = ((in_words, ", only rows where {}"), (in_sql, " FILTER (WHERE {})"))[language]
+    inner = "" if feature.expression is None else show(feature.expression)
+    text = _FEATURES[feature.feature][language].format(inner if language else _bracketed(inner))
+    return text if feature.filter is None else text + where.format(show(feature.filter))
 
 
 def _kept(column: NamedExpression) -> bool:
@@ -135,9 +165,19 @@ def _source_sql(relation: Relation, catalogue: Catalogue) -> str:
         case Filter(input=source, predicate=predicate):
             return f"(SELECT * FROM {_source_sql(source, catalogue)}) AS t\nWHERE {in_sql(predicate)}"  # noqa: S608
         case Project(input=source, columns=columns):
-            person = next(name for name, domain in scope_of(source, catalogue).items() if domain.person)
+            person = person_of(source, catalogue)
             made = [named(c.name) if _kept(c) else f"{in_sql(c.expression)} AS {named(c.name)}" for c in columns]
             return f"(SELECT {', '.join([named(person), *made])} FROM {_source_sql(source, catalogue)}) AS t"  # noqa: S608
+        case PersonAggregate(input=source, features=features):
+            person = named(person_of(source, catalogue))
+            made = [f"{_feature_text(f, 1)} AS {named(f.name)}" for f in features]
+            inner = _source_sql(source, catalogue)
+            return f"(SELECT {', '.join([person, *made])} FROM {inner} GROUP BY {person}) AS t"  # noqa: S608
+        case PersonJoin(join=kind, left=left, right=right):
+            sides = [f"(SELECT * FROM {_source_sql(side, catalogue)})" for side in (left, right)]  # noqa: S608
+            on = [f"{a}.{named(person_of(side, catalogue))}" for a, side in (("a", left), ("b", right))]
+            joined = f"{sides[0]} AS a {kind.name} JOIN {sides[1]} AS b ON {' = '.join(on)}"
+            return f"(SELECT * FROM {joined}) AS t"  # noqa: S608
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
@@ -145,7 +185,7 @@ def _source_sql(relation: Relation, catalogue: Catalogue) -> str:
 def _measure_sql(measure: Measure, aggregate: Aggregate, catalogue: Catalogue) -> str:
     scope = scope_of(aggregate.input, catalogue)
     if measure.statistic is Statistic.COUNT_PERSONS:
-        text = f"COUNT(DISTINCT {named(next(n for n, d in scope.items() if d.person))})"
+        text = f"COUNT(DISTINCT {named(person_of(aggregate.input, catalogue))})"
     elif measure.expression is None:
         text = "COUNT(*)"
     elif measure.clamp is None:
@@ -155,5 +195,5 @@ def _measure_sql(measure: Measure, aggregate: Aggregate, catalogue: Catalogue) -
         if measure.clamp != clamp_of(domain_of(measure.expression, scope)):
             low, high = number_text(measure.clamp.lower), number_text(measure.clamp.upper)
             value = f"CASE WHEN {value} < {low} THEN {low} WHEN {value} > {high} THEN {high} ELSE {value} END"
-        text = f"{'SUM' if measure.statistic is Statistic.SUM else 'AVG'}({value})"
+        text = f"{_SPELLED[measure.statistic]}({value})"
     return text if measure.filter is None else f"{text} FILTER (WHERE {in_sql(measure.filter)})"

@@ -14,31 +14,21 @@ under the engine's own error handling and may use integers without bounds.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from math import ceil, floor
 
 from engine.errors import Refused
-from engine.trusted import dates, intervals
+from engine.trusted import dates, intervals, plan
 from engine.trusted.catalogue import Catalogue, Column, Dataset
 from engine.trusted.domain import Domain, Use, bounded, enumerated, refuse_type
 from engine.trusted.functions import TABLE
-from engine.trusted.plan import (
-    Call,
-    Clamp,
-    ColumnRef,
-    Expression,
-    Filter,
-    Function,
-    Literal,
-    Project,
-    Relation,
-    Scan,
-    Type,
-)
+from engine.trusted.plan import Call, Clamp, ColumnRef, Expression, Function, Literal, Type
+from engine.trusted.stability import dataset_of, stability_of
 
-__all__ = ["DEFAULT_MAX_KEYS", "Domain", "Scope", "clamp_of", "domain_of", "key_values", "scope_of"]
+__all__ = ["DEFAULT_MAX_KEYS", "Domain", "Scope", "clamp_of", "domain_of", "key_values", "person_of", "scope_of"]
 
 DEFAULT_MAX_KEYS = 10_000
 Scope = Mapping[str, Domain]
@@ -49,31 +39,32 @@ _OVERFLOWING = frozenset(f for f in Function if f.value < Function.EQUAL.value a
 _OVERFLOWING |= {Function.DAYS_BETWEEN, Function.ADD_DAYS}
 
 
-def scope_of(relation: Relation, catalogue: Catalogue) -> Scope:
+def scope_of(relation: plan.Relation, catalogue: Catalogue) -> Scope:
     """Domain of every output column, person column first.
 
     Raises Refused POLICY_PLAN_INVALID for names that do not resolve, POLICY_NOT_SUPPORTED for operators this version
     does not run, and what ``domain_of`` raises.
     """
     match relation:
-        case Scan(dataset=name):
-            dataset = catalogue.dataset(name)
-            if dataset is None:
-                raise Refused("POLICY_PLAN_INVALID", internal=f"dataset {name}")
-            return _scan_scope(dataset)
-        case Filter(input=source, predicate=predicate):
+        case plan.Scan(dataset=name):
+            return _scan_scope(dataset_of(name, catalogue))
+        case plan.Filter(input=source, predicate=predicate):
             scope = scope_of(source, catalogue)
-            if domain_of(predicate, scope).type is not Type.BOOLEAN:
-                raise Refused("SQL_TYPE_MISMATCH", function="WHERE", expected="a condition that is true or false")
+            check_condition(predicate, scope, "WHERE")
             return scope
-        case Project(input=source, columns=columns):
+        case plan.Project(input=source, columns=columns):
             scope = scope_of(source, catalogue)
-            person = {name: domain for name, domain in scope.items() if domain.person}
-            projected = {column.name: domain_of(column.expression, scope) for column in columns}
-            if any(domain.person for domain in projected.values()):
-                raise Refused("POLICY_PLAN_INVALID", internal="a projected person column")
-            _check_names((*person, *(column.name for column in columns)))
-            return person | projected
+            return _beside(_person_in(scope), ((c.name, domain_of(c.expression, scope)) for c in columns))
+        case plan.PersonAggregate(input=source, features=features):
+            scope, rows = scope_of(source, catalogue), stability_of(source, catalogue).rows
+            return _beside(_person_in(scope), ((f.name, feature_domain(f, scope, rows)) for f in features))
+        case plan.PersonJoin(join=kind, left=left, right=right):
+            stability_of(relation, catalogue)
+            scope, other = scope_of(left, catalogue), scope_of(right, catalogue)
+            if kind in (plan.JoinKind.SEMI, plan.JoinKind.ANTI):
+                return scope
+            absent = kind is plan.JoinKind.LEFT
+            return _beside(scope, ((n, _or_null(d, absent)) for n, d in other.items() if not d.person))
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
@@ -82,6 +73,84 @@ def _check_names(names: Sequence[str]) -> None:
     """Engines do not tell upper from lower case and use `$` for names of their own: POLICY_PLAN_INVALID for both."""
     if len({n.lower() for n in names}) < len(names) or not all(_NAME.fullmatch(n) for n in names):
         raise Refused("POLICY_PLAN_INVALID", internal="names of columns")
+
+
+def person_of(relation: plan.Relation, catalogue: Catalogue) -> str:
+    """The name of the person column among the columns of a relation."""
+    return next(iter(_person_in(scope_of(relation, catalogue))))
+
+
+def _person_in(scope: Scope) -> Scope:
+    return {name: domain for name, domain in scope.items() if domain.person}
+
+
+def _or_null(domain: Domain, absent: bool) -> Domain:
+    return replace(domain, nullable=domain.nullable or absent, null_key=domain.null_key or absent)
+
+
+def _beside(held: Scope, columns: Iterable[tuple[str, Domain]]) -> Scope:
+    """What is held, and new columns of other names."""
+    added = tuple(columns)
+    _check_names((*held, *(name for name, _ in added)))
+    if any(domain.person for _, domain in added):
+        raise Refused("POLICY_PLAN_INVALID", internal="a person column under another name")
+    return {**held, **dict(added)}
+
+
+_ACCEPTED_BY = {  # the function that takes the same types
+    **dict.fromkeys((plan.Feature.SUM, plan.Feature.AVERAGE), Function.NEGATE),
+    **dict.fromkeys((plan.Feature.MINIMUM, plan.Feature.MAXIMUM), Function.LEAST),
+    plan.Feature.ANY_TRUE: Function.NOT,
+}
+
+
+def feature_domain(feature: plan.PersonFeature, scope: Scope, rows: int) -> Domain:
+    """A figure over the 1 to ``rows`` rows of one person; NULL where no row has a value.
+
+    Claim: the exact figure lies in this domain, and computing it as whole steps overflows nothing and rounds once.
+    Because: each value is put on a step inside its clamp, at most ``rows`` of them are added, and steps and divisors
+             stay within 2^53 (engines hold them exactly), so one division gives the nearest double: monotone.
+    Checked by: tests/sources/test_persons.py::test_every_feature_lies_in_its_domain
+    """
+    kind, filtered = feature.feature, feature.filter is not None
+    if (feature.expression is None) != (kind is plan.Feature.COUNT_ROWS):
+        raise Refused("POLICY_PLAN_INVALID", internal="a feature's expression")
+    if feature.filter is not None:
+        check_condition(feature.filter, scope, "FILTER")
+    counted = Domain(Type.INTEGER, False, False, (Fraction(0), Fraction(rows)), step=Fraction(1))
+    domain = counted if feature.expression is None else domain_of(feature.expression, scope)
+    if domain.person:
+        raise Refused("SQL_PERSON_COLUMN")
+    if kind not in _ACCEPTED_BY:
+        return counted
+    _check_type(kind.name, domain, TABLE[_ACCEPTED_BY[kind]].accepts[0])
+    domain = _or_null(domain, filtered)
+    return _totalled(domain, kind, rows) if kind in (plan.Feature.SUM, plan.Feature.AVERAGE) else domain
+
+
+def _totalled(domain: Domain, kind: plan.Feature, rows: int) -> Domain:
+    """A sum or average of whole steps; a sum of integers is exact."""
+    clamp, whole, summed = clamp_of(domain), domain.type is Type.INTEGER, kind is plan.Feature.SUM
+    reach = max(abs(clamp.lower), abs(clamp.upper))
+    step = intervals.step_within(domain.step, reach)
+    if rows * max(reach + step, Fraction(1)) * step.denominator > intervals.EXACT or (whole and step != domain.step):
+        raise Refused("SQL_TOO_LARGE", what="a sum over the rows of one person")
+    low, high = (floor(end / step + Fraction(1, 2)) * step for end in (clamp.lower, clamp.upper))
+    interval = (rows * min(low, Fraction(0)), rows * max(high, Fraction(0))) if summed else (low, high)
+    interval = interval if whole else intervals.doubles(interval)
+    made = domain.type if summed else Type.DECIMAL
+    return replace(domain, type=made, values=None, step=step if summed else None, interval=interval)
+
+
+def check_condition(expression: Expression, scope: Scope, where: str) -> None:
+    if domain_of(expression, scope).type is not Type.BOOLEAN:
+        raise Refused("SQL_TYPE_MISMATCH", function=where, expected="a condition that is true or false")
+
+
+def _check_type(function: str, domain: Domain, accepted: frozenset[Type]) -> None:
+    if domain.type not in accepted:
+        expected = " or ".join(t.name.lower() for t in Type if t in accepted)
+        raise Refused("SQL_TYPE_MISMATCH", function=function, expected=expected)
 
 
 def _scan_scope(dataset: Dataset) -> Scope:
@@ -143,9 +212,7 @@ def _apply(use: Use, local: bool) -> Domain:
             use.function, f"{row.least} arguments" if row.least == row.most else "more or fewer arguments"
         )
     for position, domain in enumerate(use.domains):
-        accepted = row.accepts[min(position, len(row.accepts) - 1)]
-        if domain.type not in accepted:
-            raise refuse_type(use.function, " or ".join(t.name.lower() for t in Type if t in accepted))
+        _check_type(use.function.name, domain, row.accepts[min(position, len(row.accepts) - 1)])
     result = row.rule(use)
     if not local and use.function in _OVERFLOWING and result.type is not Type.DECIMAL and not bounded(result):
         raise Refused("SQL_TOO_LARGE", what=f"the result of {use.function.name}")

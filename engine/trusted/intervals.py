@@ -21,6 +21,7 @@ EXACT = 2**53  # integers up to here are exact in every engine's integers and do
 REPRESENTABLE = 2**62  # bounds up to here can be written into a plan
 INFINITE = Fraction(2**1024)  # no finite double is beyond
 ZERO: Interval = (Fraction(0), Fraction(0))
+FINEST = 2**32  # steps in a bound, at most
 
 
 def hull(values: Iterable[Fraction]) -> Interval:
@@ -90,6 +91,19 @@ def common_step(steps: Iterable[Fraction | None]) -> Fraction | None:
 
 def tidy_step(step: Fraction | None) -> Fraction | None:
     return None if step is None or step.denominator > 2**40 or step.numerator > EXACT else step
+
+
+def step_within(known: Fraction | None, reach: Fraction) -> Fraction:
+    """The step at which values up to ``reach`` are added up: the known one where it is not too fine, else the power of
+    two that puts 2^19 to 2^20 steps (2^29 to 2^30 where the known step was too fine) into it."""
+    if known is not None and reach / known <= FINEST:
+        return known
+    smallest = reach / 2 ** (20 if known is None else 30) or Fraction(1)
+    power = smallest.numerator.bit_length() - smallest.denominator.bit_length()
+    step = Fraction(2) ** (power - 1)
+    while step < smallest:
+        step *= 2
+    return step
 
 
 def _gcd(a: Fraction, b: Fraction) -> Fraction:

@@ -1,19 +1,24 @@
 """Stability: how much one person can change the rows that reach an aggregate.
 
 Claim: adding or removing one person changes, at one host, at most ``rows`` rows, in at most ``groups`` groups, and at
-       at most ``overlap`` hosts.
-Because: the snapshot cut keeps at most ``rows_per_person`` rows of a person, Filter and Project never add rows, and
-       the node caps groups where fewer are declared than rows.
+       at most ``overlap`` hosts; the rows of other persons stay as they are.
+Because: the snapshot cut keeps at most ``rows_per_person`` rows of a person, Filter and Project never add rows, a
+         PersonAggregate makes one row of them, a PersonJoin meets each of a person's rows with each on the other side
+         and with nobody else's, and the node caps groups where fewer are declared than rows. Where rows of a person
+         are put together, all of them are at one node: one placement, overlap 1.
 Checked by: tests/trusted_numerics/test_calibrate.py::test_no_person_moves_a_block_beyond_its_declared_norm
+            tests/sources/test_persons.py::test_no_person_moves_an_answer_beyond_its_declared_norm
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.errors import Refused
-from engine.trusted.catalogue import Catalogue
-from engine.trusted.plan import Filter, Project, Relation, Scan
+from engine.trusted.catalogue import Catalogue, Dataset
+from engine.trusted.plan import Filter, JoinKind, PersonAggregate, PersonJoin, Project, Relation, Scan
+
+MOST_JOINED_ROWS = 100_000  # of one person
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +29,36 @@ class Stability:
     identifier: str
     datasets: tuple[str, ...]
     hosts: tuple[str, ...]
+    placement: str
     at_most_rows: int  # in one host's share; the owner's statement, for headroom only
 
 
 def stability_of(relation: Relation, catalogue: Catalogue) -> Stability:
-    """Of one aggregate's input. Raises Refused POLICY_PLAN_INVALID, POLICY_NOT_SUPPORTED."""
-    while isinstance(relation, Filter | Project):
-        relation = relation.input
-    if not isinstance(relation, Scan):
-        raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
-    dataset = catalogue.dataset(relation.dataset)
+    """Of one aggregate's input. Raises Refused POLICY_PLAN_INVALID, POLICY_NOT_SUPPORTED; for joins and features
+    SQL_OVERLAP_FEATURES, SQL_JOIN_PLACEMENT, SQL_TOO_LARGE."""
+    match relation:
+        case Scan(dataset=name):
+            return _scanned(dataset_of(name, catalogue))
+        case Filter(input=source) | Project(input=source):
+            return stability_of(source, catalogue)
+        case PersonAggregate(input=source):
+            held = stability_of(source, catalogue)
+            _check_together(held, held)
+            return replace(held, rows=1, groups=1)
+        case PersonJoin(join=kind, left=left, right=right):
+            return _joined(stability_of(left, catalogue), stability_of(right, catalogue), kind)
+        case _:
+            raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
+
+
+def dataset_of(name: str, catalogue: Catalogue) -> Dataset:
+    dataset = catalogue.dataset(name)
     if dataset is None:
-        raise Refused("POLICY_PLAN_INVALID", internal=f"dataset {relation.dataset}")
+        raise Refused("POLICY_PLAN_INVALID", internal=f"dataset {name}")
+    return dataset
+
+
+def _scanned(dataset: Dataset) -> Stability:
     return Stability(
         rows=dataset.rows_per_person,
         groups=min(dataset.groups_per_person, dataset.rows_per_person),
@@ -43,5 +66,26 @@ def stability_of(relation: Relation, catalogue: Catalogue) -> Stability:
         identifier=dataset.person.identifier,
         datasets=(dataset.name,),
         hosts=dataset.hosts,
+        placement=dataset.placement,
         at_most_rows=min(dataset.at_most_rows, dataset.at_most_persons * dataset.rows_per_person),
     )
+
+
+def _joined(left: Stability, right: Stability, kind: JoinKind) -> Stability:
+    _check_together(left, right)
+    datasets = tuple(dict.fromkeys(left.datasets + right.datasets))
+    if kind in (JoinKind.SEMI, JoinKind.ANTI):
+        return replace(left, datasets=datasets, at_most_rows=max(left.at_most_rows, right.at_most_rows))
+    rows = left.rows * right.rows
+    if rows > max(MOST_JOINED_ROWS, left.rows, right.rows):
+        raise Refused("SQL_TOO_LARGE", what="the number of joined rows of one person")
+    groups, most = min(rows, left.groups * right.groups), max(left.at_most_rows * right.rows, right.at_most_rows)
+    return replace(left, rows=rows, groups=groups, datasets=datasets, at_most_rows=most)
+
+
+def _check_together(left: Stability, right: Stability) -> None:
+    """That all rows of a person, of both sides, lie at one node."""
+    if left.overlap > 1 or right.overlap > 1:
+        raise Refused("SQL_OVERLAP_FEATURES")
+    if (left.placement, left.identifier, left.hosts) != (right.placement, right.identifier, right.hosts):
+        raise Refused("SQL_JOIN_PLACEMENT", left=left.datasets[0], right=right.datasets[0])

@@ -7,7 +7,7 @@ Because: each is computed again from the plan's expressions and the signed catal
 Checked by: tests/trusted_numerics/test_verify.py::test_forged_plans_are_refused
 
 The checks, in order: (1) version (2) catalogue (3) sizes (4) names and literals (5) relations, types, placement
-(6) keys and their values (7) grouping sets and cells (8) measures and clamps (9) persons counted once.
+(6) keys and their values (7) grouping sets (8) measures and clamps (9) persons counted once (10) cells.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from collections.abc import Mapping
 from engine.errors import Refused
 from engine.trusted.calibrate import cells_of
 from engine.trusted.catalogue import Catalogue
-from engine.trusted.domains import Scope, clamp_of, domain_of, key_values, scope_of
+from engine.trusted.domains import Scope, check_condition, clamp_of, domain_of, key_values, person_of, scope_of
 from engine.trusted.plan import (
     PLAN_VERSION,
     Aggregate,
-    Expression,
     Filter,
+    JoinKind,
     Literal,
     Measure,
+    PersonAggregate,
     PersonJoin,
     Plan,
     PrivateJoin,
@@ -45,7 +46,7 @@ MOST_MEASURES = 32
 MOST_JOINS = 6
 DEFAULT_MAX_CELLS = 1_000_000
 NAME_LENGTH = 128
-_SUMS = (Statistic.SUM, Statistic.CENTRED_SUM)
+_CLAMPED = (Statistic.SUM, Statistic.CENTRED_SUM, Statistic.QUANTILE_TREE)
 
 
 def verify_plan(plan: Plan, catalogue: Catalogue, rules: Rules) -> None:
@@ -64,13 +65,13 @@ def verify_plan(plan: Plan, catalogue: Catalogue, rules: Rules) -> None:
         _supported(key.selected_at_most == 0, "keys without a published list")
         _require(key.values == key_values(domain_of(key.expression, scope), rules.max_keys), "key values")
     _check_sets(aggregate)  # (7)
-    if cells_of(aggregate) > (rules.max_cells or DEFAULT_MAX_CELLS):
-        raise Refused("SQL_TOO_COMPLEX", what="cells in the answer")
     _require(0 < len(set(aggregate.measures)) == len(aggregate.measures), "measures")  # (8)
     for measure in aggregate.measures:
         _check_measure(measure, scope)
         if measure.statistic is Statistic.COUNT_PERSONS and stability.overlap > 1:  # (9)
             raise Refused("SQL_OVERLAP_PERSONS")
+    if cells_of(aggregate, scope) > (rules.max_cells or DEFAULT_MAX_CELLS):  # (10)
+        raise Refused("SQL_TOO_COMPLEX", what="cells in the answer")
 
 
 def check_size(aggregate: Aggregate) -> None:
@@ -109,7 +110,9 @@ def _check_texts(aggregate: Aggregate) -> None:
     roots = list(expressions_above(aggregate))
     for _, relation in relations_of(aggregate.input):
         roots += expressions_of(relation)
-        names += [c.name for c in relation.columns] if isinstance(relation, Project) else []
+        match relation:
+            case Project(columns=made) | PersonAggregate(features=made):
+                names += [new.name for new in made]
     _require(all(0 < len(name) <= NAME_LENGTH and name.isprintable() for name in names), "names")
     for root in roots:
         for _, part in parts_of(root):
@@ -127,48 +130,57 @@ def _check_sets(aggregate: Aggregate) -> None:
 
 def _check_measure(measure: Measure, scope: Scope) -> None:
     statistic, expression, clamp = measure.statistic, measure.expression, measure.clamp
-    _supported(statistic is not Statistic.QUANTILE_TREE, "quantiles")
-    _require((expression is not None) == (statistic in (*_SUMS, Statistic.COUNT_PRESENT)), "measure's expression")
-    _require((clamp is not None) == (statistic in _SUMS), "measure's clamp")
-    if measure.filter is not None and domain_of(measure.filter, scope).type is not Type.BOOLEAN:
-        raise Refused("SQL_TYPE_MISMATCH", function="FILTER", expected="a condition that is true or false")
+    _require((expression is not None) == (statistic in (*_CLAMPED, Statistic.COUNT_PRESENT)), "measure's expression")
+    _require((clamp is not None) == (statistic in _CLAMPED), "measure's clamp")
+    if measure.filter is not None:
+        check_condition(measure.filter, scope, "FILTER")
     if expression is None:
         return
     domain = domain_of(expression, scope)
     if clamp is None:
         return
-    if domain.type not in (Type.INTEGER, Type.DECIMAL):
+    dates = {Type.DATE} if statistic is Statistic.QUANTILE_TREE else set()
+    if domain.type not in {Type.INTEGER, Type.DECIMAL} | dates:
         raise Refused("SQL_TYPE_MISMATCH", function=statistic.name, expected="a number")
     widest = clamp_of(domain)
     _require(widest.lower <= clamp.lower and clamp.upper <= widest.upper, "clamp")
 
 
 def columns_read(plan: Plan, catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
-    """For each dataset of the plan, the columns its answer depends on; the person column where persons are counted.
+    """For each dataset of the plan, the columns its answer depends on; the person column where persons are counted,
+    grouped or joined.
 
-    Claim: a column not listed cannot influence the answer; filters count, projected columns nobody uses do not.
-    Because: names are followed from the aggregate through each projection down to the scan.
+    Claim: a column not listed cannot influence the answer; filters count, columns and features nobody uses do not.
+    Because: names are followed from the aggregate through each relation down to the scans.
     Checked by: tests/trusted_numerics/test_verify.py::test_columns_follow_lineage
+                tests/sources/test_persons.py::test_columns_follow_lineage_through_joins
     """
-    aggregate = plan.aggregate
+    aggregate, read = plan.aggregate, dict[str, frozenset[str]]()
     needed = frozenset().union(*map(names_in, expressions_above(aggregate)))
-    counted = any(m.statistic is Statistic.COUNT_PERSONS for m in aggregate.measures)
-    relation: Relation = aggregate.input
-    while isinstance(relation, Filter | Project):
-        needed = _needed_below(relation, needed)
-        relation = relation.input
-    _supported(isinstance(relation, Scan), type(relation).__name__)
-    dataset = catalogue.dataset(relation.dataset) if isinstance(relation, Scan) else None
-    if dataset is None:
-        raise Refused("POLICY_PLAN_INVALID", internal="dataset")
-    return {dataset.name: needed | {dataset.person.column} if counted else needed}
-
-
-def _needed_below(relation: Filter | Project, needed: frozenset[str]) -> frozenset[str]:
-    if isinstance(relation, Filter):
-        return needed | names_in(relation.predicate)
-    made: dict[str, Expression] = {column.name: column.expression for column in relation.columns}
-    return frozenset().union(*(names_in(made[name]) if name in made else {name} for name in needed))
+    if any(m.statistic is Statistic.COUNT_PERSONS for m in aggregate.measures):
+        needed |= {person_of(aggregate.input, catalogue)}
+    below: list[tuple[Relation, frozenset[str]]] = [(aggregate.input, needed)]
+    while below:
+        relation, needed = below.pop()
+        match relation:
+            case Scan(dataset=name):
+                read[name] = read.get(name, frozenset()) | (needed & scope_of(relation, catalogue).keys())
+            case Filter(input=source, predicate=predicate):
+                below.append((source, needed | names_in(predicate)))
+            case Project(input=source, columns=columns):
+                made = {column.name: names_in(column.expression) for column in columns}
+                below.append((source, frozenset().union(*(made.get(name, {name}) for name in needed))))
+            case PersonAggregate(input=source, features=features):
+                used = [e for f in features if f.name in needed for e in (f.expression, f.filter) if e is not None]
+                person = frozenset({person_of(source, catalogue)})
+                below.append((source, person.union(*map(names_in, used))))
+            case PersonJoin(join=kind, left=left, right=right):
+                for side in (left, right):
+                    kept = needed if side is left or kind in (JoinKind.INNER, JoinKind.LEFT) else frozenset[str]()
+                    below.append((side, (kept & scope_of(side, catalogue).keys()) | {person_of(side, catalogue)}))
+            case _:
+                raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
+    return read
 
 
 def operations_used(plan: Plan) -> frozenset[Operation]:

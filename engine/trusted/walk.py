@@ -9,48 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.trusted.plan import (
-    Aggregate,
-    Call,
-    ColumnRef,
-    Expression,
-    Filter,
-    PersonAggregate,
-    Project,
-    Relation,
-    Scan,
-)
+from engine.trusted import plan
+from engine.trusted.plan import Call, ColumnRef, Expression
 
 
-def relations_of(relation: Relation) -> Iterator[tuple[int, Relation]]:
+def relations_of(relation: plan.Relation) -> Iterator[tuple[int, plan.Relation]]:
     """Each relation with its depth (1 for the outermost), inputs after what reads them."""
     stack = [(1, relation)]
     while stack:
         depth, current = stack.pop()
         yield depth, current
         match current:
-            case Scan():
+            case plan.Scan():
                 pass
-            case Filter() | Project() | PersonAggregate():
+            case plan.Filter() | plan.Project() | plan.PersonAggregate():
                 stack.append((depth + 1, current.input))
             case _:
                 stack += [(depth + 1, current.left), (depth + 1, current.right)]
 
 
-def expressions_of(relation: Relation) -> tuple[Expression, ...]:
+def expressions_of(relation: plan.Relation) -> tuple[Expression, ...]:
     """The expressions that stand in one relation itself."""
     match relation:
-        case Filter(predicate=predicate):
+        case plan.Filter(predicate=predicate):
             return (predicate,)
-        case Project(columns=columns):
+        case plan.Project(columns=columns):
             return tuple(column.expression for column in columns)
-        case PersonAggregate(features=features):
+        case plan.PersonAggregate(features=features):
             return tuple(e for f in features for e in (f.expression, f.filter) if e is not None)
         case _:
             return ()
 
 
-def expressions_above(aggregate: Aggregate) -> tuple[Expression, ...]:
+def expressions_above(aggregate: plan.Aggregate) -> tuple[Expression, ...]:
     """Key, measure and filter expressions of the aggregate itself."""
     keys = tuple(key.expression for key in aggregate.keys)
     return keys + tuple(e for m in aggregate.measures for e in (m.expression, m.filter) if e is not None)

@@ -15,35 +15,25 @@ Checked by: tests/sources/test_render.py::test_steps_are_clamped_and_rounded
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 
 from engine.errors import Refused
-from engine.trusted.calibrate import Grid, grid_of
+from engine.trusted import plan
+from engine.trusted.calibrate import Grid, grid_of, tree_of
 from engine.trusted.catalogue import Catalogue, Dataset
-from engine.trusted.domains import Scope, scope_of
-from engine.trusted.plan import (
-    Aggregate,
-    ColumnRef,
-    Filter,
-    GroupingSet,
-    Key,
-    Measure,
-    NamedExpression,
-    Project,
-    Relation,
-    Scan,
-    Statistic,
-    Type,
-)
-from engine.trusted.stability import stability_of
+from engine.trusted.domains import Scope, clamp_of, domain_of, scope_of
+from engine.trusted.plan import Feature, Measure, Statistic, Type
+from engine.trusted.stability import dataset_of, stability_of
 from engine.trusted.walk import relations_of
 from nodes.sources.dialect import Dialect, quoted, text_literal
 from nodes.sources.expressions import KEY, Expressions
 
 SUMS = (Statistic.SUM, Statistic.CENTRED_SUM)
+CLAMPED = (*SUMS, Statistic.QUANTILE_TREE)
 ROWS = "rows"  # the one table of a snapshot
+_EXTREMES = {Feature.MINIMUM: "MIN", Feature.MAXIMUM: "MAX", Feature.ANY_TRUE: "bool_or"}
 
 
 def alias(dataset: str) -> str:
@@ -69,27 +59,30 @@ class Rows:
         return Expressions(dialect, self.scope, keyed=self.keyed)
 
 
-def rows_of(relation: Relation, catalogue: Catalogue, dialect: Dialect) -> Rows:
-    """The rows of a relation of Scan, Filter and Project; POLICY_NOT_SUPPORTED for others."""
+def rows_of(relation: plan.Relation, catalogue: Catalogue, dialect: Dialect) -> Rows:
+    """The rows of a relation; POLICY_NOT_SUPPORTED for a PrivateJoin."""
     scope = scope_of(relation, catalogue)
-    if isinstance(relation, Scan):
-        dataset = catalogue.dataset(relation.dataset)
-        if dataset is None:
-            raise Refused("POLICY_PLAN_INVALID", internal="dataset")
+    if isinstance(relation, plan.Scan):
+        dataset = dataset_of(relation.dataset, catalogue)
         table = f"{quoted(alias(dataset.name))}.{quoted(ROWS)}"
         return Rows(f"SELECT * FROM {table}", scope, has_key_form(dataset), dataset.person.column)
-    if isinstance(relation, Filter):
+    if isinstance(relation, plan.Filter):
         rows = rows_of(relation.input, catalogue, dialect)
         predicate = rows.expressions(dialect).value(relation.predicate)
-        return Rows(f"SELECT * FROM ({rows.sql}) AS r WHERE {predicate}", scope, rows.keyed, rows.person)
-    if isinstance(relation, Project):
+        return replace(rows, sql=f"SELECT * FROM ({rows.sql}) AS r WHERE {predicate}")
+    if isinstance(relation, plan.Project):
         rows = rows_of(relation.input, catalogue, dialect)
         columns, keyed = _projected(relation.columns, rows.expressions(dialect))
-        return Rows(f"SELECT {quoted(rows.person)}, {columns} FROM ({rows.sql}) AS r", scope, keyed, rows.person)
+        return Rows(f"SELECT {quoted(rows.person)}{columns} FROM ({rows.sql}) AS r", scope, keyed, rows.person)
+    if isinstance(relation, plan.PersonAggregate):
+        return _features(relation, rows_of(relation.input, catalogue, dialect), scope, dialect)
+    if isinstance(relation, plan.PersonJoin):
+        left, right = (rows_of(side, catalogue, dialect) for side in (relation.left, relation.right))
+        return _joined(relation.join, left, right, scope)
     raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
 
-def _projected(columns: tuple[NamedExpression, ...], inner: Expressions) -> tuple[str, frozenset[str]]:
+def _projected(columns: tuple[plan.NamedExpression, ...], inner: Expressions) -> tuple[str, frozenset[str]]:
     """Each column once, and again in its key form where that differs."""
     texts, keyed = [], set()
     for column in columns:
@@ -98,15 +91,67 @@ def _projected(columns: tuple[NamedExpression, ...], inner: Expressions) -> tupl
         if key != plain:
             keyed.add(column.name)
             texts.append(f"{key} AS {quoted(column.name + KEY)}")
-    return ", ".join(texts), frozenset(keyed)
+    return "".join(f", {text}" for text in texts), frozenset(keyed)
+
+
+def _joined(kind: plan.JoinKind, left: Rows, right: Rows, scope: Scope) -> Rows:
+    """Equality on the person alone; the person column is never NULL."""
+    person, other = quoted(left.person), quoted(right.person)
+    if kind in (plan.JoinKind.SEMI, plan.JoinKind.ANTI):
+        within = "IN" if kind is plan.JoinKind.SEMI else "NOT IN"
+        found = f"SELECT {other} FROM ({right.sql}) AS b"
+        return replace(left, sql=f"SELECT * FROM ({left.sql}) AS a WHERE {person} {within} ({found})")
+    names = [n for n in right.scope if n != right.person] + [n + KEY for n in right.scope if n in right.keyed]
+    columns = "".join(f", b.{quoted(name)}" for name in names)
+    joined = f"({left.sql}) AS a {kind.name} JOIN ({right.sql}) AS b ON a.{person} = b.{other}"
+    return Rows(f"SELECT a.*{columns} FROM {joined}", scope, left.keyed | right.keyed, left.person)
+
+
+def _features(relation: plan.PersonAggregate, rows: Rows, scope: Scope, dialect: Dialect) -> Rows:
+    """One row a person; a figure sees the clamped form of columns and has no key form of its own."""
+    inner, person = rows.expressions(dialect), quoted(rows.person)
+    operands, figures = [f"{person} AS p"], [f"p AS {person}"]
+    for i, feature in enumerate(relation.features):
+        measure = _measure_of(feature, rows.scope)
+        operands += _operands(i, measure, inner)
+        figure = _figure(i, feature.feature, measure, inner, scope[feature.name].type)
+        figures.append(f"{figure} AS {quoted(feature.name)}")
+    source = f"(SELECT {', '.join(operands)} FROM ({rows.sql}) AS r) AS o"
+    return Rows(f"SELECT {', '.join(figures)} FROM {source} GROUP BY p", scope, frozenset(), rows.person)
+
+
+def _measure_of(feature: plan.PersonFeature, scope: Scope) -> Measure:
+    """For a sum or average, the sum of whole steps; for others, the count of what they look at."""
+    of, where = feature.expression, feature.filter
+    if of is not None and feature.feature in (Feature.SUM, Feature.AVERAGE):
+        return Measure(Statistic.SUM, of, where, clamp_of(domain_of(of, scope)))
+    return Measure(Statistic.COUNT_ROWS if of is None else Statistic.COUNT_PRESENT, of, where)
+
+
+def _figure(position: int, feature: Feature, measure: Measure, inner: Expressions, kind: Type) -> str:
+    """A feature over the operands x and f: exact integers until one division at the end."""
+    words, total = inner.dialect, _sum(position, measure, inner, one_row=False)
+    if measure.statistic is not Statistic.SUM:
+        extreme = _EXTREMES.get(feature)
+        return total if extreme is None else _filtered(extreme, f"x{position}", position, measure)
+    step = grid_of(measure, inner.scope).step
+    count = _filtered("COUNT", f"x{position}", position, measure) if feature is Feature.AVERAGE else "1"
+    units = words.cast(total, Type.DECIMAL) + _factors(("*", step.numerator), dialect=words)
+    divisor = words.cast(count, Type.DECIMAL) + _factors(("*", step.denominator), dialect=words)
+    return words.cast(f"{units} / ({divisor})", kind)
+
+
+def _factors(*factors: tuple[str, int], dialect: Dialect) -> str:
+    return "".join(f" {operator} {_double(Fraction(n), dialect)}" for operator, n in factors if n != 1)
 
 
 def query_of(
-    aggregate: Aggregate, grouping_set: GroupingSet, catalogue: Catalogue, dialect: Dialect, hash_key: str
+    aggregate: plan.Aggregate, grouping_set: plan.GroupingSet, catalogue: Catalogue, dialect: Dialect, hash_key: str
 ) -> str:
     """SQL of one grouping set: its key values, then one decimal text a measure; NULL keys only where declared.
 
-    ``hash_key`` decides which groups of a person are kept where they are capped.
+    A quantile stands alone: behind the key values comes the leaf, and its count. ``hash_key`` decides which groups of
+    a person are kept where they are capped.
     """
     rows = rows_of(aggregate.input, catalogue, dialect)
     inner = rows.expressions(dialect)
@@ -115,34 +160,40 @@ def query_of(
     operands = [f"{quoted(rows.person)} AS p"]
     operands += [f"{_key(k, inner)} AS k{i}" for i, k in enumerate(keys)]
     for i, m in enumerate(aggregate.measures):
-        operands += [f"{_operand(m, inner)} AS x{i}"] if m.expression is not None else []
-        operands += [f"{inner.value(m.filter)} AS f{i}"] if m.filter is not None else []
-    stored = not any(isinstance(r, Project) for _, r in relations_of(aggregate.input))
+        operands += _operands(i, m, inner)
+    stored = all(isinstance(r, plan.Scan | plan.Filter | plan.PersonJoin) for _, r in relations_of(aggregate.input))
     listed = [_listed(f"k{i}", k, inner, stored=stored) for i, k in enumerate(keys)]
     where = f" WHERE {' AND '.join(listed)}" if listed else ""
     source = f"(SELECT {', '.join(operands)} FROM ({rows.sql}) AS r) AS o{where}"
     one_row = stability.rows == 1
     sums = [_sum(i, m, inner, one_row) for i, m in enumerate(aggregate.measures)]
     names = [f"k{i}" for i in range(len(keys))]
-    if keys and stability.groups < stability.rows:
+    tree = tree_of(aggregate.measures[0], inner.scope)
+    capped = bool(keys) and stability.groups < stability.rows
+    if capped and tree:
+        source = _ranked(source, names, stability.groups, dialect, hash_key)
+    elif capped:
         source = _capped(source, names, sums, stability.groups, dialect, hash_key)
         sums = [f"SUM(m{i})" for i in range(len(sums))]
     shown = [dialect.cast(n, Type.TEXT) if _is_date(k.values) else n for n, k in zip(names, keys, strict=True)]
+    if tree:
+        leaf = f"{_clamped('x0', aggregate.measures[0], inner)} // {tree.width}"
+        names, shown = [*names, "leaf"], [*shown, f"{_filtered('', leaf, 0, aggregate.measures[0])} AS leaf"]
     columns = ", ".join([*shown, *(dialect.cast(s, Type.TEXT) for s in sums)])
     return f"SELECT {columns} FROM {source}" + (f" GROUP BY {', '.join(names)}" if names else "")
 
 
-def _key(key: Key, inner: Expressions) -> str:
+def _key(key: plan.Key, inner: Expressions) -> str:
     """A DECIMAL key whose values are whole is rounded: the doubles of ``(0.1 + 0.2) * 10`` lie beside them."""
     text = inner.value(key.expression, key=True)
     whole = all(v.value is None or getattr(v.value, "denominator", 0) == 1 for v in key.values)
     return f"round({text})" if whole and inner.domain(key.expression).type is Type.DECIMAL else text
 
 
-def _listed(name: str, key: Key, inner: Expressions, *, stored: bool) -> str:
+def _listed(name: str, key: plan.Key, inner: Expressions, *, stored: bool) -> str:
     """Whether a row's key is listed; a bare column of the published view, where it is not NULL, always is."""
     held = [v for v in key.values if v.value is not None]
-    if stored and isinstance(key.expression, ColumnRef):
+    if stored and isinstance(key.expression, plan.ColumnRef):
         return "TRUE" if len(held) < len(key.values) else f"{name} IS NOT NULL"
     test = inner.dialect.listed.format(name, ", ".join(map(inner.literal, held))) if held else "FALSE"
     return test if len(held) == len(key.values) else f"({name} IS NULL OR {test})"
@@ -152,11 +203,17 @@ def _is_date(values: tuple[object, ...]) -> bool:
     return any(getattr(v, "type", None) is Type.DATE for v in values)
 
 
+def _operands(position: int, measure: Measure, inner: Expressions) -> list[str]:
+    """What a measure looks at, a row: x and the filter f."""
+    value = [f"{_operand(measure, inner)} AS x{position}"] if measure.expression is not None else []
+    return value + ([f"{inner.value(measure.filter)} AS f{position}"] if measure.filter is not None else [])
+
+
 def _operand(measure: Measure, inner: Expressions) -> str:
     """What one measure looks at, a row: for a sum, the whole steps before they are clamped."""
     assert measure.expression is not None  # noqa: S101
     value = inner.value(measure.expression)
-    if measure.statistic not in SUMS:
+    if measure.statistic not in CLAMPED:
         return value
     kind, words = inner.domain(measure.expression).type, inner.dialect
     grid = grid_of(measure, inner.scope)
@@ -166,11 +223,7 @@ def _operand(measure: Measure, inner: Expressions) -> str:
         return f"({value} - ({int(grid.centre)}))" if grid.centre else value
     number = words.cast(value, Type.DECIMAL) if kind is not Type.DECIMAL else value
     centred = f"({number} - {_double(grid.centre, words)})" if grid.centre else number
-    scaled = "".join(
-        f" {operator} {_double(Fraction(factor), words)}"
-        for operator, factor in (("*", grid.step.denominator), ("/", grid.step.numerator))
-        if factor != 1
-    )
+    scaled = _factors(("*", grid.step.denominator), ("/", grid.step.numerator), dialect=words)
     return f"floor({centred}{scaled} + 0.5)"
 
 
@@ -179,16 +232,21 @@ def _sum(position: int, measure: Measure, inner: Expressions, one_row: bool) -> 
     statistic, operand = measure.statistic, "1"
     if statistic in SUMS:
         operand = _clamped(f"x{position}", measure, inner)
-    elif statistic is Statistic.COUNT_PRESENT:
+    elif statistic in (Statistic.COUNT_PRESENT, Statistic.QUANTILE_TREE):
         operand = f"x{position}"
     elif statistic is Statistic.COUNT_PERSONS:
         operand = "p" if one_row else "DISTINCT p"
     elif statistic is not Statistic.COUNT_ROWS:
         raise Refused("POLICY_NOT_SUPPORTED", operator=statistic.name)
+    return _filtered("SUM" if statistic in SUMS else "COUNT", operand, position, measure)
+
+
+def _filtered(name: str, operand: str, position: int, measure: Measure) -> str:
+    """One aggregate over the operands of the rows that pass the measure's filter."""
     if measure.filter is not None:
         _, distinct, plain = operand.rpartition("DISTINCT ")
         operand = f"{distinct}CASE WHEN f{position} THEN {plain} END"
-    return f"{'SUM' if statistic in SUMS else 'COUNT'}({operand})"
+    return f"{name}({operand})"
 
 
 def _clamped(steps: str, measure: Measure, inner: Expressions) -> str:
@@ -208,6 +266,14 @@ def _whole_steps(end: Fraction, grid: Grid) -> int:
 
 def _double(value: Fraction, dialect: Dialect) -> str:
     return dialect.cast(text_literal(str(float(value))), Type.DECIMAL)
+
+
+def _ranked(source: str, keys: list[str], groups: int, dialect: Dialect, hash_key: str) -> str:
+    """The rows of the groups that ``_capped`` keeps."""
+    names = ", ".join(keys)
+    order = dialect.keyed_hash.format(text_literal(hash_key), f"p, {names}")
+    ranked = f"SELECT *, dense_rank() OVER (PARTITION BY p ORDER BY {order}, {names}) AS n FROM {source}"
+    return f"(SELECT * FROM ({ranked}) AS a WHERE n <= {groups}) AS g"
 
 
 def _capped(source: str, keys: list[str], sums: list[str], groups: int, dialect: Dialect, hash_key: str) -> str:

@@ -6,14 +6,14 @@ import random
 from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
-from math import prod, sqrt
+from math import sqrt
 from pathlib import Path
 
 import pytest
 from published import PEOPLE, catalogue_of, dataset, publish
 
 from engine.errors import Unavailable
-from engine.trusted.calibrate import block_norms, calibrate, cells_of, grid_of, layout_of
+from engine.trusted.calibrate import block_norms, calibrate, cells_of, layout_of, row_square
 from engine.trusted.catalogue import Bounds, Catalogue
 from engine.trusted.domains import clamp_of, domain_of, key_values, scope_of
 from engine.trusted.plan import (
@@ -65,6 +65,7 @@ def plan_of(catalogue: Catalogue) -> Plan:
         Measure(Statistic.COUNT_PERSONS),
         Measure(Statistic.SUM, income, None, clamp_of(domain_of(income, scope))),
         Measure(Statistic.CENTRED_SUM, age, young, clamp_of(domain_of(age, scope))),
+        Measure(Statistic.QUANTILE_TREE, age, young, clamp_of(domain_of(age, scope))),
     )
     sets = (GroupingSet((0, 1)), GroupingSet((2,)), GroupingSet((1, 3)), GroupingSet((4,)), GroupingSet(()))
     return Plan(1, bytes(32), Aggregate(Scan("people"), keys, sets, measures))
@@ -152,7 +153,7 @@ def test_partials_of_parts_add_up_to_partials_of_the_whole(
     whole = sums(body, "whole")
     parts = [sums([x for x in body if hash_of(x) % 3 == n], f"part{n}") for n in range(3)]
     assert tuple(map(sum, zip(*parts, strict=True))) == whole
-    assert len(whole) == cells_of(plan.aggregate)
+    assert len(whole) == cells_of(plan.aggregate, scope_of(Scan("people"), catalogue))
     assert sum(map(bool, whole)) > 60
 
 
@@ -178,8 +179,8 @@ def test_one_person_moves_no_block_beyond_its_norm(
     plan = plan_of(catalogue)
     calibration = calibrate(plan, catalogue, Loss(10_000_000, 0), 1, 0)
     scope = scope_of(Scan("people"), catalogue)
-    bounds = tuple(grid_of(m, scope).bound_steps for m in plan.aggregate.measures)
-    norms = block_norms(plan.aggregate, bounds, stability_of(Scan("people"), catalogue))
+    squares = tuple(row_square(m, scope) for m in plan.aggregate.measures)
+    norms = block_norms(plan.aggregate, squares, stability_of(Scan("people"), catalogue))
     body = lines(60, seed=4)
     reached = [0.0] * len(plan.aggregate.measures)
     before = [x for x in body if not x.startswith("p3,")]
@@ -191,8 +192,8 @@ def test_one_person_moves_no_block_beyond_its_norm(
     without = sums(before, "without")
     for index, added in enumerate(EXTREME):
         moved = [a - b for a, b in zip(sums(before + added, str(index)), without, strict=True)]
-        for block in layout_of(plan.aggregate):
-            cells = moved[block.offset : block.offset + prod(block.shape)]
+        for block in layout_of(plan.aggregate, scope):
+            cells = moved[block.offset : block.offset + block.cells]
             allowed = norms[block.measure][block.grouping_set] * calibration.multipliers[block.measure] ** 2
             square = sum(c * c for c in cells)
             assert square <= allowed, (index, block)
@@ -219,7 +220,9 @@ def test_keys_are_placed_in_cell_order(source: DuckDBSource, tmp_path: Path) -> 
     plan = Plan(1, bytes(32), aggregate)
     calibration = replace(calibrate(plan, catalogue, Loss(10_000_000, 0), 1, 0), multipliers=(10,))
     cells = partials(plan, catalogue, calibration, tables, source)
-    by_both, by_sex = (cells[b.offset : b.offset + 12] for b in layout_of(aggregate))
+    by_both, by_sex = (
+        cells[b.offset : b.offset + 12] for b in layout_of(aggregate, scope_of(Scan("people"), catalogue))
+    )
     shown = {
         (r.value, s.value): by_both[i * 3 + j] // 10
         for i, r in enumerate(keys[0].values)
@@ -230,7 +233,7 @@ def test_keys_are_placed_in_cell_order(source: DuckDBSource, tmp_path: Path) -> 
     assert dict(zip((v.value for v in keys[1].values), by_sex, strict=False)) == {"F": 50, "M": 40, None: 20}
     shorter = replace(keys[0], values=keys[0].values[1:])
     fewer = replace(plan, aggregate=replace(aggregate, keys=(shorter, keys[1])))
-    calibration = replace(calibration, cells=cells_of(fewer.aggregate))
+    calibration = replace(calibration, cells=cells_of(fewer.aggregate, scope_of(Scan("people"), catalogue)))
     assert sum(partials(fewer, catalogue, calibration, tables, source)[:9]) == 50
 
 

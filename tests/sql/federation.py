@@ -84,8 +84,9 @@ class Federation:
     def found(cls, script: Script, nodes: int, folder: Path, worker: DuckDBSource) -> Federation:
         """The tables of a script, dealt over so many nodes and cut by a worker."""
         catalogue = hosted(load_catalogue(HERE / "catalogues" / f"{script.catalogue}.yaml"), nodes)
+        seats: dict[str, dict[str, int]] = {d.placement: {} for d in catalogue.datasets}
         shares = {
-            d.name: dealt(script.data.get(d.name, ""), d, script.deal.get(d.name, "persons"), nodes)
+            d.name: dealt(script.data.get(d.name, ""), d, script.deal.get(d.name, "persons"), nodes, seats[d.placement])
             for d in catalogue.datasets
         }
         tables = []
@@ -124,11 +125,10 @@ def hosted(catalogue: Catalogue, nodes: int) -> Catalogue:
     return replace(catalogue, datasets=tuple(changed))
 
 
-def dealt(text: str, dataset: Dataset, deal: str, nodes: int) -> list[str]:
-    """CSV text for each node: rows in turn, or whole persons in turn."""
+def dealt(text: str, dataset: Dataset, deal: str, nodes: int, seats: dict[str, int]) -> list[str]:
+    """CSV text for each node: rows in turn, or whole persons in turn; ``seats`` of all datasets of a placement."""
     lines = list(csv.reader(io.StringIO(text)))
     header = lines[0] if lines else [c.name for c in dataset.columns]
-    seats: dict[str, int] = {}
     shares: list[list[list[str]]] = [[header] for _ in range(nodes)]
     for index, row in enumerate(lines[1:]):
         person = row[header.index(dataset.person.column)]

@@ -17,6 +17,7 @@ from engine.trusted.calibrate import calibrate, grid_of
 from engine.trusted.domains import scope_of
 from engine.trusted.plan import Statistic
 from engine.trusted.records import Calibration
+from engine.trusted.wording import in_sql
 
 RELEASES = 400
 ALARM = 1e-6
@@ -29,8 +30,20 @@ CASES = {  # what is asked, and its true value for 1,000 rows of income 30,000 a
     "ROUND(100 * AVG(children) / 2, 3)": 50.0,
     "CASE WHEN COUNT(*) > 500 THEN SUM(children) ELSE 0 END": 1000.0,
     "SUM(children) * COUNT(*)": 1_000_000.0,
+    "STDDEV_POP(balance)": 1_000.0,
+    "VAR_SAMP(balance)": 1_000_000 * 1000 / 999,
+    "CORR(balance, birth_year)": 0.5,
+    "REGR_SLOPE(balance, birth_year)": 20.0,
 }
-VALUES = {"income": Fraction(30_000), "children": Fraction(1)}
+VALUES = {  # means: balance 100 with deviation 1,000, birth year 1975 with deviation 25, correlation 0.5
+    "income": Fraction(30_000),
+    "children": Fraction(1),
+    "balance": Fraction(100),
+    "birth_year": Fraction(1975),
+    "balance * balance": Fraction(1_010_000),
+    "(birth_year - 1955) * (birth_year - 1955)": Fraction(1025),
+    "(birth_year - 1955) * balance": Fraction(14_500),
+}
 
 
 def covered(figure: str, context: Context, shown: float) -> int:
@@ -42,7 +55,7 @@ def covered(figure: str, context: Context, shown: float) -> int:
     for measure, multiplier in zip(statement.plan.aggregate.measures, calibration.multipliers, strict=True):
         grid, value = grid_of(measure, scope), Fraction(1)
         if measure.statistic in (Statistic.SUM, Statistic.CENTRED_SUM):
-            value = (VALUES[measure.expression.name] - grid.centre) / grid.step
+            value = (VALUES[in_sql(measure.expression)] - grid.centre) / grid.step
         true.append(int(1000 * value * multiplier))
     told: Calibration = replace(calibration, node_sigma=round(calibration.node_sigma * shown))
     draw = np.random.default_rng(5)

@@ -4,6 +4,7 @@ import math
 import random
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from small_catalogue import call, catalogue_of, column, counted, plan_of, summed
 
 from engine.errors import Refused
 from engine.trusted.account import loss_for
-from engine.trusted.calibrate import block_norms, calibrate, cells_of, grid_of, layout_of
+from engine.trusted.calibrate import Tree, block_norms, calibrate, cells_of, grid_of, layout_of, row_square, tree_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import clamp_of, domain_of, scope_of
 from engine.trusted.plan import Measure, Plan, Scan, Statistic
@@ -32,6 +33,9 @@ MEASURES = (
     summed(column("age"), -3, 12),
     summed(column("ratio"), Fraction(1, 10), Fraction(7, 10)),
     summed(call("DIVIDE", column("income"), value(7)), 0, 285, centred=True),
+    replace(summed(column("income"), 0, 2000), statistic=Statistic.QUANTILE_TREE),
+    replace(summed(column("age"), -3, 12), statistic=Statistic.QUANTILE_TREE),
+    replace(summed(column("ratio"), Fraction(1, 10), Fraction(7, 10)), statistic=Statistic.QUANTILE_TREE),
 )
 
 
@@ -48,12 +52,17 @@ def steps_of(measure: Measure, x: Fraction | None, catalogue: Catalogue) -> int:
 
 def block_square(measure: Measure, rows: list[tuple[int, Fraction | None]], catalogue: Catalogue) -> int:
     """Squared L2 norm of one person's rows (group, value) in one block."""
-    cells: dict[int, int] = {}
+    scope = scope_of(Scan("people"), catalogue)
+    tree, grid = tree_of(measure, scope), grid_of(measure, scope)
+    cells: dict[tuple[int, int], int] = {}
     for group, x in rows:
-        if measure.statistic is Statistic.COUNT_PERSONS:
-            cells[group] = 1
-        else:
-            cells[group] = cells.get(group, 0) + steps_of(measure, x, catalogue)
+        added = {(group, 0): 1 if measure.statistic is Statistic.COUNT_PERSONS else steps_of(measure, x, catalogue)}
+        if tree and measure.clamp:
+            clamped = None if x is None else min(max(x, measure.clamp.lower), measure.clamp.upper)
+            steps = None if clamped is None else math.floor((clamped - grid.centre) / grid.step + Fraction(1, 2))
+            added = {} if steps is None else {(group, 1 + n): 1 for n in tree.path(steps // tree.width)}
+        for cell, count in added.items():
+            cells[cell] = 1 if measure.statistic is Statistic.COUNT_PERSONS else cells.get(cell, 0) + count
     return sum(c * c for c in cells.values())
 
 
@@ -67,8 +76,8 @@ def test_no_person_moves_a_block_beyond_its_declared_norm(
     catalogue = catalogue_of(rows=rows, groups=min(groups, rows))
     plan = plan_of(catalogue, measure, keys=("region",) if keyed else ())
     stability = stability_of(Scan("people"), catalogue)
-    grid = grid_of(measure, scope_of(Scan("people"), catalogue))
-    (declared,) = block_norms(plan.aggregate, (grid.bound_steps,), stability)
+    square = row_square(measure, scope_of(Scan("people"), catalogue))
+    (declared,) = block_norms(plan.aggregate, (square,), stability)
     ends = (Fraction(-(10**6)), Fraction(0), Fraction(10**6), None)
     worst = 0
     for trial in range(60):
@@ -105,8 +114,9 @@ def test_calibration_keeps_every_promise(
     found = calibrate(plan, catalogue, loss, n_min, 0)
     assert found == calibrate(plan, catalogue, loss, n_min, 0)
     scope = scope_of(Scan("people"), catalogue)
-    bounds = tuple(grid_of(m, scope).bound_steps for m in measures)
-    norms = block_norms(plan.aggregate, bounds, stability_of(Scan("people"), catalogue))
+    norms = block_norms(
+        plan.aggregate, tuple(row_square(m, scope) for m in measures), stability_of(Scan("people"), catalogue)
+    )
     squares = [max(n) * m * m for n, m in zip(norms, found.multipliers, strict=True)]
     assert min(squares) >= 0.979 * max(squares)  # L2 within 1 % of the largest, or above it by 1 %
     distance = overlap**2 * sum(m * m * n for m, sets in zip(found.multipliers, norms, strict=True) for n in sets)
@@ -115,7 +125,7 @@ def test_calibration_keeps_every_promise(
     assert found.node_sigma >= 64
     exact = math.sqrt(distance * 1e9 / (2 * loss.rho_billionths) / n_min)
     assert found.node_sigma <= 1.01 * exact
-    assert found.cells == cells_of(plan.aggregate)
+    assert found.cells == cells_of(plan.aggregate, scope)
 
 
 @pytest.mark.parametrize("nodes", [2, 5, 20])
@@ -173,8 +183,6 @@ def test_refusals() -> None:
     crowded = catalogue_of(rows=1000, persons=10**15, most=10**16, hosts=10)
     with pytest.raises(Refused, match="SQL_TOO_LARGE"):
         _calibrated(crowded, summed(column("income"), 0, 2000))
-    with pytest.raises(Refused, match="POLICY_NOT_SUPPORTED"):
-        _calibrated(catalogue, replace(summed(column("income"), 0, 1), statistic=Statistic.QUANTILE_TREE))
 
 
 def test_headroom_gives_way_to_coarser_shares_before_it_refuses() -> None:
@@ -204,11 +212,42 @@ def test_grids() -> None:
 
 def test_layout_is_set_by_set_then_measure_by_measure() -> None:
     plan: Plan = plan_of(catalogue_of(), counted(), summed(column("age"), 0, 3), keys=("region", "flag"), total=True)
-    blocks = layout_of(plan.aggregate)
+    blocks = layout_of(plan.aggregate, scope_of(Scan("people"), catalogue_of()))
     assert [(b.grouping_set, b.measure, b.offset, b.shape) for b in blocks] == [
         (0, 0, 0, (4, 3)),
         (0, 1, 12, (4, 3)),
         (1, 0, 24, ()),
         (1, 1, 25, ()),
     ]
-    assert cells_of(plan.aggregate) == 26
+    assert cells_of(plan.aggregate, scope_of(Scan("people"), catalogue_of())) == 26
+
+
+def test_trees_have_a_leaf_a_step_or_4096_leaves() -> None:
+    scope = scope_of(Scan("people"), catalogue_of())
+
+    def tree(name: str, lower: int, upper: int) -> tuple[int, int, int]:
+        found = tree_of(replace(summed(column(name), lower, upper), statistic=Statistic.QUANTILE_TREE), scope)
+        assert found is not None
+        return found.branching, found.depth, found.width
+
+    assert tree("age", -3, 12) == (4, 2, 1)
+    assert tree("income", 0, 2000) == (4, 6, 49)
+    assert tree("income", 0, 0) == (2, 1, 1)
+    assert tree("ratio", 0, 1)[:2] == (4, 6)
+    assert tree_of(counted(), scope) is None
+
+
+@FEW
+@given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 4095))
+def test_a_leaf_lies_below_one_node_of_each_layer(branching: int, depth: int, leaf: int) -> None:
+    tree = Tree(branching, depth, 1)
+    leaf %= tree.leaves
+    path = tree.path(leaf)
+    starts = [sum(branching**j for j in range(1, i)) for i in range(1, depth + 2)]
+    assert len(path) == depth
+    assert all(starts[i] <= node < starts[i + 1] for i, node in enumerate(path))
+    assert path[-1] - starts[depth - 1] == leaf
+    assert starts[depth] == tree.nodes
+    for above, below in pairwise(path):
+        layer = path.index(above)
+        assert (below - starts[layer + 1]) // branching == above - starts[layer]

@@ -16,12 +16,17 @@ from engine.trusted.plan import (
     Call,
     Clamp,
     Expression,
+    Feature,
     Filter,
     Function,
     GroupingSet,
+    JoinKind,
     Key,
     Literal,
     NamedExpression,
+    PersonAggregate,
+    PersonFeature,
+    PersonJoin,
     Plan,
     PrivateJoin,
     Project,
@@ -164,6 +169,53 @@ def test_a_change_of_the_plan_changes_the_text() -> None:
     pages = {english(replace(plan, aggregate=a), CATALOGUE) for a in (aggregate, *others)}
     statements = {normalised_sql(replace(plan, aggregate=a), CATALOGUE) for a in (aggregate, *others)}
     assert len(pages) == len(statements) == len(others) + 1
+
+
+def joined_plan(
+    kind: JoinKind = JoinKind.LEFT, feature: Feature = Feature.SUM, where: Expression | None = None, of: str = "visits"
+) -> Plan:
+    """Persons with their total visits, joined to their other rows."""
+    made = (NamedExpression("decade", column("visits")),)
+    totals = PersonAggregate(Scan("people"), (PersonFeature("total", feature, column(of), where),))
+    relation = PersonJoin(kind, Project(Scan("people"), made), Filter(totals, call("IS_NULL", column("total"))))
+    plan = plan_of(CATALOGUE, counted(Statistic.COUNT_PERSONS), keys=())
+    return replace(plan, aggregate=replace(plan.aggregate, input=relation))
+
+
+def test_features_and_joins_read_well() -> None:
+    plan = joined_plan(where=call("EQUAL", column("region"), value("N")))
+    verify_plan(plan, CATALOGUE, RULES)
+    assert english(plan, CATALOGUE).splitlines()[:8] == [
+        "Rows of: people (Residents), held by node-0, node-1.",
+        "Computed: decade = visits.",
+        "Only these columns go on: decade.",
+        "Joined with all rows of the same person, or with missing values if there are none, from:",
+        "  Rows of: people (Residents), held by node-0, node-1.",
+        "  Put together: one row a person.",
+        "  For each person: total = the sum of visits, only rows where region is 'N'.",
+        "  Only rows where: total is missing.",
+    ]
+    import duckdb
+
+    with duckdb.connect() as connection:
+        rows = "SELECT 'p' || (i % 3) AS person_id, 'N' AS region, i AS visits FROM range(9) AS r(i)"
+        connection.execute(f"CREATE TABLE people AS {rows}")
+        for kind, persons in ((JoinKind.LEFT, 3), (JoinKind.INNER, 0), (JoinKind.SEMI, 0), (JoinKind.ANTI, 3)):
+            text = normalised_sql(joined_plan(kind, where=call("EQUAL", column("region"), value("N"))), CATALOGUE)
+            assert connection.execute(text).fetchall() == [(persons,)]
+
+
+def test_a_change_of_a_join_or_feature_changes_the_text() -> None:
+    where = call("EQUAL", column("region"), value("N"))
+    plans = [joined_plan(kind) for kind in JoinKind]
+    plans += [joined_plan(feature=f) for f in list(Feature)[3:6]] + [joined_plan(feature=Feature.ANY_TRUE, of="flag")]
+    plans += [joined_plan(where=where), joined_plan(of="age")]
+    sides = joined_plan().aggregate.input
+    assert isinstance(sides, PersonJoin)
+    swapped = replace(sides, left=sides.right, right=sides.left)
+    plans.append(replace(plans[0], aggregate=replace(plans[0].aggregate, input=swapped)))
+    assert len({english(p, CATALOGUE) for p in plans}) == len(plans)
+    assert len({normalised_sql(p, CATALOGUE) for p in plans}) == len(plans)
 
 
 def test_long_key_lists_are_shortened_and_sets_named() -> None:

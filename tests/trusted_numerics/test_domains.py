@@ -26,10 +26,12 @@ from engine.trusted.plan import (
     Expression,
     Filter,
     Function,
+    JoinKind,
     Literal,
     LiteralValue,
     NamedExpression,
-    PersonAggregate,
+    PersonJoin,
+    PrivateJoin,
     Project,
     Scan,
     Type,
@@ -393,7 +395,8 @@ def test_scopes() -> None:
         (Filter(scan, AGE), "SQL_TYPE_MISMATCH"),
         (Project(scan, (NamedExpression("a", AGE), NamedExpression("a", AGE))), "POLICY_PLAN_INVALID"),
         (Project(scan, (NamedExpression("p", column("person_id")),)), "POLICY_PLAN_INVALID"),
-        (PersonAggregate(scan, ()), "POLICY_NOT_SUPPORTED"),
+        (PersonJoin(JoinKind.INNER, scan, scan), "POLICY_PLAN_INVALID"),
+        (PrivateJoin(scan, scan), "POLICY_NOT_SUPPORTED"),
     ):
         with pytest.raises(Refused, match=code):
             scope_of(relation, CATALOGUE)
