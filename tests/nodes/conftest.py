@@ -217,7 +217,9 @@ class Federation:
 
     def __post_init__(self) -> None:
         source = CountedRandomness("keys")
-        self.keys = {n: Keys(SigningKey.generate(n, source), SealingKey.generate(source)) for n in MEMBERS}
+        self.keys = {
+            n: Keys(SigningKey.from_raw(n, source.bytes(32)), SealingKey.from_raw(source.bytes(32))) for n in MEMBERS
+        }
         self._assemble()
 
     def adopt(self, rules: Rules | None = None, agreement: Agreement | None = None) -> None:

@@ -216,7 +216,7 @@ def test_no_secret_or_row_value_reaches_the_log(
     assert '"event": "done"' in printed
     assert '"kind": "RuntimeError"' in printed
     assert '"code": "POLICY_WIRE_INVALID"' in printed
-    secrets = [k.raw for k in (running.keys["north"].signing, running.keys["north"].sealing)]
+    secrets = [k._key.private_bytes_raw() for k in (running.keys["north"].signing, running.keys["north"].sealing)]
     for secret in (str(canary), *(s.hex() for s in secrets), *(repr(s) for s in secrets)):
         assert secret not in printed
 
