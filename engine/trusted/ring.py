@@ -24,11 +24,6 @@ def from_integers(values: Sequence[int]) -> Vector:
     return np.array([value % MODULUS for value in values], dtype=np.uint64)
 
 
-def from_signed(values: npt.NDArray[np.int64]) -> Vector:
-    """int64 draws as ring elements."""
-    return np.ascontiguousarray(values, dtype=np.int64).view(np.uint64)
-
-
 def to_signed(vector: Vector) -> tuple[int, ...]:
     """The representatives in [-2^63, 2^63), as Python integers."""
     return tuple(vector.view(np.int64).tolist())

@@ -119,9 +119,6 @@ class StandingClock:
     def monotonic_ms(self) -> float:
         return 1_000.0
 
-    def sleep_ms(self, ms: float) -> None:
-        raise AssertionError("the spine does not sleep")
-
 
 class Counted:
     """Bytes from a seed, with a count of those drawn."""

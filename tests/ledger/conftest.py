@@ -35,9 +35,6 @@ class FakeClock:
     def monotonic_ms(self) -> float:
         return float(self.now)
 
-    def sleep_ms(self, ms: float) -> None:
-        self.now += int(ms)
-
 
 def round_id(number: int | str) -> bytes:
     return sha256(f"round {number}".encode()).digest()

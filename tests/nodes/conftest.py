@@ -78,9 +78,6 @@ class FixedClock:
     def monotonic_ms(self) -> float:
         return self.monotonic
 
-    def sleep_ms(self, ms: float) -> None:
-        self.forward(ms)
-
     def forward(self, ms: float) -> None:
         self.wall += int(ms)
         self.monotonic += ms
@@ -97,9 +94,6 @@ class RunningClock:
 
     def monotonic_ms(self) -> float:
         return (time.monotonic() - self.start) * 1e3
-
-    def sleep_ms(self, ms: float) -> None:
-        time.sleep(ms / 1e3)
 
 
 @dataclass

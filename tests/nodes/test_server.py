@@ -289,6 +289,3 @@ class SystemClockNow:
 
     def monotonic_ms(self) -> float:
         return time.monotonic_ns() / 1e6
-
-    def sleep_ms(self, ms: float) -> None:
-        time.sleep(ms / 1e3)
