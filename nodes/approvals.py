@@ -10,6 +10,7 @@ Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_n
 from __future__ import annotations
 
 from engine.errors import require
+from engine.trusted.account import within
 from engine.trusted.plan import Plan
 from engine.trusted.records import Agreement, Decision
 from engine.trusted.sign import open_approval, require_in_force
@@ -36,9 +37,7 @@ def check_agreement(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> Agree
         require(not beyond, "POLICY_COLUMN_OUT_OF_SCOPE", name=f"{dataset}: {beyond}")
     for operation in operations_used(plan):
         require(operation in agreement.operations, "POLICY_OPERATION_OUT_OF_SCOPE", name=operation.name.lower())
-    loss, most = request.loss, agreement.per_plan
-    within = loss.rho_billionths <= most.rho_billionths and loss.delta_quintillionths <= most.delta_quintillionths
-    require(within, "POLICY_PRICE_ABOVE_AGREEMENT")
+    require(within(request.loss, agreement.per_plan), "POLICY_PRICE_ABOVE_AGREEMENT")
     return agreement
 
 

@@ -77,6 +77,11 @@ def add_loss(a: Loss, b: Loss) -> Loss:
     return Loss(a.rho_billionths + b.rho_billionths, a.delta_quintillionths + b.delta_quintillionths)
 
 
+def within(loss: Loss, cap: Loss) -> bool:
+    """Whether neither part is above that of ``cap``."""
+    return loss.rho_billionths <= cap.rho_billionths and loss.delta_quintillionths <= cap.delta_quintillionths
+
+
 def times(loss: Loss, count: int) -> Loss:
     return Loss(loss.rho_billionths * count, loss.delta_quintillionths * count)
 
