@@ -23,7 +23,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -34,6 +34,7 @@ from engine.trusted.records import FederationManifest, JournalHead, Role, RootKe
 from engine.trusted.seal import SealingKey
 from engine.trusted.sign import Roster, SigningKey, open_manifest
 
+_Record = TypeVar("_Record")
 ROLES = ("root", *(role.name.lower() for role in Role))
 
 
@@ -114,7 +115,7 @@ class Home:
             raise self._broken("root.keys") from None
 
     def manifest_record(self) -> SignedRecord:
-        return self._record("federation.manifest")
+        return self._decode("federation.manifest", SignedRecord)
 
     def manifest(self) -> FederationManifest:
         """The installed manifest, verified against the pinned roots; its currency is the caller's to check."""
@@ -133,27 +134,21 @@ class Home:
     def agreements(self) -> tuple[SignedRecord, ...]:
         """The stored agreements, as signed; not yet verified."""
         files = sorted((self.path / "agreements").glob("*.agreement"))
-        return tuple(self._record(f"agreements/{file.name}") for file in files)
+        return tuple(self._decode(f"agreements/{file.name}", SignedRecord) for file in files)
 
     def binding(self) -> NodeBinding:
-        binding: NodeBinding = self._decode("node.binding", NodeBinding)
-        return binding
+        return self._decode("node.binding", NodeBinding)
 
     def seen_head(self) -> JournalHead | None:
         """The head written down last; None in a home whose ledger has never been opened."""
-        there = (self.path / "journal/head").exists()
-        head: JournalHead | None = self._decode("journal/head", JournalHead) if there else None
-        return head
+        return self._decode("journal/head", JournalHead) if (self.path / "journal/head").exists() else None
 
-    def _record(self, name: str) -> SignedRecord:
-        record: SignedRecord = self._decode(name, SignedRecord)
-        return record
-
-    def _decode(self, name: str, kind: type) -> Any:
+    def _decode(self, name: str, kind: type[_Record]) -> _Record:
         try:
-            return wire.decode(kind, self._read(name))
+            record: _Record = wire.decode(kind, self._read(name))
         except Refused:
             raise self._broken(name) from None
+        return record
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
@@ -173,8 +168,7 @@ class Home:
     def _secret(self, name: str) -> bytes:
         """The bytes of a file that its owner alone may touch; the rights are those of the file that is read."""
         body, mode = self._read_with_mode(name)
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise BadFile("FILE_HOME_KEY_OPEN", path=str(self.path / name))
+        require(not mode & (stat.S_IRWXG | stat.S_IRWXO), "FILE_HOME_KEY_OPEN", path=str(self.path / name))
         return body
 
     def _read(self, name: str) -> bytes:
