@@ -9,7 +9,7 @@ Checked by: tests/nodes/test_config.py::test_an_agreement_that_is_not_signed_by_
 
 from __future__ import annotations
 
-from engine.errors import BadFile, Refused, require
+from engine.errors import Refused, require
 from engine.trusted.clock import Clock
 from engine.trusted.home import Home
 from engine.trusted.noise import ProductionSampler
@@ -33,8 +33,7 @@ def take_seat(home: Home, clock: Clock, randomness: Randomness) -> Seat:
         ("sign", keys.signing.public, member.signing_key),
         ("seal", keys.sealing.public, member.sealing_key),
     ):
-        if own != known:
-            raise BadFile("FILE_HOME_KEY_FOREIGN", path=str(home.path / "keys" / f"{name}.key"))
+        require(own == known, "FILE_HOME_KEY_FOREIGN", path=str(home.path / f"keys/{name}.key"))
     require(home.state_path.exists() or not any(home.path.glob("snapshots/*.json")), "NODE_JOURNAL_DAMAGED")
     ledger = Ledger.open(home.state_path, home.name, clock, roster.manifest.rules.caps, home.seen_head())
     seat = Seat(home.name, roster, _agreements(home, roster, ledger), ledger, clock, randomness, keys)

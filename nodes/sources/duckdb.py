@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
-from engine.errors import Unavailable
+from engine.errors import Unavailable, require
 from nodes.sources import Limits, Row
 from nodes.sources.dialect import DUCKDB
 from nodes.sources.frames import read_frame, write_frame
@@ -79,8 +79,7 @@ class DuckDBSource:
     def select(self, databases: Mapping[str, Path], queries: Sequence[str], most_rows: int) -> list[list[Row]]:
         request = {"select": {"queries": list(queries), "most_rows": most_rows}}
         answer = self._ask(request, self._opening(read={name: str(path) for name, path in databases.items()}))
-        if "rows" not in answer:
-            raise Unavailable("NODE_SOURCE_FAILED", internal="a query failed")
+        require("rows" in answer, "NODE_SOURCE_FAILED", internal="a query failed")
         rows: list[list[Row]] = answer["rows"]
         return rows
 

@@ -102,11 +102,8 @@ def run(
 
 def cut(body: dict[str, Any]) -> dict[str, Any]:
     """Runs the statements that fill a snapshot, and leaves it as one closed file."""
-    connection = engine(**body["engine"])
-    try:
+    with engine(**body["engine"]) as connection:
         return run(connection, body["statements"], 1)
-    finally:
-        connection.close()
 
 
 def columns_of(path: str) -> list[tuple[str, str]]:
@@ -115,11 +112,8 @@ def columns_of(path: str) -> list[tuple[str, str]]:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             names = next(csv.reader(file), [])
         return [(name or f"column{position}", "VARCHAR") for position, name in enumerate(names)]
-    connection = engine(1, 256, read={}, write={}, files=[path], spill="")
-    try:
+    with engine(1, 256, read={}, write={}, files=[path], spill="") as connection:
         rows = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({text_literal(path)})").fetchall()  # noqa: S608
-    finally:
-        connection.close()
     return [(name, kind) for name, kind, *_ in rows]
 
 
