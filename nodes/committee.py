@@ -83,7 +83,7 @@ def help_answer(ask: messages.AskAnswer, held: Remembered, seat: Seat) -> Answer
     _check_survivors(survivors, round_)
     seeds = [_open_seed(share, round_, seat) for share in shares]
     entry = entry_about(round_, records.JournalKind.ANSWERED_AS_HELPER, survivors)
-    seat.ledger.mark_answered(round_.id, round_.request, entry, run=round_.manifest.run)
+    seat.ledger.mark_answered(round_.request, entry, run=round_.manifest.run)
     total = np.zeros(round_.manifest.calibration.cells + 1, dtype=np.uint64)
     for node, seed in zip(survivors, seeds, strict=True):
         mask.add_mask(total, seed, round_.id, node)
