@@ -122,10 +122,10 @@ class DuckDBSource:
 
     def _take(self, opening: dict[str, Any] | None) -> Child:
         with self._lock:
-            alive = [c for c in self._idle if c.process.poll() is None]
-            for child in sorted(alive, key=lambda c: c.opened != opening)[:1]:
-                self._idle = [c for c in alive if c is not child]
-                return child
+            self._idle = [c for c in self._idle if c.process.poll() is None]
+            self._idle.sort(key=lambda c: c.opened == opening)
+            if self._idle:
+                return self._idle.pop()
         return Child()
 
     def _give(self, child: Child) -> None:
