@@ -18,6 +18,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import product
 from math import prod
 from typing import NamedTuple
@@ -165,20 +166,16 @@ def _part(use: Use) -> Domain:
     return use.result(INTEGER, (Fraction(1), Fraction(_PARTS[use.function])), step=Fraction(1))
 
 
-def _year(use: Use) -> Domain:
-    return use.result(INTEGER, _range(use, lambda n: dates.day_of(n).year), step=Fraction(1))
+def _year(number: Fraction) -> int:
+    return dates.day_of(number).year
 
 
-_COUNTERS: dict[Function, Callable[[Fraction], int]] = {
-    F.DAYS_BETWEEN: int,
-    F.MONTHS_BETWEEN: lambda n: dates.months(dates.day_of(n)),
-    F.YEARS_BETWEEN: lambda n: dates.day_of(n).year,
-}
+def _month(number: Fraction) -> int:
+    return dates.months(dates.day_of(number))
 
 
-def _between(use: Use) -> Domain:
-    number = _COUNTERS[use.function]
-    return use.result(INTEGER, _range(use, lambda a, b: number(b) - number(a)), step=Fraction(1))
+def _count(use: Use, operation: Callable[..., int]) -> Domain:
+    return use.result(INTEGER, _range(use, operation), step=Fraction(1))
 
 
 def _add_days(use: Use) -> Domain:
@@ -192,14 +189,6 @@ def _alphanumeric(text: str) -> str:
     return "".join(c for c in text if c.isascii() and c.isalnum())
 
 
-_TEXT: dict[Function, Callable[[str], str]] = {
-    F.UPPER: str.upper,
-    F.LOWER: str.lower,
-    F.TRIM: lambda text: text.strip(" "),
-    F.ALPHANUMERIC: _alphanumeric,
-}
-
-
 def _image(use: Use, change: Callable[..., str]) -> Domain:
     """A text function over the values its arguments may have."""
     sets = [d.values for d in use.domains if d.values is not None]
@@ -209,14 +198,6 @@ def _image(use: Use, change: Callable[..., str]) -> Domain:
         if all(t.isascii() for held in texts for t in held):
             values = tuple(dict.fromkeys(change(*combination) for combination in product(*texts)))
     return use.result(TEXT, values=values)
-
-
-def _text(use: Use) -> Domain:
-    return _image(use, _TEXT[use.function])
-
-
-def _concat(use: Use) -> Domain:
-    return _image(use, lambda *parts: "".join(parts))
 
 
 def _substring(use: Use) -> Domain:
@@ -277,12 +258,17 @@ TABLE: dict[Function, Row] = {
     F.CAST_DATE: Row((_DATE | _TEXTS,), 1, 1, _cast_date),
     F.CAST_BOOLEAN: Row((_BOOL | _INT | _TEXTS,), 1, 1, _cast_boolean),
     **dict.fromkeys(dates.GRAINS, Row((_DATE,), 1, 1, _truncate)),
-    F.YEAR: Row((_DATE,), 1, 1, _year),
+    F.YEAR: Row((_DATE,), 1, 1, partial(_count, operation=_year)),
     **dict.fromkeys(_PARTS, Row((_DATE,), 1, 1, _part)),
-    **dict.fromkeys(_COUNTERS, Row((_DATE,), 2, 2, _between)),
+    F.DAYS_BETWEEN: Row((_DATE,), 2, 2, partial(_count, operation=lambda a, b: int(b - a))),
+    F.MONTHS_BETWEEN: Row((_DATE,), 2, 2, partial(_count, operation=lambda a, b: _month(b) - _month(a))),
+    F.YEARS_BETWEEN: Row((_DATE,), 2, 2, partial(_count, operation=lambda a, b: _year(b) - _year(a))),
     F.ADD_DAYS: Row((_DATE, _INT), 2, 2, _add_days),
-    **dict.fromkeys(_TEXT, Row((_TEXTS,), 1, 1, _text)),
+    F.UPPER: Row((_TEXTS,), 1, 1, partial(_image, change=str.upper)),
+    F.LOWER: Row((_TEXTS,), 1, 1, partial(_image, change=str.lower)),
+    F.TRIM: Row((_TEXTS,), 1, 1, partial(_image, change=lambda text: text.strip(" "))),
+    F.ALPHANUMERIC: Row((_TEXTS,), 1, 1, partial(_image, change=_alphanumeric)),
     F.LENGTH: Row((_TEXTS,), 1, 1, _length),
     F.SUBSTRING: Row((_TEXTS, _INT), 3, 3, _substring),
-    F.CONCAT: Row((_TEXTS,), 2, _MANY, _concat),
+    F.CONCAT: Row((_TEXTS,), 2, _MANY, partial(_image, change=lambda *parts: "".join(parts))),
 }
