@@ -103,9 +103,6 @@ class Roster:
         require(name in self._members, "POLICY_UNKNOWN_MEMBER", name=name)
         return self._members[name]
 
-    def with_role(self, role: Role) -> tuple[Member, ...]:
-        return tuple(m for m in self.manifest.members if role in m.roles)
-
     def require(self, name: str, role: Role) -> Member:
         """The member of that name if it has the role; else Refused POLICY_UNKNOWN_MEMBER."""
         member = self.member(name)
