@@ -12,9 +12,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import astuple
 from hashlib import sha256
 
-from engine.errors import Refused
+from engine.errors import require
+from engine.trusted.account import add_loss, within
 from engine.trusted.records import AccountCap, AccountScope, Loss
 
 DAY_MS = 86_400_000
@@ -33,37 +35,26 @@ def spend(db: sqlite3.Connection, account: Account, caps: Sequence[AccountCap], 
 
     Raises Refused BUDGET_EXHAUSTED (facts: scope, name), and BUDGET_NO_CAP for an identifier that no cap names.
     """
-    if account[0] is AccountScope.IDENTIFIER and not _caps_of(account, caps):
-        raise Refused("BUDGET_NO_CAP", name=account[1])
-    for (days, period), limit in _limits(account, caps, now).items():
-        spent, _ = _row(db, account, days, period) or (Loss(0, 0), limit)
-        total = Loss(spent.rho_billionths + loss.rho_billionths, spent.delta_quintillionths + loss.delta_quintillionths)
-        require_within(total, limit, account[0].name.lower(), account[1])
-        db.execute(
-            "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (account[0].value, account[1], days, period, *_pair(total), *_pair(limit)),
-        )
+    scope, name = account
+    require(scope is not AccountScope.IDENTIFIER or bool(_caps_of(account, caps)), "BUDGET_NO_CAP", name=name)
+    spent = "SELECT rho, delta FROM accounts WHERE scope = ? AND name = ? AND period_days = ? AND period = ?"
+    for period, limit in _limits(account, caps, now).items():
+        key = (scope.value, name, *period)
+        total = add_loss(Loss(*(db.execute(spent, key).fetchone() or (0, 0))), loss)
+        require_within(total, limit, scope.name.lower(), name)
+        row = (*key, *astuple(total), *astuple(limit))
+        db.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def require_within(loss: Loss, cap: Loss, scope: str, name: str) -> None:
     """Raises Refused BUDGET_EXHAUSTED if ``loss`` is above ``cap`` in rho or in delta."""
-    if loss.rho_billionths > cap.rho_billionths or loss.delta_quintillionths > cap.delta_quintillionths:
-        raise Refused("BUDGET_EXHAUSTED", scope=scope, name=name)
+    require(within(loss, cap), "BUDGET_EXHAUSTED", scope=scope, name=name)
 
 
 def totals_digest(db: sqlite3.Connection) -> bytes:
     """SHA-256 of one JSON line a lifetime account: [scope, name, rho, delta], in order."""
     totals = "SELECT scope, name, rho, delta FROM accounts WHERE period_days = 0 ORDER BY scope, name"
     return sha256(b"".join(json.dumps(row).encode() + b"\n" for row in db.execute(totals))).digest()
-
-
-def _row(db: sqlite3.Connection, account: Account, days: int, period: int) -> tuple[Loss, Loss] | None:
-    row = db.execute(
-        "SELECT rho, delta, rho_cap, delta_cap FROM accounts"
-        " WHERE scope = ? AND name = ? AND period_days = ? AND period = ?",
-        (account[0].value, account[1], days, period),
-    ).fetchone()
-    return (Loss(row[0], row[1]), Loss(row[2], row[3])) if row else None
 
 
 def _caps_of(account: Account, caps: Sequence[AccountCap]) -> list[AccountCap]:
@@ -79,10 +70,6 @@ def _limits(account: Account, caps: Sequence[AccountCap], now: int) -> dict[tupl
             key = (cap.period_days, now // (cap.period_days * DAY_MS))
             limits[key] = _least(limits.get(key, NO_LIMIT), cap.period)
     return limits
-
-
-def _pair(loss: Loss) -> tuple[int, int]:
-    return loss.rho_billionths, loss.delta_quintillionths
 
 
 def _least(a: Loss, b: Loss) -> Loss:

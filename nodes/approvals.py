@@ -10,10 +10,9 @@ Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_n
 from __future__ import annotations
 
 from engine.errors import require
+from engine.trusted import account, sign, verify
 from engine.trusted.plan import Plan
 from engine.trusted.records import Agreement, Decision
-from engine.trusted.sign import open_approval, require_in_force
-from engine.trusted.verify import columns_read, operations_used
 from nodes.manifest import Round, Seat
 
 
@@ -27,18 +26,16 @@ def check_agreement(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> Agree
     request = round_.request
     require(request.agreement_digest in seat.agreements, "POLICY_AGREEMENT_UNKNOWN")
     agreement = seat.agreements[request.agreement_digest]
-    require_in_force(agreement, now_ms)
+    sign.require_in_force(agreement, now_ms)
     require(request.analyst in agreement.analysts, "POLICY_ANALYST_NOT_NAMED", name=request.analyst)
     scope = {s.dataset: frozenset(s.columns) for s in agreement.scope}
-    for dataset, columns in sorted(columns_read(plan, seat.catalogue).items()):
+    for dataset, columns in sorted(verify.columns_read(plan, seat.catalogue).items()):
         require(dataset in scope, "POLICY_DATASET_OUT_OF_SCOPE", name=dataset)
         beyond = ", ".join(sorted(columns - scope[dataset]))
         require(not beyond, "POLICY_COLUMN_OUT_OF_SCOPE", name=f"{dataset}: {beyond}")
-    for operation in operations_used(plan):
+    for operation in verify.operations_used(plan):
         require(operation in agreement.operations, "POLICY_OPERATION_OUT_OF_SCOPE", name=operation.name.lower())
-    loss, most = request.loss, agreement.per_plan
-    within = loss.rho_billionths <= most.rho_billionths and loss.delta_quintillionths <= most.delta_quintillionths
-    require(within, "POLICY_PRICE_ABOVE_AGREEMENT")
+    require(account.within(request.loss, agreement.per_plan), "POLICY_PRICE_ABOVE_AGREEMENT")
     return agreement
 
 
@@ -50,7 +47,7 @@ def check_approvals(round_: Round, now_ms: int, seat: Seat) -> None:
     Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
     """
     for record in round_.manifest.approvals:
-        approval = open_approval(record, seat.roster)
+        approval = sign.open_approval(record, seat.roster)
         require(approval.request_digest == round_.request_digest, "APPROVAL_OTHER_REQUEST", name=approval.guardian)
         require(now_ms < approval.expires_ms, "APPROVAL_EXPIRED", name=approval.guardian)
         require(approval.decision is Decision.APPROVED, "APPROVAL_REFUSED", name=approval.guardian)

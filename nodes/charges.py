@@ -41,8 +41,7 @@ def charge(round_: Round, plan: Plan, agreement: Agreement, seat: Seat) -> None:
     accounts = [(AccountScope.IDENTIFIER, d.person.identifier) for d in datasets]
     accounts += [(AccountScope.DATASET, d.name) for d in datasets]
     entry = entry_about(round_, JournalKind.CHARGED)
-    run = round_.manifest.run
-    seat.ledger.charge(round_.id, round_.request, agreement, accounts, round_.request.loss, entry, run=run)
+    seat.ledger.charge(round_.request, agreement, accounts, entry, run=round_.manifest.run)
 
 
 @contextmanager

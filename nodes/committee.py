@@ -15,12 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.errors import require
-from engine.trusted import records, ring
-from engine.trusted.mask import SEED_BYTES, add_mask, answer_info, seed_info
-from engine.trusted.messages import AnswerSet, AskAnswer, AskReady
-from engine.trusted.seal import seal
-from engine.trusted.sign import open_share, require_in_force, sign_head, signed
-from engine.trusted.wire import digest, encode
+from engine.trusted import mask, messages, records, ring, seal, sign, wire
 from nodes import manifest
 from nodes.approvals import check_agreement, check_approvals
 from nodes.charges import entry_about
@@ -41,15 +36,15 @@ class Answer:
     """The masks' sum, sealed to the analyst, and the record that vouches for it."""
 
     sealed: bytes
-    answer: AnswerSet
+    answer: messages.AnswerSet
 
 
-def ready(ask: AskReady, seat: Seat) -> records.SignedRecord:
+def ready(ask: messages.AskReady, seat: Seat) -> records.SignedRecord:
     """The signed word that this helper would answer now, with its own head. (No heads of others are held yet.)"""
     seat.roster.require(seat.name, records.Role.HELPER)
     head, now = seat.ledger.head(), seat.clock.now_ms()
     record = records.Ready(records.RECORD_VERSION, ask.request_digest, seat.name, now, head, ())
-    return signed(records.RecordKind.READY, encode(record), seat.keys.signing)
+    return sign.signed(records.RecordKind.READY, wire.encode(record), seat.keys.signing)
 
 
 def remember(arrival: Arrival, seat: Seat) -> Remembered:
@@ -70,7 +65,7 @@ def remember(arrival: Arrival, seat: Seat) -> Remembered:
     return Remembered(round_, agreement)
 
 
-def help_answer(ask: AskAnswer, held: Remembered, seat: Seat) -> Answer:
+def help_answer(ask: messages.AskAnswer, held: Remembered, seat: Seat) -> Answer:
     """The sum of the survivors' masks, sealed to the analyst; once for each round.
 
     Claim: after a crash, when asked again, or after the round's deadline, nothing more is said about the round.
@@ -82,21 +77,21 @@ def help_answer(ask: AskAnswer, held: Remembered, seat: Seat) -> Answer:
     now = seat.clock.now_ms()
     require(now < round_.request.expires_ms, "POLICY_REQUEST_EXPIRED")
     require(now < round_.manifest.deadline_ms, "ROUND_LATE")
-    require_in_force(held.agreement, now)
-    shares = tuple(open_share(record, seat.roster) for record in ask.shares)
+    sign.require_in_force(held.agreement, now)
+    shares = tuple(sign.open_share(record, seat.roster) for record in ask.shares)
     survivors = tuple(share.node for share in shares)
     _check_survivors(survivors, round_)
     seeds = [_open_seed(share, round_, seat) for share in shares]
     entry = entry_about(round_, records.JournalKind.ANSWERED_AS_HELPER, survivors)
-    seat.ledger.mark_answered(round_.id, round_.request, entry, run=round_.manifest.run)
+    seat.ledger.mark_answered(round_.request, entry, run=round_.manifest.run)
     total = np.zeros(round_.manifest.calibration.cells + 1, dtype=np.uint64)
     for node, seed in zip(survivors, seeds, strict=True):
-        add_mask(total, seed, round_.id, node)
-    sealed = seal(ring.to_bytes(total), round_.request.sealing_key, answer_info(round_.id, seat.name))
-    head = sign_head(seat.ledger.head(), seat.keys.signing)
-    record = records.HelperAnswer(round_.id, seat.name, survivors, digest(sealed), head)
-    vouched = signed(records.RecordKind.HELPER_ANSWER, encode(record), seat.keys.signing)
-    return Answer(sealed, AnswerSet(round_.id, vouched, parts_of(sealed)))
+        mask.add_mask(total, seed, round_.id, node)
+    sealed = seal.seal(ring.to_bytes(total), round_.request.sealing_key, mask.answer_info(round_.id, seat.name))
+    head = sign.sign_head(seat.ledger.head(), seat.keys.signing)
+    record = records.HelperAnswer(round_.id, seat.name, survivors, wire.digest(sealed), head)
+    vouched = sign.signed(records.RecordKind.HELPER_ANSWER, wire.encode(record), seat.keys.signing)
+    return Answer(sealed, messages.AnswerSet(round_.id, vouched, parts_of(sealed)))
 
 
 def _check_survivors(survivors: tuple[str, ...], round_: Round) -> None:
@@ -107,6 +102,6 @@ def _check_survivors(survivors: tuple[str, ...], round_: Round) -> None:
 
 def _open_seed(share: records.Share, round_: Round, seat: Seat) -> bytes:
     require(share.round == round_.id and share.member == seat.name, "ROUND_SHARE_MISDIRECTED")
-    seed = seat.keys.sealing.open(share.sealed_seed, seed_info(round_.id, share.node, seat.name))
-    require(len(seed) == SEED_BYTES, "POLICY_SEAL_INVALID")
+    seed = seat.keys.sealing.open(share.sealed_seed, mask.seed_info(round_.id, share.node, seat.name))
+    require(len(seed) == mask.SEED_BYTES, "POLICY_SEAL_INVALID")
     return seed

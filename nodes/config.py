@@ -9,14 +9,11 @@ Checked by: tests/nodes/test_config.py::test_an_agreement_that_is_not_signed_by_
 
 from __future__ import annotations
 
-from engine.errors import BadFile, Refused, require
+from engine.errors import Refused, require
+from engine.trusted import noise, records, sign, wire
 from engine.trusted.clock import Clock
 from engine.trusted.home import Home
-from engine.trusted.noise import ProductionSampler
 from engine.trusted.random import Randomness
-from engine.trusted.records import Agreement, JournalKind
-from engine.trusted.sign import Roster, open_agreement
-from engine.trusted.wire import digest, encode
 from nodes.answer import Node
 from nodes.ledger import Ledger, entry_of
 from nodes.log import Log
@@ -33,8 +30,7 @@ def take_seat(home: Home, clock: Clock, randomness: Randomness) -> Seat:
         ("sign", keys.signing.public, member.signing_key),
         ("seal", keys.sealing.public, member.sealing_key),
     ):
-        if own != known:
-            raise BadFile("FILE_HOME_KEY_FOREIGN", path=str(home.path / "keys" / f"{name}.key"))
+        require(own == known, "FILE_HOME_KEY_FOREIGN", path=str(home.path / f"keys/{name}.key"))
     require(home.state_path.exists() or not any(home.path.glob("snapshots/*.json")), "NODE_JOURNAL_DAMAGED")
     ledger = Ledger.open(home.state_path, home.name, clock, roster.manifest.rules.caps, home.seen_head())
     seat = Seat(home.name, roster, _agreements(home, roster, ledger), ledger, clock, randomness, keys)
@@ -49,28 +45,28 @@ def write_head(home: Home, seat: Seat) -> None:
     Because: written durably before a member serves and when it stops; ``Ledger.open`` compares.
     Checked by: tests/nodes/test_config.py::test_a_lost_ledger_does_not_give_its_budget_back
     """
-    home.write("journal/head", encode(seat.ledger.head()), secret=True)
+    home.write("journal/head", wire.encode(seat.ledger.head()), secret=True)
 
 
 def open_node(home: Home, seat: Seat, log: Log) -> Node | None:
     """The node, its snapshots cut and its worker and sampler warm; None for a member that hosts no dataset."""
     if not any(seat.name in dataset.hosts for dataset in seat.catalogue.datasets):
         return None
-    source, sampler = DuckDBSource(), ProductionSampler(seat.randomness)
+    source, sampler = DuckDBSource(), noise.ProductionSampler(seat.randomness)
     tables = cut(home.binding(), seat.catalogue, home, randomness=seat.randomness, source=source, tell=log.event)
     source.warm(tables.databases)
     sampler.gaussian(1, 1)
     return Node(seat, tables, source, sampler)
 
 
-def _agreements(home: Home, roster: Roster, ledger: Ledger) -> dict[bytes, Agreement]:
+def _agreements(home: Home, roster: sign.Roster, ledger: Ledger) -> dict[bytes, records.Agreement]:
     """The agreements of the home that verify, by digest; each one's fate is journalled."""
-    found: dict[bytes, Agreement] = {}
+    found: dict[bytes, records.Agreement] = {}
     for record in home.agreements():
-        name, code = digest(record.payload), ""
+        name, code = wire.digest(record.payload), ""
         try:
-            found[name] = open_agreement(record, roster)
+            found[name] = sign.open_agreement(record, roster)
         except Refused as refused:
             code = refused.code
-        ledger.record(entry_of(JournalKind.AGREEMENT_STORED, agreement_digest=name, code=code))
+        ledger.record(entry_of(records.JournalKind.AGREEMENT_STORED, agreement_digest=name, code=code))
     return found

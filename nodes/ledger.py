@@ -24,7 +24,7 @@ from typing import Any
 from engine.errors import Unavailable, error_for, require
 from engine.trusted import records, wire
 from engine.trusted.clock import Clock
-from engine.trusted.records import AccountCap, AccountScope, Agreement, JournalEntry, JournalKind, Loss, Request
+from engine.trusted.records import AccountCap, AccountScope, Agreement, JournalEntry, JournalKind, Request
 from nodes import account_store, journal_store
 from nodes.account_store import Account
 
@@ -93,19 +93,11 @@ class Ledger:
             self._db.close()
 
     def charge(
-        self,
-        round_: bytes,
-        request: Request,
-        agreement: Agreement,
-        accounts: Iterable[Account],
-        loss: Loss,
-        entry: JournalEntry,
-        *,
-        run: int = 1,
+        self, request: Request, agreement: Agreement, accounts: Iterable[Account], entry: JournalEntry, *, run: int = 1
     ) -> None:
-        """Charges one round to ``accounts``, the agreement's and the analyst's, and journals it: all or nothing.
+        """Charges the request's loss to ``accounts``, the agreement and the analyst, and journals it: all or nothing.
 
-        ``entry`` gives digests and snapshots; kind, time, member, round, analyst and loss are filled in here.
+        ``entry`` gives round, digests and snapshots; kind, time, member, analyst and loss are filled in here.
         Raises ROUND_ALREADY_CHARGED, POLICY_ATTEMPTS_EXHAUSTED, BUDGET_NO_CAP, BUDGET_EXHAUSTED (facts: scope, name),
         NODE_CLOCK_BACK, NODE_LEDGER_FAILED.
 
@@ -113,22 +105,21 @@ class Ledger:
         Because: one transaction; the checks are inside it; COMMIT returns after fsync.
         Checked by: tests/ledger/test_ledger.py::test_a_refused_charge_changes_nothing
         """
+        loss = request.loss
         if loss.rho_billionths < 1 or loss.delta_quintillionths < 0:
             raise ValueError("a charge is positive")
         own = AccountCap(AccountScope.AGREEMENT_ACCOUNT, agreement.name, 0, None, agreement.budget)
         parties = ((AccountScope.AGREEMENT_ACCOUNT, agreement.name), (AccountScope.ANALYST_ACCOUNT, request.analyst))
         with self._transaction() as db:
             now = self._time()
-            known = db.execute("SELECT 1 FROM rounds WHERE round = ?", (round_,)).fetchone()
-            require(known is None, "ROUND_ALREADY_CHARGED")
-            self._count_attempt("rounds", request, entry.request_digest, run)
+            self._admit("rounds", "ROUND_ALREADY_CHARGED", request, entry, run)
             account_store.require_within(loss, agreement.per_plan, "plan", agreement.name)
             for account in dict.fromkeys((*accounts, *parties)):
                 account_store.spend(db, account, (*self._caps, own), loss, now)
-            charged = replace(entry, kind=JournalKind.CHARGED, round=round_, analyst=request.analyst, loss=loss)
-            row = (round_, entry.request_digest, run, self._append(charged, now))
+            charged = replace(entry, kind=JournalKind.CHARGED, analyst=request.analyst, loss=loss)
+            row = (entry.round, entry.request_digest, run, self._append(charged, now))
             db.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, NULL, NULL)", row)
-            self._under_way.add(round_)
+            self._under_way.add(entry.round)
 
     def reply(self, round_: bytes) -> bytes | None:
         """The stored reply of a round, None for a round never charged here.
@@ -159,8 +150,8 @@ class Ledger:
         """Keeps the code that a charged round ended in, and journals it. The charge stands."""
         self._store_outcome(round_, None, code)
 
-    def mark_answered(self, round_: bytes, request: Request, entry: JournalEntry, *, run: int = 1) -> None:
-        """Journals, durably, that this helper answers ``round_`` (``entry``: digests and survivors).
+    def mark_answered(self, request: Request, entry: JournalEntry, *, run: int = 1) -> None:
+        """Journals, durably, that this helper answers a round (``entry``: round, digests and survivors).
 
         Raises POLICY_ROUND_ANSWERED, POLICY_ATTEMPTS_EXHAUSTED, NODE_CLOCK_BACK, NODE_LEDGER_FAILED.
 
@@ -170,13 +161,11 @@ class Ledger:
         """
         with self._transaction() as db:
             now = self._time()
-            known = db.execute("SELECT 1 FROM answered WHERE round = ?", (round_,)).fetchone()
-            require(known is None, "POLICY_ROUND_ANSWERED")
-            self._count_attempt("answered", request, entry.request_digest, run)
-            position = self._append(replace(entry, kind=JournalKind.ANSWERED_AS_HELPER, round=round_), now)
-            db.execute("INSERT INTO answered VALUES (?, ?, ?, ?)", (round_, entry.request_digest, run, position))
+            self._admit("answered", "POLICY_ROUND_ANSWERED", request, entry, run)
+            position = self._append(replace(entry, kind=JournalKind.ANSWERED_AS_HELPER), now)
+            db.execute("INSERT INTO answered VALUES (?, ?, ?, ?)", (entry.round, entry.request_digest, run, position))
             chain = db.execute("SELECT answered FROM ledger").fetchone()[0]
-            db.execute("UPDATE ledger SET answered = ?", (sha256(chain + round_).digest(),))
+            db.execute("UPDATE ledger SET answered = ?", (sha256(chain + entry.round).digest(),))
 
     def record(self, entry: JournalEntry) -> int:
         """Appends any other entry (refusals, agreements, snapshots, pauses); returns its position."""
@@ -239,10 +228,11 @@ class Ledger:
         self._db.execute("UPDATE ledger SET latest_ms = ?", (now,))
         return journal_store.append(self._db, wire.encode(entry))
 
-    def _count_attempt(self, table: str, request: Request, request_digest: bytes, run: int) -> None:
-        """One attempt is one round here; a request may make ``max_attempts`` for each of its ``runs``."""
-        count = f"SELECT count(*) FROM {table} WHERE request = ? AND run = ?"  # noqa: S608
-        (made,) = self._db.execute(count, (request_digest, run)).fetchone()
+    def _admit(self, table: str, known: str, request: Request, entry: JournalEntry, run: int) -> None:
+        """A round comes once, else code ``known``; a request may have ``max_attempts`` for each of its ``runs``."""
+        same, count = f"SELECT 1 FROM {table}", f"SELECT count(*) FROM {table}"  # noqa: S608
+        require(self._db.execute(f"{same} WHERE round = ?", (entry.round,)).fetchone() is None, known)
+        (made,) = self._db.execute(f"{count} WHERE request = ? AND run = ?", (entry.request_digest, run)).fetchone()
         require(1 <= run <= request.runs and made < request.max_attempts, "POLICY_ATTEMPTS_EXHAUSTED")
 
     def _store_outcome(self, round_: bytes, reply: bytes | None, code: str | None) -> None:

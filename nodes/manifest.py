@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.errors import require
+from engine.trusted import sign, wire
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.clock import Clock
@@ -20,10 +21,8 @@ from engine.trusted.plan import Plan
 from engine.trusted.random import Randomness
 from engine.trusted.records import RECORD_VERSION, Agreement, Request, Role, RoundManifest, Rules, SnapshotRef
 from engine.trusted.seal import SealingKey
-from engine.trusted.sign import Roster, SigningKey, open_ready, open_request, require_current
 from engine.trusted.stability import stability_of
 from engine.trusted.verify import verify_plan
-from engine.trusted.wire import PLAN_BYTES, decode, digest
 from nodes.ledger import Ledger
 
 READY_MS = 30_000
@@ -35,7 +34,7 @@ COMMITTEE = 3
 class Keys:
     """A member's private keys; neither prints itself."""
 
-    signing: SigningKey
+    signing: sign.SigningKey
     sealing: SealingKey
 
 
@@ -44,7 +43,7 @@ class Seat:
     """What every member of a round needs; ``agreements`` by the digest of their signed bytes."""
 
     name: str
-    roster: Roster
+    roster: sign.Roster
     agreements: Mapping[bytes, Agreement]
     ledger: Ledger
     clock: Clock
@@ -94,16 +93,16 @@ def authenticate(arrival: Arrival, seat: Seat) -> Round:
     Because: the signature is over the exact request bytes; epoch and federation must be this member's own.
     Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
     """
-    manifest: RoundManifest = decode(RoundManifest, arrival.manifest)
+    manifest: RoundManifest = wire.decode(RoundManifest, arrival.manifest)
     federation, now = seat.roster.manifest, arrival.at_ms
-    require_current(federation, now)
+    sign.require_current(federation, now)
     require(manifest.version == RECORD_VERSION, "POLICY_RECORD_INVALID")
     require(manifest.epoch == federation.epoch, "POLICY_EPOCH_DIFFERS")
-    request: Request = open_request(manifest.request, seat.roster)
+    request: Request = sign.open_request(manifest.request, seat.roster)
     require(now < request.expires_ms, "POLICY_REQUEST_EXPIRED")
     analyst = seat.roster.require(request.analyst, Role.ANALYST)
     require(request.sealing_key == analyst.sealing_key, "POLICY_SEALING_KEY", name=analyst.name)
-    return Round(digest(arrival.manifest), manifest, request, digest(manifest.request.payload))
+    return Round(wire.digest(arrival.manifest), manifest, request, wire.digest(manifest.request.payload))
 
 
 def decode_plan(round_: Round) -> Plan:
@@ -113,8 +112,8 @@ def decode_plan(round_: Round) -> Plan:
     Because: SHA-256 of the bytes received is compared before they are decoded.
     Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
     """
-    require(digest(round_.manifest.plan) == round_.request.plan_digest, "POLICY_PLAN_DIFFERS")
-    plan: Plan = decode(Plan, round_.manifest.plan, PLAN_BYTES)
+    require(wire.digest(round_.manifest.plan) == round_.request.plan_digest, "POLICY_PLAN_DIFFERS")
+    plan: Plan = wire.decode(Plan, round_.manifest.plan, wire.PLAN_BYTES)
     return plan
 
 
@@ -176,7 +175,7 @@ def check_readies(round_: Round, arrival: Arrival, seat: Seat) -> None:
     Because: each *ready* is signed by its helper over the request digest and its own time.
     Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
     """
-    readies = [open_ready(record, seat.roster) for record in round_.manifest.readies]
+    readies = [sign.open_ready(record, seat.roster) for record in round_.manifest.readies]
     require(sorted(r.helper for r in readies) == sorted(round_.manifest.helpers), "ROUND_READY_MISSING")
     for ready in readies:
         require(ready.request_digest == round_.request_digest, "ROUND_READY_OTHER_REQUEST", name=ready.helper)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 
-from engine.errors import BadFile
+from engine.errors import BadFile, require
 from engine.trusted.catalogue import LocalColumn
 from engine.trusted.plan import Type
 from nodes.sources.duckdb import DuckDBSource
@@ -34,12 +34,10 @@ def files_of(patterns: Sequence[str]) -> tuple[Path, ...]:
     found: list[Path] = []
     for pattern in patterns:
         names = sorted(glob(pattern, recursive=True))  # noqa: PTH207
-        if not names:
-            raise BadFile("FILE_MISSING", path=pattern)
+        require(bool(names), "FILE_MISSING", path=pattern)
         found += [Path(name) for name in names]
     for path in found:
-        if path.suffix not in SUFFIXES:
-            raise BadFile("FILE_SOURCE_FORMAT", path=str(path))
+        require(path.suffix in SUFFIXES, "FILE_SOURCE_FORMAT", path=str(path))
     return tuple(dict.fromkeys(path.absolute() for path in found))
 
 
@@ -66,7 +64,3 @@ def main(patterns: Sequence[str]) -> None:
     shared = [c for c in tables[0] if all(c in other for other in tables)] if tables else []
     json.dump([{"name": name, "type": kind.name if kind else None} for name, kind in shared], sys.stdout)
     sys.stdout.write("\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

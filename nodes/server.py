@@ -20,12 +20,8 @@ import grpc
 
 from engine.error_codes import CODES
 from engine.errors import SplittallyError
-from engine.trusted import messages
+from engine.trusted import messages, records, sign, wire
 from engine.trusted.home import Tls
-from engine.trusted.messages import AskAnswer, AskReady, FromNode, RoundRefusal, ToNode
-from engine.trusted.records import SnapshotRef
-from engine.trusted.sign import sign_head
-from engine.trusted.wire import decode, encode
 from nodes.answer import Node, answer
 from nodes.committee import help_answer, ready, remember
 from nodes.log import Log
@@ -38,7 +34,7 @@ BACKOFF_SECONDS = 0.2
 BACKOFF_MOST = 20.0
 DRAIN_SECONDS = 30.0
 FLUSH_SECONDS = 3.0
-Outcome = tuple[Iterable[FromNode], float]
+Outcome = tuple[Iterable[messages.FromNode], float]
 
 
 def dial(endpoint: str, tls: Tls) -> grpc.Channel:
@@ -114,16 +110,16 @@ class Server:
         return jitter * min(BACKOFF_SECONDS * 2.0 ** min(failures, 16), BACKOFF_MOST)
 
     def _outgoing(self, over: threading.Event) -> Iterator[bytes]:
-        yield encode(self._hello(), FromNode)
+        yield wire.encode(self._hello(), messages.FromNode)
         while True:
             with self._changed:
                 burst = self._next_burst(over)
             if burst is None:
                 return
             for message in burst:
-                yield encode(message, FromNode)
+                yield wire.encode(message, messages.FromNode)
 
-    def _next_burst(self, over: threading.Event) -> Iterable[FromNode] | None:
+    def _next_burst(self, over: threading.Event) -> Iterable[messages.FromNode] | None:
         """Waits for the next due messages; None when the stream is over. Called with the lock held."""
         while not over.is_set():
             now = self._seat.clock.monotonic_ms()
@@ -138,13 +134,13 @@ class Server:
 
     def _hello(self) -> messages.Hello:
         seat = self._seat
-        snapshots: tuple[SnapshotRef, ...] = self._node.tables.refs() if self._node else ()
-        head = sign_head(seat.ledger.head(), seat.keys.signing)
+        snapshots: tuple[records.SnapshotRef, ...] = self._node.tables.refs() if self._node else ()
+        head = sign.sign_head(seat.ledger.head(), seat.keys.signing)
         return messages.Hello(messages.MESSAGE_VERSION, seat.name, seat.roster.manifest.epoch, snapshots, head)
 
     def _receive(self, payload: bytes) -> None:
         try:
-            message: ToNode = decode(ToNode, payload)
+            message: messages.ToNode = wire.decode(messages.ToNode, payload)
         except SplittallyError as error:
             self._log.event("message_refused", code=error.code)
             return
@@ -161,9 +157,9 @@ class Server:
     def _perform(self, task: Task) -> Outcome:
         now = self._seat.clock.monotonic_ms()
         match task.duty, task.ask:
-            case Duty.READY, AskReady() as ask:
+            case Duty.READY, messages.AskReady() as ask:
                 return (ready(ask, self._seat),), now
-            case Duty.HELP, AskAnswer() as ask:
+            case Duty.HELP, messages.AskAnswer() as ask:
                 given = help_answer(ask, self._rounds.remembered(task.round), self._seat)
                 return (*_parts(messages.AnswerPart, task.round, given.sealed), given.answer), now
             case Duty.REMEMBER, None:
@@ -172,28 +168,28 @@ class Server:
             case _ if self._node is not None:
                 reply = answer(task.arrival, self._node)
                 return (*_parts(messages.VectorPart, task.round, reply.vector), reply.shares), reply.leave_ms
-        return (RoundRefusal(task.round, "ROUND_NOT_FOR_ME"),), now
+        return (messages.RoundRefusal(task.round, "ROUND_NOT_FOR_ME"),), now
 
     def _finish(self, task: Task, done: Future[Outcome]) -> None:
         ids = {"duty": task.duty.name.lower(), "round": task.round.hex()}
         error = done.exception()
         if error is None:
-            messages, leave = done.result()
+            said, leave = done.result()
             self._log.event("done", **ids)
         elif isinstance(error, SplittallyError):
-            messages, leave = (RoundRefusal(task.round, error.code),), refusal_ms(task.arrival, self._seat)
+            said, leave = (messages.RoundRefusal(task.round, error.code),), refusal_ms(task.arrival, self._seat)
             self._log.event("refused", code=error.code, **ids)
         else:
-            messages, leave = (RoundRefusal(task.round, "NODE_FAILED"),), refusal_ms(task.arrival, self._seat)
+            said, leave = (messages.RoundRefusal(task.round, "NODE_FAILED"),), refusal_ms(task.arrival, self._seat)
             place = extract_tb(error.__traceback__)[-1]
             self._log.event("failed", kind=type(error).__name__, at=f"{place.name}:{place.lineno}", **ids)
         with self._changed:
-            self._rounds.finished(task, messages, leave)
+            self._rounds.finished(task, said, leave)
             self._changed.notify_all()
 
 
 def _parts(
     kind: type[messages.VectorPart] | type[messages.AnswerPart], round_: bytes, body: bytes
-) -> Iterator[FromNode]:
+) -> Iterator[messages.FromNode]:
     for part, start in enumerate(range(0, len(body), messages.PART_BYTES)):
         yield kind(round_, part, body[start : start + messages.PART_BYTES])

@@ -11,15 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.trusted import ring
+from engine.trusted import records, ring, sign, wire
 from engine.trusted.mask import SEED_BYTES, add_mask, seed_info
 from engine.trusted.messages import PART_BYTES, ShareSet
 from engine.trusted.noise import Sampler
-from engine.trusted.records import RecordKind, Share
 from engine.trusted.ring import Vector
 from engine.trusted.seal import seal
-from engine.trusted.sign import sign_head, signed
-from engine.trusted.wire import digest, encode
 from nodes.manifest import Round, Seat
 
 
@@ -55,10 +52,10 @@ def mask(round_: Round, vector: Vector, seat: Seat) -> tuple[bytes, ShareSet]:
         key = seat.roster.member(name).sealing_key
         sealed.append((name, seal(seed, key, seed_info(round_.id, seat.name, name))))
     body = ring.to_bytes(masked)
-    vouched, head = digest(body), sign_head(seat.ledger.head(), seat.keys.signing)
-    shares = (Share(round_.id, seat.name, name, seed, vouched, head) for name, seed in sealed)
-    records = tuple(signed(RecordKind.SHARE, encode(share), seat.keys.signing) for share in shares)
-    return body, ShareSet(round_.id, records, parts_of(body), round_.manifest.phase)
+    vouched, head = wire.digest(body), sign.sign_head(seat.ledger.head(), seat.keys.signing)
+    shares = (records.Share(round_.id, seat.name, name, seed, vouched, head) for name, seed in sealed)
+    vouching = tuple(sign.signed(records.RecordKind.SHARE, wire.encode(s), seat.keys.signing) for s in shares)
+    return body, ShareSet(round_.id, vouching, parts_of(body), round_.manifest.phase)
 
 
 def parts_of(body: bytes) -> int:

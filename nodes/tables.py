@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
-from engine.errors import BadFile, Unavailable
+from engine.errors import BadFile, Unavailable, require
 from engine.trusted import wire
 from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.home import Home
@@ -52,10 +52,9 @@ class Tables:
 
     def snapshot(self, dataset: str) -> Snapshot:
         """NODE_SNAPSHOT_MISSING if this node holds none."""
-        for snapshot in self.snapshots:
-            if snapshot.dataset == dataset:
-                return snapshot
-        raise Unavailable("NODE_SNAPSHOT_MISSING", dataset=dataset)
+        held = {snapshot.dataset: snapshot for snapshot in self.snapshots}
+        require(dataset in held, "NODE_SNAPSHOT_MISSING", dataset=dataset)
+        return held[dataset]
 
     def refs(self) -> tuple[SnapshotRef, ...]:
         return tuple(SnapshotRef(s.dataset, s.id, s.consent_version) for s in self.snapshots)
@@ -96,22 +95,15 @@ def _digest(bound: DatasetBinding, dataset: Dataset) -> str:
     return wire.digest(wire.encode(bound) + wire.encode(dataset)).hex()
 
 
-def _record(home: Home, dataset: str) -> str:
-    return f"snapshots/{dataset}.json"
-
-
 def _path(home: Home, dataset: str, snapshot: str) -> Path:
     return home.path / "snapshots" / f"{dataset}-{snapshot}.duckdb"
 
 
 def _kept(bound: DatasetBinding, dataset: Dataset, home: Home) -> Snapshot | None:
-    record = home.path / _record(home, dataset.name)
-    if not record.exists():
-        return None
     try:
-        held = json.loads(record.read_bytes())
+        held = json.loads((home.path / f"snapshots/{dataset.name}.json").read_bytes())
         snapshot, digest = str(held["snapshot"]), held["digest"]
-    except (ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     path = _path(home, dataset.name, snapshot)
     if digest != _digest(bound, dataset) or not path.exists():
@@ -135,12 +127,11 @@ def _new(
         rmtree(spill, ignore_errors=True)
     held = {"snapshot": snapshot, "digest": _digest(bound, dataset), "consent_version": bound.consent_version}
     home.write(f"snapshots/{dataset.name}-report.json", json.dumps(lost).encode() + b"\n", secret=True)
-    home.write(_record(home, dataset.name), json.dumps(held).encode() + b"\n")
+    home.write(f"snapshots/{dataset.name}.json", json.dumps(held).encode() + b"\n")
     for column, counts in lost.items():
         tell("snapshot_cut", dataset=dataset.name, column=column, **counts)
-    for old in path.parent.glob(f"{dataset.name}-*.duckdb"):
-        if old != path:
-            old.unlink()
+    for old in {*path.parent.glob(f"{dataset.name}-*.duckdb")} - {path}:
+        old.unlink()
     return Snapshot(dataset.name, snapshot, path, bound.consent_version)
 
 
@@ -166,21 +157,20 @@ def _write(
             raise BadFile("FILE_SOURCE_UNREADABLE", path=str(files[answer - 1]))
         raise Unavailable("NODE_SOURCE_FAILED", internal=f"statement {answer} of a cut")
     [[held, distinct]] = answer[-1]
-    if held > dataset.at_most_rows or distinct > dataset.at_most_persons:
-        raise BadFile("FILE_SOURCE_TOO_LARGE", dataset=dataset.name)
+    stated = held <= dataset.at_most_rows and distinct <= dataset.at_most_persons
+    require(stated, "FILE_SOURCE_TOO_LARGE", dataset=dataset.name)
     [[no_person]], [[columns]] = answer[1 + len(files) : 3 + len(files)]
     return {"": {"rows": held, "of_no_person": no_person, "surplus": answer[-2][0][0]}, **columns}
 
 
 def _check(bound: DatasetBinding, dataset: Dataset, columns: tuple[LocalColumn, ...]) -> None:
     """That the file has the local columns, of their types, and the binding one entry for each declared column."""
+    there = {c.name: c.type for c in columns}
     for local in bound.local_columns:
-        there = next((c for c in columns if c.name == local.name), None)
-        if there is None:
-            raise BadFile("FILE_SOURCE_COLUMN_MISSING", dataset=dataset.name, column=local.name)
-        if there.type is not local.type:
-            raise BadFile("FILE_SOURCE_COLUMN_TYPE", dataset=dataset.name, column=local.name)
+        require(local.name in there, "FILE_SOURCE_COLUMN_MISSING", dataset=dataset.name, column=local.name)
+        same = there[local.name] is local.type
+        require(same, "FILE_SOURCE_COLUMN_TYPE", dataset=dataset.name, column=local.name)
     named = [c.name for c in bound.columns]
     wrong = {c.name for c in dataset.columns}.symmetric_difference(named)
-    if wrong or len(named) != len(set(named)):
-        raise BadFile("FILE_BINDING_COLUMN", dataset=dataset.name, column=", ".join(sorted(wrong or named)))
+    sound = not wrong and len(named) == len(set(named))
+    require(sound, "FILE_BINDING_COLUMN", dataset=dataset.name, column=", ".join(sorted(wrong or named)))

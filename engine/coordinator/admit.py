@@ -91,7 +91,7 @@ def terms_of(case: Admitted, roster: Roster, windows: Windows, expires: int) -> 
     ``expires``: the request's expiry on the clock of the rounds. No helper is of the analyst's body.
     """
     analyst = roster.member(case.request.analyst)
-    others = [m for m in roster.with_role(Role.HELPER) if m.body != analyst.body]
+    others = [m for m in roster.manifest.members if Role.HELPER in m.roles and m.body != analyst.body]
     others.sort(key=lambda m: wire.digest(case.digest + m.name.encode()))
     candidates = tuple(Candidate(m.name, m.body) for m in others)
     request = case.request

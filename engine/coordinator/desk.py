@@ -58,7 +58,7 @@ class Desk:
         return self._services.board
 
     def describe(self) -> FederationDescription:
-        nodes = (m.name for m in self._services.roster.with_role(Role.NODE))
+        nodes = (m.name for m in self._services.roster.manifest.members if Role.NODE in m.roles)
         connected = (self._services.links.participant(name) for name in nodes)
         return FederationDescription(self._manifest, self._agreements.records(), tuple(p for p in connected if p))
 

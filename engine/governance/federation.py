@@ -34,7 +34,6 @@ from engine.trusted.records import (
     Rules,
     SignedRecord,
 )
-from engine.trusted.seal import SealingKey
 from engine.trusted.sign import SigningKey, signed
 from engine.trusted.wire import encode
 
@@ -204,19 +203,15 @@ class _Founder:
 
     def roots(self, names: Sequence[str]) -> tuple[SigningKey, ...]:
         """One home for each root key; the first also keeps the certificate authority."""
-        keys = tuple(SigningKey.generate(name, self.randomness) for name in names)
-        for key in keys:
-            home = homes.create_home(self.directory / key.name, key.name, "root", self.federation)
-            homes.store_keys(home, key)
-        homes.store_tls(Home.load(self.directory / names[0]), self.authority.own())
-        return keys
+        created = [homes.create_home(self.directory / name, name, "root", self.federation) for name in names]
+        homes.store_tls(created[0], self.authority.own())
+        return tuple(homes.draw_signing_key(home, self.randomness) for home in created)
 
     def member(self, seat: _Seat) -> Member:
         serves = Role.COORDINATOR in seat.roles
         addresses = {"coordinator": self.coordinator_address, "listen": self.coordinator_address if serves else ""}
         home = homes.create_home(self.directory / seat.name, seat.name, seat.home_role, self.federation, **addresses)
-        signing, sealing = SigningKey.generate(seat.name, self.randomness), SealingKey.generate(self.randomness)
-        homes.store_keys(home, signing, sealing)
+        signing, sealing = (draw(home, self.randomness) for draw in (homes.draw_signing_key, homes.draw_sealing_key))
         host = self.coordinator_address.rpartition(":")[0]
         names = tuple(dict.fromkeys((*COORDINATOR_NAMES, "127.0.0.1", host))) if serves else ()
         homes.store_tls(home, self.authority.issue(seat.name, seat.home_role, names))

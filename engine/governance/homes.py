@@ -14,9 +14,10 @@ from engine.errors import BadFile, Refused
 from engine.trusted import wire
 from engine.trusted.catalogue import NodeBinding
 from engine.trusted.home import ROLES, Home, Tls
+from engine.trusted.random import Randomness
 from engine.trusted.records import FederationManifest, Role, RootKey, SignedRecord
 from engine.trusted.seal import SealingKey
-from engine.trusted.sign import SigningKey
+from engine.trusted.sign import KEY_BYTES, SigningKey
 
 FOLDERS = ("keys", "agreements", "snapshots", "journal")
 
@@ -40,10 +41,16 @@ def set_coordinator(home: Home, address: str) -> None:
     _store_member(replace(home, coordinator=address, listen=listen))
 
 
-def store_keys(home: Home, signing: SigningKey | None = None, sealing: SealingKey | None = None) -> None:
-    for name, key in (("sign", signing), ("seal", sealing)):
-        if key is not None:
-            home.write(f"keys/{name}.key", key.raw, secret=True)
+def draw_signing_key(home: Home, randomness: Randomness) -> SigningKey:
+    """A fresh key of the home's owner, kept in the home."""
+    home.write("keys/sign.key", randomness.bytes(KEY_BYTES), secret=True)
+    return home.signing_key()
+
+
+def draw_sealing_key(home: Home, randomness: Randomness) -> SealingKey:
+    """A fresh key that messages to the home's owner are sealed to, kept in the home."""
+    home.write("keys/seal.key", randomness.bytes(KEY_BYTES), secret=True)
+    return home.sealing_key()
 
 
 def store_tls(home: Home, tls: Tls) -> None:

@@ -11,6 +11,7 @@ import re
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,7 @@ from engine.trusted.random import SystemRandomness
 from engine.trusted.records import AccountCap, Loss, Role
 
 START_SECONDS = 60.0
-POLL_MS = 50.0
+POLL_SECONDS = 0.05
 ATTENDING = '"attending"'
 ANALYST = "analyst"
 ENDING = (signal.SIGTERM, signal.SIGHUP)  # asked to end; the terminal was closed
@@ -99,7 +100,7 @@ class LocalFederation:
             for child in self.children:
                 if child.stopped:
                     raise _lost(child)
-            self.clock.sleep_ms(POLL_MS * 10)
+            time.sleep(10 * POLL_SECONDS)
 
     def _found(self) -> None:
         terms = self.terms
@@ -158,7 +159,7 @@ class LocalFederation:
                     raise _lost(child)
             if self.clock.monotonic_ms() > until:
                 raise Unavailable("NODE_NOT_STARTED", name="one of the processes", why="it took too long")
-            self.clock.sleep_ms(POLL_MS)
+            time.sleep(POLL_SECONDS)
 
     @staticmethod
     def _ready(ready: Callable[[], bool]) -> bool:

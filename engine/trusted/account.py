@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
 
@@ -43,10 +43,9 @@ def loss_for(epsilon: Fraction, delta: Fraction) -> Loss:
         return (size + (log_delta + _slack(order)) / order) / (1 + order)
 
     order = Decimal(_best(rho))
-    context = _DIGITS
-    inner = context.divide(context.add(_log(delta), _exact_slack(order)), order)
-    exact = context.divide(context.add(_decimal(epsilon), inner), context.add(1, order))
-    units = int(((exact - _SAFETY) * BILLION).to_integral_value(ROUND_FLOOR))
+    with localcontext(_DIGITS):
+        exact = (_decimal(epsilon) + (_log(delta) + _exact_slack(order)) / order) / (1 + order)
+        units = int(((exact - _SAFETY) * BILLION).to_integral_value(ROUND_FLOOR))
     if units < 1:
         raise Refused("SQL_EPSILON_RANGE")
     return Loss(units, 0)
@@ -65,16 +64,20 @@ def epsilon_of(loss: Loss, delta: Fraction) -> Fraction:
         return Fraction(0)
     size, log_delta = loss.rho_billionths / BILLION, math.log(left.numerator) - math.log(left.denominator)
     order = Decimal(_best(lambda order: -((1 + order) * size - (log_delta + _slack(order)) / order)))
-    context = _DIGITS
-    inner = context.divide(context.add(_log(left), _exact_slack(order)), order)
-    exact = context.multiply(context.add(1, order), context.divide(loss.rho_billionths, BILLION)) - inner
-    units = int(((exact + _SAFETY) * BILLION).to_integral_value(ROUND_CEILING))
+    with localcontext(_DIGITS):
+        exact = (1 + order) * loss.rho_billionths / BILLION - (_log(left) + _exact_slack(order)) / order
+        units = int(((exact + _SAFETY) * BILLION).to_integral_value(ROUND_CEILING))
     return Fraction(max(units, 0), BILLION)
 
 
 def add_loss(a: Loss, b: Loss) -> Loss:
     """Composition: both parts add."""
     return Loss(a.rho_billionths + b.rho_billionths, a.delta_quintillionths + b.delta_quintillionths)
+
+
+def within(loss: Loss, cap: Loss) -> bool:
+    """Whether neither part is above that of ``cap``."""
+    return loss.rho_billionths <= cap.rho_billionths and loss.delta_quintillionths <= cap.delta_quintillionths
 
 
 def times(loss: Loss, count: int) -> Loss:
@@ -89,18 +92,16 @@ def _slack(order: float) -> float:
 
 
 def _exact_slack(order: Decimal) -> Decimal:
-    context = _DIGITS
-    alpha = context.add(1, order)
-    growth = context.subtract(context.ln(alpha), context.ln(order))
-    return context.add(context.ln(order), context.multiply(alpha, growth))
+    alpha = 1 + order
+    return order.ln() + alpha * (alpha.ln() - order.ln())
 
 
 def _decimal(value: Fraction) -> Decimal:
-    return _DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return Decimal(value.numerator) / Decimal(value.denominator)
 
 
 def _log(value: Fraction) -> Decimal:
-    return _DIGITS.ln(_decimal(value))
+    return _decimal(value).ln()
 
 
 def _best(worth: Callable[[float], float]) -> float:

@@ -13,9 +13,6 @@ class Clock(Protocol):
     def monotonic_ms(self) -> float:
         """Milliseconds from an unknown start; never goes back."""
 
-    def sleep_ms(self, ms: float) -> None:
-        """Waits; a negative duration does not wait."""
-
 
 class SystemClock:
     """The machine's clocks."""
@@ -25,6 +22,3 @@ class SystemClock:
 
     def monotonic_ms(self) -> float:
         return time.monotonic_ns() / 1e6
-
-    def sleep_ms(self, ms: float) -> None:
-        time.sleep(max(ms, 0.0) / 1e3)

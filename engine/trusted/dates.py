@@ -17,6 +17,7 @@ from engine.trusted.plan import Function
 EPOCH = date(1970, 1, 1)
 FIRST, LAST = (date.min - EPOCH).days, (date.max - EPOCH).days
 GRAINS = tuple(f for f in Function if f.name.startswith("TRUNC_"))
+_MONTHS = {Function.TRUNC_MONTH: 1, Function.TRUNC_QUARTER: 3, Function.TRUNC_YEAR: 12}  # in one period
 
 
 def day_number(day: date) -> Fraction:
@@ -32,18 +33,19 @@ def truncate(day: date, grain: Function) -> date:
     """The first day of the week (Monday), month, quarter or year that ``day`` lies in."""
     if grain is Function.TRUNC_WEEK:
         return day - timedelta(days=day.weekday())
-    if grain is Function.TRUNC_MONTH:
-        return day.replace(day=1)
-    if grain is Function.TRUNC_QUARTER:
-        return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
-    if grain is Function.TRUNC_YEAR:
-        return day.replace(month=1, day=1)
+    if grain in _MONTHS:
+        return _first_day(months(day) // _MONTHS[grain] * _MONTHS[grain])
     return day
 
 
 def months(day: date) -> int:
     """Months since year 0, so that differences count boundaries crossed."""
     return day.year * 12 + day.month - 1
+
+
+def _first_day(month: int) -> date:
+    """Of a month that is numbered as ``months`` does."""
+    return date(month // 12, month % 12 + 1, 1)
 
 
 def days_between(first: date, last: date, grain: Function) -> Iterator[date]:
@@ -58,9 +60,6 @@ def days_between(first: date, last: date, grain: Function) -> Iterator[date]:
 
 
 def _next(day: date, grain: Function) -> date:
-    if grain is Function.TRUNC_YEAR:
-        return day.replace(year=day.year + 1)
-    if grain in (Function.TRUNC_MONTH, Function.TRUNC_QUARTER):
-        ahead = months(day) + (1 if grain is Function.TRUNC_MONTH else 3)
-        return day.replace(year=ahead // 12, month=ahead % 12 + 1)
+    if grain in _MONTHS:
+        return _first_day(months(day) + _MONTHS[grain])
     return day + timedelta(days=7 if grain is Function.TRUNC_WEEK else 1)

@@ -18,23 +18,14 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from engine.trusted import arithmetic, dates, intervals
-from engine.trusted.domain import (
-    Domain,
-    Use,
-    as_type,
-    enumerated,
-    literal_argument,
-    one_type,
-    operands,
-    range_of,
-    refuse_type,
-    shared,
-)
+from engine.trusted import arithmetic, dates, domain, intervals
+from engine.trusted.domain import Domain, Use
+from engine.trusted.intervals import Interval
 from engine.trusted.plan import Function, Literal, Type
 
 SET_LIMIT = 4_000  # finite sets of text are followed up to this size
@@ -43,28 +34,35 @@ F = Function
 BOOLEAN, INTEGER, DECIMAL, DATE, TEXT = Type.BOOLEAN, Type.INTEGER, Type.DECIMAL, Type.DATE, Type.TEXT
 
 
+def _range(use: Use, operation: Callable[..., Fraction | int]) -> Interval | None:
+    """That of an operation that is monotone in each argument."""
+    return domain.range_of(domain.operands(use), operation)
+
+
 # -- choices
 
 
 def _union(use: Use, outcomes: Sequence[Domain], *, nullable: bool, null_key: bool) -> Domain:
-    kind = one_type(use, outcomes)
+    kind = domain.one_type(use, outcomes)
     real = [d for d in outcomes if d.values != ()]
     if not real:
         return replace(outcomes[0], type=kind)
     interval = None
     if all(d.interval is not None for d in real):
         interval = intervals.hull(end for d in real for end in d.interval or ())
-    step, grain = shared(real)
+    step, grain = domain.shared(real)
     sets = [d.values for d in real if d.values is not None]
-    values = tuple(dict.fromkeys(as_type(kind, v) for held in sets for v in held)) if len(sets) == len(real) else None
+    values = None
+    if len(sets) == len(real):
+        values = tuple(dict.fromkeys(domain.as_type(kind, v) for held in sets for v in held))
     return Domain(kind, nullable, null_key and nullable, interval, values, step, grain=grain)
 
 
 def _case(use: Use) -> Domain:
     if len(use.domains) % 2 == 0:
-        raise refuse_type(use.function, "condition and value pairs and an ELSE")
+        raise domain.refuse_type(use.function, "condition and value pairs and an ELSE")
     if any(d.type is not BOOLEAN for d in use.domains[:-1:2]):
-        raise refuse_type(use.function, "conditions that are true or false")
+        raise domain.refuse_type(use.function, "conditions that are true or false")
     outcomes = (*use.domains[1::2], use.domains[-1])
     nullable, null_key = any(d.nullable for d in outcomes), any(d.null_key for d in outcomes)
     return _union(use, outcomes, nullable=nullable, null_key=null_key)
@@ -76,8 +74,8 @@ def _coalesce(use: Use) -> Domain:
 
 
 def _nullif(use: Use) -> Domain:
-    one_type(use, use.domains)
-    first, without = use.domains[0], literal_argument(use, 1)
+    domain.one_type(use, use.domains)
+    first, without = use.domains[0], domain.literal_argument(use, 1)
     values = first.values and tuple(v for v in first.values if without is None or v != without)
     return replace(first, nullable=True, null_key=True, values=values)
 
@@ -90,16 +88,16 @@ def _truth(use: Use) -> Domain:
 
 
 def _compare(use: Use) -> Domain:
-    kind = one_type(use, use.domains)
+    kind = domain.one_type(use, use.domains)
     if kind is TEXT and use.function not in (F.EQUAL, F.NOT_EQUAL):
-        raise refuse_type(use.function, "numbers or dates; text is compared with = <> IN LIKE only")
+        raise domain.refuse_type(use.function, "numbers or dates; text is compared with = <> IN LIKE only")
     return _truth(use)
 
 
 def _in(use: Use) -> Domain:
-    one_type(use, use.domains)
+    domain.one_type(use, use.domains)
     if not all(isinstance(a, Literal) for a in use.arguments[1:]):
-        raise refuse_type(use.function, "a list of literals")
+        raise domain.refuse_type(use.function, "a list of literals")
     return _truth(use)
 
 
@@ -108,8 +106,8 @@ def _is_null(use: Use) -> Domain:
 
 
 def _like(use: Use) -> Domain:
-    if not isinstance(literal_argument(use, 1), str):
-        raise refuse_type(use.function, "a literal pattern")
+    if not isinstance(domain.literal_argument(use, 1), str):
+        raise domain.refuse_type(use.function, "a literal pattern")
     return _truth(use)
 
 
@@ -117,12 +115,12 @@ def _like(use: Use) -> Domain:
 
 
 def _cast_integer(use: Use) -> Domain:
-    argument, held = use.domains[0], operands(use)
+    argument = use.domains[0]
     if argument.type is BOOLEAN:
         return use.result(INTEGER, (Fraction(0), Fraction(1)), step=Fraction(1))
     if argument.type is INTEGER:
         return argument
-    interval = range_of(held, intervals.round_half_away)
+    interval = _range(use, intervals.round_half_away)
     limit = Fraction(intervals.EXACT)
     fits = interval is not None and -limit <= interval[0] and interval[1] <= limit
     return use.result(INTEGER, interval if fits else (-limit, limit), step=Fraction(1), nulls=not fits)
@@ -132,7 +130,7 @@ def _cast_decimal(use: Use) -> Domain:
     argument = use.domains[0]
     if argument.type is TEXT:
         return use.result(DECIMAL, nulls=True)
-    values = argument.values and tuple(as_type(DECIMAL, v) for v in argument.values)
+    values = argument.values and tuple(domain.as_type(DECIMAL, v) for v in argument.values)
     return replace(argument, type=DECIMAL, values=values)
 
 
@@ -140,7 +138,7 @@ def _cast_text(use: Use) -> Domain:
     argument = use.domains[0]
     if argument.type is TEXT:
         return argument
-    held = None if argument.type is DECIMAL else enumerated(argument, SET_LIMIT)
+    held = None if argument.type is DECIMAL else domain.enumerated(argument, SET_LIMIT)
     return use.result(TEXT, values=held and tuple(str(v).lower() if isinstance(v, bool) else str(v) for v in held))
 
 
@@ -157,41 +155,31 @@ def _cast_boolean(use: Use) -> Domain:
 
 
 def _truncate(use: Use) -> Domain:
-    interval = range_of(operands(use), lambda n: dates.day_number(dates.truncate(dates.day_of(n), use.function)))
+    interval = _range(use, lambda n: dates.day_number(dates.truncate(dates.day_of(n), use.function)))
     return use.result(DATE, interval, grain=use.function)
 
 
-_PARTS: dict[Function, tuple[int, int]] = {
-    F.QUARTER: (1, 4),
-    F.MONTH: (1, 12),
-    F.DAY: (1, 31),
-    F.ISO_DAY_OF_WEEK: (1, 7),
-}
+_PARTS = {F.QUARTER: 4, F.MONTH: 12, F.DAY: 31, F.ISO_DAY_OF_WEEK: 7}  # counted from 1
 
 
 def _part(use: Use) -> Domain:
-    lower, upper = _PARTS[use.function]
-    return use.result(INTEGER, (Fraction(lower), Fraction(upper)), step=Fraction(1))
+    return use.result(INTEGER, (Fraction(1), Fraction(_PARTS[use.function])), step=Fraction(1))
 
 
-def _year(use: Use) -> Domain:
-    return use.result(INTEGER, range_of(operands(use), lambda n: dates.day_of(n).year), step=Fraction(1))
+def _year(number: Fraction) -> int:
+    return dates.day_of(number).year
 
 
-_COUNTERS: dict[Function, Callable[[Fraction], int]] = {
-    F.DAYS_BETWEEN: int,
-    F.MONTHS_BETWEEN: lambda n: dates.months(dates.day_of(n)),
-    F.YEARS_BETWEEN: lambda n: dates.day_of(n).year,
-}
+def _month(number: Fraction) -> int:
+    return dates.months(dates.day_of(number))
 
 
-def _between(use: Use) -> Domain:
-    number = _COUNTERS[use.function]
-    return use.result(INTEGER, range_of(operands(use), lambda a, b: number(b) - number(a)), step=Fraction(1))
+def _count(use: Use, operation: Callable[..., int]) -> Domain:
+    return use.result(INTEGER, _range(use, operation), step=Fraction(1))
 
 
 def _add_days(use: Use) -> Domain:
-    return use.result(DATE, range_of(operands(use), operator.add))
+    return use.result(DATE, _range(use, operator.add))
 
 
 # -- text
@@ -199,14 +187,6 @@ def _add_days(use: Use) -> Domain:
 
 def _alphanumeric(text: str) -> str:
     return "".join(c for c in text if c.isascii() and c.isalnum())
-
-
-_TEXT: dict[Function, Callable[[str], str]] = {
-    F.UPPER: str.upper,
-    F.LOWER: str.lower,
-    F.TRIM: lambda text: text.strip(" "),
-    F.ALPHANUMERIC: _alphanumeric,
-}
 
 
 def _image(use: Use, change: Callable[..., str]) -> Domain:
@@ -220,18 +200,10 @@ def _image(use: Use, change: Callable[..., str]) -> Domain:
     return use.result(TEXT, values=values)
 
 
-def _text(use: Use) -> Domain:
-    return _image(use, _TEXT[use.function])
-
-
-def _concat(use: Use) -> Domain:
-    return _image(use, lambda *parts: "".join(parts))
-
-
 def _substring(use: Use) -> Domain:
-    start, length = literal_argument(use, 1), literal_argument(use, 2)
+    start, length = domain.literal_argument(use, 1), domain.literal_argument(use, 2)
     if not isinstance(start, int) or not isinstance(length, int) or not (1 <= start <= LONGEST >= length >= 0):
-        raise refuse_type(use.function, "a literal start from 1 and a literal length from 0, up to 1,000,000")
+        raise domain.refuse_type(use.function, "a literal start from 1 and a literal length from 0, up to 1,000,000")
     return _image(use._replace(domains=use.domains[:1]), lambda text: text[start - 1 : start - 1 + length])
 
 
@@ -286,12 +258,17 @@ TABLE: dict[Function, Row] = {
     F.CAST_DATE: Row((_DATE | _TEXTS,), 1, 1, _cast_date),
     F.CAST_BOOLEAN: Row((_BOOL | _INT | _TEXTS,), 1, 1, _cast_boolean),
     **dict.fromkeys(dates.GRAINS, Row((_DATE,), 1, 1, _truncate)),
-    F.YEAR: Row((_DATE,), 1, 1, _year),
+    F.YEAR: Row((_DATE,), 1, 1, partial(_count, operation=_year)),
     **dict.fromkeys(_PARTS, Row((_DATE,), 1, 1, _part)),
-    **dict.fromkeys(_COUNTERS, Row((_DATE,), 2, 2, _between)),
+    F.DAYS_BETWEEN: Row((_DATE,), 2, 2, partial(_count, operation=lambda a, b: int(b - a))),
+    F.MONTHS_BETWEEN: Row((_DATE,), 2, 2, partial(_count, operation=lambda a, b: _month(b) - _month(a))),
+    F.YEARS_BETWEEN: Row((_DATE,), 2, 2, partial(_count, operation=lambda a, b: _year(b) - _year(a))),
     F.ADD_DAYS: Row((_DATE, _INT), 2, 2, _add_days),
-    **dict.fromkeys(_TEXT, Row((_TEXTS,), 1, 1, _text)),
+    F.UPPER: Row((_TEXTS,), 1, 1, partial(_image, change=str.upper)),
+    F.LOWER: Row((_TEXTS,), 1, 1, partial(_image, change=str.lower)),
+    F.TRIM: Row((_TEXTS,), 1, 1, partial(_image, change=lambda text: text.strip(" "))),
+    F.ALPHANUMERIC: Row((_TEXTS,), 1, 1, partial(_image, change=_alphanumeric)),
     F.LENGTH: Row((_TEXTS,), 1, 1, _length),
     F.SUBSTRING: Row((_TEXTS, _INT), 3, 3, _substring),
-    F.CONCAT: Row((_TEXTS,), 2, _MANY, _concat),
+    F.CONCAT: Row((_TEXTS,), 2, _MANY, partial(_image, change=lambda *parts: "".join(parts))),
 }

@@ -23,17 +23,16 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from engine.errors import BadFile, Refused, require
-from engine.trusted import wire
+from engine.trusted import seal, sign, wire
 from engine.trusted.catalogue import NodeBinding
 from engine.trusted.records import FederationManifest, JournalHead, Role, RootKey, SignedRecord
-from engine.trusted.seal import SealingKey
-from engine.trusted.sign import Roster, SigningKey, open_manifest
 
+_Record = TypeVar("_Record")
 ROLES = ("root", *(role.name.lower() for role in Role))
 
 
@@ -88,17 +87,17 @@ class Home:
         finally:
             os.close(folder)
 
-    def signing_key(self) -> SigningKey:
-        return SigningKey.from_raw(self.name, self._raw_key("keys/sign.key"))
+    def signing_key(self) -> sign.SigningKey:
+        return sign.SigningKey.from_raw(self.name, self._raw_key("keys/sign.key"))
 
-    def sealing_key(self) -> SealingKey:
-        return SealingKey.from_raw(self._raw_key("keys/seal.key"))
+    def sealing_key(self) -> seal.SealingKey:
+        return seal.SealingKey.from_raw(self._raw_key("keys/seal.key"))
 
     def tls(self) -> Tls:
         """Read anew on every call; FILE_HOME_BROKEN for what is no PEM, which a handshake would refuse for ever."""
         from cryptography.x509 import load_pem_x509_certificates
 
-        tls = Tls(self._secret("keys/tls.key"), self._read("keys/tls.crt"), self._read("keys/ca.crt"))
+        tls = Tls(self._read("keys/tls.key", secret=True), self._read("keys/tls.crt"), self._read("keys/ca.crt"))
         for name, body in (("tls.key", tls.key), ("tls.crt", tls.certificate), ("ca.crt", tls.authority)):
             try:
                 load_pem_private_key(body, None) if name == "tls.key" else load_pem_x509_certificates(body)
@@ -114,7 +113,7 @@ class Home:
             raise self._broken("root.keys") from None
 
     def manifest_record(self) -> SignedRecord:
-        return self._record("federation.manifest")
+        return self._decode("federation.manifest", SignedRecord)
 
     def manifest(self) -> FederationManifest:
         """The installed manifest, verified against the pinned roots; its currency is the caller's to check."""
@@ -122,38 +121,32 @@ class Home:
 
     def open_manifest(self, record: SignedRecord) -> FederationManifest:
         """The manifest in ``record``, verified against the pinned roots and of this home's federation."""
-        manifest = open_manifest(record, self.roots())
+        manifest = sign.open_manifest(record, self.roots())
         require(manifest.federation == self.federation, "POLICY_MANIFEST_INVALID")
-        Roster(manifest)
+        sign.Roster(manifest)
         return manifest
 
-    def roster(self) -> Roster:
-        return Roster(self.manifest())
+    def roster(self) -> sign.Roster:
+        return sign.Roster(self.manifest())
 
     def agreements(self) -> tuple[SignedRecord, ...]:
         """The stored agreements, as signed; not yet verified."""
         files = sorted((self.path / "agreements").glob("*.agreement"))
-        return tuple(self._record(f"agreements/{file.name}") for file in files)
+        return tuple(self._decode(f"agreements/{file.name}", SignedRecord) for file in files)
 
     def binding(self) -> NodeBinding:
-        binding: NodeBinding = self._decode("node.binding", NodeBinding)
-        return binding
+        return self._decode("node.binding", NodeBinding)
 
     def seen_head(self) -> JournalHead | None:
         """The head written down last; None in a home whose ledger has never been opened."""
-        there = (self.path / "journal/head").exists()
-        head: JournalHead | None = self._decode("journal/head", JournalHead) if there else None
-        return head
+        return self._decode("journal/head", JournalHead) if (self.path / "journal/head").exists() else None
 
-    def _record(self, name: str) -> SignedRecord:
-        record: SignedRecord = self._decode(name, SignedRecord)
-        return record
-
-    def _decode(self, name: str, kind: type) -> Any:
+    def _decode(self, name: str, kind: type[_Record]) -> _Record:
         try:
-            return wire.decode(kind, self._read(name))
+            record: _Record = wire.decode(kind, self._read(name))
         except Refused:
             raise self._broken(name) from None
+        return record
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
@@ -165,29 +158,23 @@ class Home:
         return found
 
     def _raw_key(self, name: str) -> bytes:
-        raw = self._secret(name)
+        raw = self._read(name, secret=True)
         if len(raw) != 32:
             raise self._broken(name)
         return raw
 
-    def _secret(self, name: str) -> bytes:
-        """The bytes of a file that its owner alone may touch; the rights are those of the file that is read."""
-        body, mode = self._read_with_mode(name)
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise BadFile("FILE_HOME_KEY_OPEN", path=str(self.path / name))
-        return body
-
-    def _read(self, name: str) -> bytes:
-        return self._read_with_mode(name)[0]
-
-    def _read_with_mode(self, name: str) -> tuple[bytes, int]:
+    def _read(self, name: str, *, secret: bool = False) -> bytes:
+        """A file's bytes; ``secret``: its owner alone may touch it; the rights are those of the file that is read."""
         try:
             with (self.path / name).open("rb") as file:
-                return file.read(), os.fstat(file.fileno()).st_mode
+                body, mode = file.read(), os.fstat(file.fileno()).st_mode
         except FileNotFoundError:
             raise BadFile("FILE_HOME_MISSING", path=str(self.path / name), home=str(self.path)) from None
         except OSError as error:
             raise BadFile("FILE_HOME_BROKEN", path=str(self.path / name), internal=repr(error)) from None
+        closed = not mode & (stat.S_IRWXG | stat.S_IRWXO)
+        require(closed or not secret, "FILE_HOME_KEY_OPEN", path=str(self.path / name))
+        return body
 
     def _broken(self, name: str) -> BadFile:
         return BadFile("FILE_HOME_BROKEN", path=str(self.path / name))

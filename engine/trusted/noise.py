@@ -17,11 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from engine.trusted.gauss import ExactSampler
+from engine.trusted.gauss import MAX_SIGMA, ExactSampler
 from engine.trusted.random import Randomness
 
 SMALL = 500  # cells up to which OpenDP is not slower than a new table of the vectorised sampler
-LARGEST_SIGMA = 2**57
 
 
 class Sampler(Protocol):
@@ -35,7 +34,7 @@ class OpenDPSampler:
 
     def gaussian(self, sigma: int, count: int) -> npt.NDArray[np.int64]:
         """``count`` draws; sigma from 1 to 2^57 ring units."""
-        if not 1 <= sigma <= LARGEST_SIGMA or count < 0:
+        if not 1 <= sigma <= MAX_SIGMA or count < 0:
             raise ValueError("sigma or count out of range")
         return np.array(_mechanism(scale_for(sigma))([0] * count), dtype=np.int64)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import Refused
+from engine.errors import require
 
 Vector = npt.NDArray[np.uint64]
 MODULUS = 1 << 64
@@ -22,11 +22,6 @@ MODULUS = 1 << 64
 def from_integers(values: Sequence[int]) -> Vector:
     """Integers of any size, reduced modulo 2^64."""
     return np.array([value % MODULUS for value in values], dtype=np.uint64)
-
-
-def from_signed(values: npt.NDArray[np.int64]) -> Vector:
-    """int64 draws as ring elements."""
-    return np.ascontiguousarray(values, dtype=np.int64).view(np.uint64)
 
 
 def to_signed(vector: Vector) -> tuple[int, ...]:
@@ -49,6 +44,5 @@ def to_bytes(vector: Vector) -> bytes:
 
 def from_bytes(payload: bytes) -> Vector:
     """Inverse of ``to_bytes``. Raises Refused POLICY_WIRE_INVALID unless a whole number of elements."""
-    if len(payload) % 8:
-        raise Refused("POLICY_WIRE_INVALID", internal=f"vector of {len(payload)} bytes")
+    require(len(payload) % 8 == 0, "POLICY_WIRE_INVALID", internal=f"vector of {len(payload)} bytes")
     return np.frombuffer(payload, dtype="<u8").astype(np.uint64)

@@ -16,15 +16,13 @@ from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from engine.errors import Refused
-from engine.trusted.random import Randomness
 
-KEY_BYTES = 32
 _SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
 
 
 @dataclass(frozen=True, slots=True)
 class SealingKey:
-    """An X25519 key that messages are sealed to. Its text form shows nothing secret."""
+    """An X25519 key that messages are sealed to. Its text form shows nothing secret, and nothing gives it out again."""
 
     _key: X25519PrivateKey = field(repr=False, compare=False)
 
@@ -33,18 +31,9 @@ class SealingKey:
         """The key of 32 raw bytes."""
         return cls(X25519PrivateKey.from_private_bytes(raw))
 
-    @classmethod
-    def generate(cls, randomness: Randomness) -> SealingKey:
-        return cls.from_raw(randomness.bytes(KEY_BYTES))
-
     @property
     def public(self) -> bytes:
         return self._key.public_key().public_bytes_raw()
-
-    @property
-    def raw(self) -> bytes:
-        """The secret itself, for the key file only."""
-        return self._key.private_bytes_raw()
 
     def open(self, sealed: bytes, info: bytes) -> bytes:
         """The payload that was sealed to this key with ``info``; else Refused POLICY_SEAL_INVALID."""

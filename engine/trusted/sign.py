@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from engine.errors import Refused, require
 from engine.trusted import records, wire
-from engine.trusted.random import Randomness
 from engine.trusted.records import Agreement, Member, RecordKind, Request, Role, Signature, SignedRecord
 
 KEY_BYTES = 32
@@ -31,7 +30,7 @@ _Record = TypeVar("_Record")
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A member's or root's Ed25519 key. Its text form shows the name only."""
+    """A member's or root's Ed25519 key. Its text form shows the name only, and nothing gives the secret out again."""
 
     name: str
     _key: Ed25519PrivateKey = field(repr=False, compare=False)
@@ -41,18 +40,9 @@ class SigningKey:
         """The key of 32 raw bytes."""
         return cls(name, Ed25519PrivateKey.from_private_bytes(raw))
 
-    @classmethod
-    def generate(cls, name: str, randomness: Randomness) -> SigningKey:
-        return cls.from_raw(name, randomness.bytes(KEY_BYTES))
-
     @property
     def public(self) -> bytes:
         return self._key.public_key().public_bytes_raw()
-
-    @property
-    def raw(self) -> bytes:
-        """The secret itself, for the key file only."""
-        return self._key.private_bytes_raw()
 
     def sign(self, kind: RecordKind, payload: bytes) -> Signature:
         return Signature(self.name, self._key.sign(_message(kind, payload)))
@@ -112,9 +102,6 @@ class Roster:
         """Raises Refused POLICY_UNKNOWN_MEMBER."""
         require(name in self._members, "POLICY_UNKNOWN_MEMBER", name=name)
         return self._members[name]
-
-    def with_role(self, role: Role) -> tuple[Member, ...]:
-        return tuple(m for m in self.manifest.members if role in m.roles)
 
     def require(self, name: str, role: Role) -> Member:
         """The member of that name if it has the role; else Refused POLICY_UNKNOWN_MEMBER."""

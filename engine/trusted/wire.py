@@ -13,10 +13,9 @@ Signatures are always over bytes as received; nothing is re-encoded to be verifi
 from __future__ import annotations
 
 import enum
-import types
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from functools import cache, lru_cache
 from hashlib import sha256
@@ -26,12 +25,11 @@ from typing import Any, get_args, get_origin, get_type_hints
 from google.protobuf.message import Error, Message
 
 from engine.errors import Refused, require
-from engine.trusted import messages, plan
+from engine.trusted import dates, messages, plan
 from protos.splittally.v1 import catalogue_pb2, coordinator_pb2, governance_pb2, node_pb2, plan_pb2
 
 PLAN_BYTES = 1 << 20
 REMEMBERED_BYTES = 1 << 16
-EPOCH = date(1970, 1, 1)
 _MODULES = (plan_pb2, catalogue_pb2, governance_pb2, node_pb2, coordinator_pb2)
 _UNIONS: dict[Any, str] = {getattr(plan, name): name for name in ("Expression", "Relation")}
 _UNIONS |= {getattr(messages, name): name for name in ("FromNode", "ToNode", "ResultPart")}
@@ -135,7 +133,8 @@ def _record_codec(kind: Any) -> tuple[Writer, Reader]:
 
 
 def _union_codec(kind: Any) -> tuple[Writer, Reader]:
-    members: dict[Any, str] = {m: _member_field(_message_class(kind), m) for m in get_args(kind)}
+    names = {f.message_type.name: f.name for f in _message_class(kind).DESCRIPTOR.fields if f.message_type}
+    members: dict[Any, str] = {m: names[m.__name__] for m in get_args(kind)}
     classes = {field: member for member, field in members.items()}
 
     def write(record: Any) -> dict[str, Any]:
@@ -151,20 +150,12 @@ def _union_codec(kind: Any) -> tuple[Writer, Reader]:
     return write, read
 
 
-def _member_field(message: type[Message], member: type) -> str:
-    for field in message.DESCRIPTOR.fields:
-        if field.message_type is not None and field.message_type.name == member.__name__:
-            return str(field.name)
-    raise TypeError(f"{message.DESCRIPTOR.name} cannot hold {member.__name__}")
-
-
 def _field_codec(name: str, hint: Any) -> tuple[Writer, Reader]:
     """How one field is put into, and taken from, its message."""
     if get_origin(hint) is tuple:
         return _repeated_codec(name, get_args(hint)[0])
-    if isinstance(hint, types.UnionType) and hint not in _UNIONS and type(None) in get_args(hint):
-        inner = [a for a in get_args(hint) if a is not type(None)]
-        put, get = _field_codec(name, _rejoin(inner))
+    if type(None) in get_args(hint):
+        put, get = _field_codec(name, _present_form(hint))
         return (
             lambda value: None if value is None else put(value),
             lambda message: get(message) if message.HasField(name) else None,
@@ -193,11 +184,10 @@ def _number(value: enum.Enum) -> Any:
     return value.value
 
 
-def _rejoin(members: list[Any]) -> Any:
-    """Optional[Union] flattens in Python; find the union again."""
-    if len(members) == 1:
-        return members[0]
-    return next(u for u in _UNIONS if set(get_args(u)) == set(members))
+def _present_form(hint: Any) -> Any:
+    """What an optional field holds. An optional union flattens in Python: the union is found again."""
+    members = set(get_args(hint)) - {type(None)}
+    return members.pop() if len(members) == 1 else next(u for u in _UNIONS if set(get_args(u)) == members)
 
 
 def _repeated_codec(name: str, item: Any) -> tuple[Writer, Reader]:
@@ -226,7 +216,7 @@ def _write_literal(value: plan.Literal) -> dict[str, Any]:
     if isinstance(shown, Fraction):
         shown = _write_rational(shown)
     elif isinstance(shown, date):
-        shown = (shown - EPOCH).days
+        shown = (shown - dates.EPOCH).days
     return {"type": value.type.value, _LITERAL_FIELDS[value.type]: shown}
 
 
@@ -240,4 +230,4 @@ def _read_literal(message: Any) -> plan.Literal:
     value = getattr(message, field)
     if kind is plan.Type.DECIMAL:
         return plan.Literal(kind, _read_rational(value))
-    return plan.Literal(kind, EPOCH + timedelta(days=value) if kind is plan.Type.DATE else value)
+    return plan.Literal(kind, dates.day_of(value) if kind is plan.Type.DATE else value)

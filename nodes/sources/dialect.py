@@ -23,7 +23,6 @@ F = Function
 class Dialect:
     """``templates`` and the fragments around them; {0}, {1} stand for rendered arguments."""
 
-    name: str
     types: Mapping[Type, str]
     templates: Mapping[Function, str]
     wide: str  # bounded integer arithmetic in a wider type; {0}: the expression over wide arguments
@@ -53,10 +52,7 @@ def text_literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-_DATED = "CASE WHEN {0} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN {0} END"
-
 DUCKDB = Dialect(
-    name="duckdb",
     types={
         Type.BOOLEAN: "BOOLEAN",
         Type.INTEGER: "BIGINT",
@@ -116,7 +112,7 @@ DUCKDB = Dialect(
     wide="TRY_CAST({0} AS BIGINT)",
     widen="CAST({0} AS HUGEINT)",
     finite='list_filter([{0}], lambda "let$x": isfinite("let$x"))[1]',
-    dated=_DATED,
+    dated="CASE WHEN {0} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN {0} END",
     let="list_transform([{{{2}}}], lambda {1}: {0})[1]",
     field="{0}: {1}",
     exact="CASE WHEN {0} BETWEEN -9007199254740992 AND 9007199254740992 THEN {0} END",

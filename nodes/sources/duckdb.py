@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
-from engine.errors import Unavailable
+from engine.errors import Unavailable, require
 from nodes.sources import Limits, Row
 from nodes.sources.dialect import DUCKDB
 from nodes.sources.frames import read_frame, write_frame
@@ -59,10 +59,7 @@ class Child:
 
     def close(self) -> None:
         self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe:
-                pipe.close()
+        self.process.communicate()  # closes the pipes and waits
 
 
 class DuckDBSource:
@@ -81,9 +78,8 @@ class DuckDBSource:
 
     def select(self, databases: Mapping[str, Path], queries: Sequence[str], most_rows: int) -> list[list[Row]]:
         request = {"select": {"queries": list(queries), "most_rows": most_rows}}
-        answer = self._ask(request, self._opening(databases))
-        if "rows" not in answer:
-            raise Unavailable("NODE_SOURCE_FAILED", internal="a query failed")
+        answer = self._ask(request, self._opening(read={name: str(path) for name, path in databases.items()}))
+        require("rows" in answer, "NODE_SOURCE_FAILED", internal="a query failed")
         rows: list[list[Row]] = answer["rows"]
         return rows
 
@@ -94,14 +90,7 @@ class DuckDBSource:
 
     def cut(self, database: str, path: Path, files: Sequence[Path], spill: Path, statements: Sequence[str]) -> Any:
         """Fills a new snapshot file; the statements' rows, or the position of the one that failed."""
-        opening = {
-            "threads": self.limits.threads,
-            "memory_mb": self.limits.memory_mb,
-            "read": {},
-            "write": {database: str(path)},
-            "files": [str(f) for f in files],
-            "spill": str(spill),
-        }
+        opening = self._opening(read={}, write={database: str(path)}, files=list(map(str, files)), spill=str(spill))
         request = {"cut": {"engine": opening, "statements": list(statements)}}
         answer = self._ask(request, seconds=self.limits.cut_seconds)
         return answer["rows"] if "rows" in answer else int(answer["failed"])
@@ -112,9 +101,9 @@ class DuckDBSource:
         for child in idle:
             child.close()
 
-    def _opening(self, databases: Mapping[str, Path]) -> dict[str, Any]:
-        read = {name: str(path) for name, path in databases.items()}
-        return {"threads": self.limits.threads, "memory_mb": self.limits.memory_mb, "read": read}
+    def _opening(self, **named: Any) -> dict[str, Any]:
+        """An engine within the limits that may touch what is ``named`` (``worker.engine``)."""
+        return {"threads": self.limits.threads, "memory_mb": self.limits.memory_mb, **named}
 
     def _ask(
         self, request: dict[str, Any], opening: dict[str, Any] | None = None, seconds: float | None = None
@@ -133,10 +122,10 @@ class DuckDBSource:
 
     def _take(self, opening: dict[str, Any] | None) -> Child:
         with self._lock:
-            alive = [c for c in self._idle if c.process.poll() is None]
-            for child in sorted(alive, key=lambda c: c.opened != opening)[:1]:
-                self._idle = [c for c in alive if c is not child]
-                return child
+            self._idle = [c for c in self._idle if c.process.poll() is None]
+            self._idle.sort(key=lambda c: c.opened == opening)
+            if self._idle:
+                return self._idle.pop()
         return Child()
 
     def _give(self, child: Child) -> None:

@@ -11,13 +11,12 @@ Checked by: tests/sources/test_tables.py::test_stored_values_lie_in_their_domain
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 
 from engine.errors import BadFile, Refused
 from engine.trusted.catalogue import Column, Dataset, DatasetBinding, IdentifierForm, LocalColumn
-from engine.trusted.dates import EPOCH
+from engine.trusted.dates import day_of
 from engine.trusted.domain import Domain
 from engine.trusted.plan import Expression, Literal, Type
 from engine.trusted.walk import names_in
@@ -144,7 +143,7 @@ def _stored(column: Column, dialect: Dialect) -> list[str]:
 
 def _end(column: Column, end: Fraction) -> Literal:
     if column.type is Type.DATE:
-        return Literal(Type.DATE, EPOCH + timedelta(days=int(end)))
+        return Literal(Type.DATE, day_of(end))
     return Literal(column.type, int(end) if column.type is Type.INTEGER else end)
 
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import duckdb
 
+from nodes.sources.dialect import quoted, text_literal
 from nodes.sources.frames import read_frame, write_frame
 
 
@@ -44,23 +45,15 @@ def engine(
         },
     )
     for name, path in read.items():
-        connection.execute(f"ATTACH {_text(path)} AS {_name(name)} (READ_ONLY)")
+        connection.execute(f"ATTACH {text_literal(path)} AS {quoted(name)} (READ_ONLY)")
     for name, path in write.items():
-        connection.execute(f"ATTACH {_text(path)} AS {_name(name)}")
+        connection.execute(f"ATTACH {text_literal(path)} AS {quoted(name)}")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET preserve_insertion_order = false")
-    connection.execute(f"SET allowed_paths = [{', '.join(map(_text, files))}]")
+    connection.execute(f"SET allowed_paths = [{', '.join(map(text_literal, files))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _name(value: str) -> str:
-    return '"' + value.replace('"', '""') + '"'
 
 
 class Worker:
@@ -109,11 +102,8 @@ def run(
 
 def cut(body: dict[str, Any]) -> dict[str, Any]:
     """Runs the statements that fill a snapshot, and leaves it as one closed file."""
-    connection = engine(**body["engine"])
-    try:
+    with engine(**body["engine"]) as connection:
         return run(connection, body["statements"], 1)
-    finally:
-        connection.close()
 
 
 def columns_of(path: str) -> list[tuple[str, str]]:
@@ -122,11 +112,8 @@ def columns_of(path: str) -> list[tuple[str, str]]:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             names = next(csv.reader(file), [])
         return [(name or f"column{position}", "VARCHAR") for position, name in enumerate(names)]
-    connection = engine(1, 256, read={}, write={}, files=[path], spill="")
-    try:
-        rows = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({_text(path)})").fetchall()  # noqa: S608
-    finally:
-        connection.close()
+    with engine(1, 256, read={}, write={}, files=[path], spill="") as connection:
+        rows = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({text_literal(path)})").fetchall()  # noqa: S608
     return [(name, kind) for name, kind, *_ in rows]
 
 

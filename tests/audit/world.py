@@ -119,9 +119,6 @@ class StandingClock:
     def monotonic_ms(self) -> float:
         return 1_000.0
 
-    def sleep_ms(self, ms: float) -> None:
-        raise AssertionError("the spine does not sleep")
-
 
 class Counted:
     """Bytes from a seed, with a count of those drawn."""
@@ -209,7 +206,9 @@ class World:
         self._count, self._cuts = 0, dict[tuple[str, str, str], Tables]()
         names = (*HOSTS, "helper-1", "helper-2", "ada")
         drawn = Counted("keys")
-        self.keys = {n: Keys(SigningKey.generate(n, drawn), SealingKey.generate(drawn)) for n in names}
+        self.keys = {
+            n: Keys(SigningKey.from_raw(n, drawn.bytes(32)), SealingKey.from_raw(drawn.bytes(32))) for n in names
+        }
         members = tuple(self._member(n) for n in names)
         self.manifest = FederationManifest(1, "audit", 1, NOW - HOUR, NOW + HOUR, 60, (), 1, members, RULES, CATALOGUE)
         self.roster = Roster(self.manifest)

@@ -39,7 +39,7 @@ def _rounds(ledger: Ledger, told: int, rounds: int) -> None:
         os.write(told, f"charged {number}\n".encode())
         ledger.store_reply(round_id(number), f"reply {number}".encode())
         os.write(told, f"replied {number}\n".encode())
-        ledger.mark_answered(round_id(number), make_request(max_attempts=10**9), make_entry())
+        ledger.mark_answered(make_request(max_attempts=10**9), make_entry(round=round_id(number)))
         os.write(told, f"answered {number}\n".encode())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,6 @@ class FakeClock:
 
     def monotonic_ms(self) -> float:
         return float(self.now)
-
-    def sleep_ms(self, ms: float) -> None:
-        self.now += int(ms)
 
 
 def round_id(number: int | str) -> bytes:
@@ -99,12 +96,10 @@ class Bench:
 
     def charge(self, ledger: Ledger, number: int | str, rho: int = 10, delta: int = 0, **change: Any) -> None:
         ledger.charge(
-            round_id(number),
-            change.get("request", make_request()),
+            replace(change.get("request", make_request()), loss=Loss(rho, delta)),
             change.get("agreement", make_agreement()),
             change.get("accounts", (NINO, PEOPLE)),
-            Loss(rho, delta),
-            change.get("entry", make_entry()),
+            replace(change.get("entry", make_entry()), round=round_id(number)),
             run=change.get("run", 1),
         )
 

@@ -58,7 +58,7 @@ def require_sound(bench: Any, make: Any, path: Path) -> int:
     assert len(answered) - len(done["answered"]) in (0, 1)
     for round_ in answered:
         with pytest.raises(Refused, match="POLICY_ROUND_ANSWERED"):
-            ledger.mark_answered(round_, make("request"), make("entry"))
+            ledger.mark_answered(make("request"), make("entry", round=round_))
     bench.charge(ledger, "life goes on")
     ledger.close()
     return len(charged)

@@ -125,7 +125,8 @@ def test_a_refused_charge_changes_nothing(bench: Any, make: Any, what: str) -> N
     bench.clock.now -= CLOCK_BACK_MS + 1 if what == "clock" else 0
     if what == "round":
         with pytest.raises(Unavailable, match="NODE_LEDGER_FAILED"):
-            ledger.charge(b"short", make("request"), make("agreement"), (NINO,), Loss(1, 0), make("entry"))
+            request, entry = make("request", loss=Loss(1, 0)), make("entry", round=b"short")
+            ledger.charge(request, make("agreement"), (NINO,), entry)
     else:
         with pytest.raises(SplittallyError):
             bench.charge(ledger, 1, rho, **change)
@@ -183,23 +184,23 @@ def test_attempts_are_counted_for_each_request_and_run(bench: Any, make: Any) ->
 def test_a_helper_answers_a_round_once(bench: Any, make: Any) -> None:
     ledger, request = bench.open(), make("request", max_attempts=2)
     before = ledger.head()
-    ledger.mark_answered(make("round", 1), request, make("entry", survivors=("north", "south")))
+    ledger.mark_answered(request, make("entry", round=make("round", 1), survivors=("north", "south")))
     for again in (ledger, bench.open()):
         with pytest.raises(Refused, match="POLICY_ROUND_ANSWERED"):
-            again.mark_answered(make("round", 1), request, make("entry", survivors=("north",)))
+            again.mark_answered(request, make("entry", round=make("round", 1), survivors=("north",)))
     answered = entries(ledger)[-1]
     assert answered.kind is JournalKind.ANSWERED_AS_HELPER
     assert (answered.round, answered.survivors) == (make("round", 1), ("north", "south"))
     assert ledger.head().totals_digest != before.totals_digest
-    ledger.mark_answered(make("round", 2), request, make("entry"))
+    ledger.mark_answered(request, make("entry", round=make("round", 2)))
     with pytest.raises(Refused, match="POLICY_ATTEMPTS_EXHAUSTED"):
-        ledger.mark_answered(make("round", 3), request, make("entry"))
+        ledger.mark_answered(request, make("entry", round=make("round", 3)))
 
 
 def test_a_member_may_charge_and_answer_the_same_round(bench: Any, make: Any) -> None:
     ledger = bench.open()
     bench.charge(ledger, 1)
-    ledger.mark_answered(make("round", 1), make("request"), make("entry"))
+    ledger.mark_answered(make("request"), make("entry", round=make("round", 1)))
     assert kinds(ledger)[1:] == [JournalKind.CHARGED, JournalKind.ANSWERED_AS_HELPER]
 
 
@@ -226,7 +227,7 @@ def test_time_never_goes_back(bench: Any, make: Any) -> None:
     bench.clock.now -= 1
     refused = (
         lambda: bench.charge(ledger, 3),
-        lambda: ledger.mark_answered(make("round", 3), make("request"), make("entry")),
+        lambda: ledger.mark_answered(make("request"), make("entry", round=make("round", 3))),
     )
     for step in refused:
         with pytest.raises(Unavailable, match="NODE_CLOCK_BACK"):
@@ -246,7 +247,7 @@ def test_everything_is_there_after_reopening(bench: Any, make: Any) -> None:
     for number in range(20):
         bench.charge(ledger, number, 1 + number, number)
         ledger.store_reply(make("round", number), bytes([number]) * 1000)
-    ledger.mark_answered(make("round", 50), make("request"), make("entry"))
+    ledger.mark_answered(make("request"), make("entry", round=make("round", 50)))
     before = ledger.head(), make("balances", ledger), entries(ledger)
     ledger.close()
     again = bench.open()

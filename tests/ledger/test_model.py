@@ -126,7 +126,7 @@ def test_the_ledger_does_what_a_small_model_does(bench: Any, make: Any, tmp_path
                 found = outcome_of(ledger.reply, make("round", given_[0]))
                 assert (None if found == "done" else found) == model.reply(given_[0])
             elif name == "answer":
-                found = outcome_of(ledger.mark_answered, make("round", given_[0]), request, make("entry"))
+                found = outcome_of(ledger.mark_answered, request, make("entry", round=make("round", given_[0])))
                 assert found == model.answer(given_[0])
             elif name == "wait":
                 bench.clock.now += given_[0]

@@ -78,9 +78,6 @@ class FixedClock:
     def monotonic_ms(self) -> float:
         return self.monotonic
 
-    def sleep_ms(self, ms: float) -> None:
-        self.forward(ms)
-
     def forward(self, ms: float) -> None:
         self.wall += int(ms)
         self.monotonic += ms
@@ -97,9 +94,6 @@ class RunningClock:
 
     def monotonic_ms(self) -> float:
         return (time.monotonic() - self.start) * 1e3
-
-    def sleep_ms(self, ms: float) -> None:
-        time.sleep(ms / 1e3)
 
 
 @dataclass
@@ -217,7 +211,9 @@ class Federation:
 
     def __post_init__(self) -> None:
         source = CountedRandomness("keys")
-        self.keys = {n: Keys(SigningKey.generate(n, source), SealingKey.generate(source)) for n in MEMBERS}
+        self.keys = {
+            n: Keys(SigningKey.from_raw(n, source.bytes(32)), SealingKey.from_raw(source.bytes(32))) for n in MEMBERS
+        }
         self._assemble()
 
     def adopt(self, rules: Rules | None = None, agreement: Agreement | None = None) -> None:

@@ -25,7 +25,6 @@ from engine.trusted.home import Home
 from engine.trusted.plan import ColumnRef, NamedExpression, Type
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import JournalEntry, JournalKind
-from engine.trusted.sign import SigningKey
 from nodes.config import open_node, take_seat, write_head
 from nodes.ledger import entry_of
 from nodes.log import Log
@@ -91,7 +90,7 @@ def test_an_agreement_that_is_not_signed_by_all_is_journalled_and_ignored(founde
 @pytest.mark.parametrize("key", ["sign", "seal"])
 def test_foreign_keys_do_not_start(founded: Federation, key: str) -> None:
     home = Home.load(founded.home("north"))
-    home.write(f"keys/{key}.key", SigningKey.generate("x", SystemRandomness()).raw, secret=True)
+    home.write(f"keys/{key}.key", SystemRandomness().bytes(32), secret=True)
     with pytest.raises(BadFile) as refused:
         take_seat(home, SystemClock(), SystemRandomness())
     assert refused.value.code == "FILE_HOME_KEY_FOREIGN"

@@ -216,7 +216,7 @@ def test_no_secret_or_row_value_reaches_the_log(
     assert '"event": "done"' in printed
     assert '"kind": "RuntimeError"' in printed
     assert '"code": "POLICY_WIRE_INVALID"' in printed
-    secrets = [k.raw for k in (running.keys["north"].signing, running.keys["north"].sealing)]
+    secrets = [k._key.private_bytes_raw() for k in (running.keys["north"].signing, running.keys["north"].sealing)]
     for secret in (str(canary), *(s.hex() for s in secrets), *(repr(s) for s in secrets)):
         assert secret not in printed
 
@@ -289,6 +289,3 @@ class SystemClockNow:
 
     def monotonic_ms(self) -> float:
         return time.monotonic_ns() / 1e6
-
-    def sleep_ms(self, ms: float) -> None:
-        time.sleep(ms / 1e3)

@@ -141,6 +141,23 @@ def test_a_killed_worker_is_replaced(tables: Tables) -> None:
         source.close()
 
 
+def test_workers_that_died_idle_take_no_place_from_warm_ones(tables: Tables) -> None:
+    source = DuckDBSource(Limits(threads=1, memory_mb=200, seconds=30))
+    try:
+        dead = source._idle = [Child(), Child()]
+        for child in dead:
+            child.process.kill()
+            child.process.wait()
+        source.warm(tables.databases)
+        [child] = source._idle
+        assert child not in dead
+        assert child.process.poll() is None
+    finally:
+        source.close()
+        for child in dead:
+            child.close()
+
+
 def test_queries_at_the_same_time_use_workers_of_their_own(source: DuckDBSource, tables: Tables) -> None:
     results: list[object] = []
 

@@ -45,7 +45,7 @@ class CountedRandomness:
 
 
 def _member(key: SigningKey, role: Role, department: str = "") -> Member:
-    sealing = SealingKey.generate(CountedRandomness("seal/" + key.name)).public
+    sealing = SealingKey.from_raw(CountedRandomness("seal/" + key.name).bytes(32)).public
     return Member(key.name, key.name + " office", (role,), key.public, sealing, department)
 
 
@@ -95,12 +95,12 @@ def federation() -> Federation:
         "south-guardian": Role.GUARDIAN,
         "officer": Role.POLICY_OFFICER,
     }
-    keys = {name: SigningKey.generate(name, CountedRandomness(name)) for name in roles}
+    keys = {name: SigningKey.from_raw(name, CountedRandomness(name).bytes(32)) for name in roles}
     members = tuple(
         _member(keys[name], role, name.removesuffix("-guardian") if role is Role.GUARDIAN else "")
         for name, role in roles.items()
     )
-    roots = tuple(SigningKey.generate(f"root-{i}", CountedRandomness(f"root-{i}")) for i in range(3))
+    roots = tuple(SigningKey.from_raw(f"root-{i}", CountedRandomness(f"root-{i}").bytes(32)) for i in range(3))
     people, visits = _dataset("people", ("north", "south")), _dataset("visits", ("south",))
     cap = AccountCap(AccountScope.IDENTIFIER, "", 365, Loss(10**9, 10**9), Loss(10**10, 10**10))
     manifest = FederationManifest(

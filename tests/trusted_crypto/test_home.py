@@ -12,9 +12,10 @@ from engine.errors import BadFile, Refused
 from engine.governance.authority import Authority
 from engine.governance.homes import (
     create_home,
+    draw_sealing_key,
+    draw_signing_key,
     store_agreement,
     store_binding,
-    store_keys,
     store_manifest,
     store_roots,
     store_tls,
@@ -24,7 +25,6 @@ from engine.trusted.clock import SystemClock
 from engine.trusted.home import Home
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import RecordKind
-from engine.trusted.seal import SealingKey
 from engine.trusted.sign import SigningKey
 
 TLS = Authority.create("demo", SystemClock(), SystemRandomness()).issue("north", "node")
@@ -37,7 +37,8 @@ def bad(code: str) -> Any:
 @pytest.fixture
 def home(tmp_path: Path, federation: Any, randomness: Any) -> Home:
     made = create_home(tmp_path / "north", "north", "node", "demo", coordinator="localhost:7443")
-    store_keys(made, federation.keys["north"], SealingKey.generate(randomness))
+    assert draw_signing_key(made, type(randomness)("north")).public == federation.keys["north"].public
+    draw_sealing_key(made, randomness)
     store_tls(made, TLS)
     store_roots(made, federation.pinned)
     store_manifest(made, federation.signed_manifest())
@@ -177,7 +178,7 @@ def test_a_secret_is_never_readable_by_others_not_even_for_a_moment(home: Home, 
 
 
 def test_the_manifest_is_verified_against_the_pinned_roots(home: Home, federation: Any, randomness: Any) -> None:
-    strangers = tuple(SigningKey.generate(root.name, randomness) for root in federation.roots)
+    strangers = tuple(SigningKey.from_raw(root.name, randomness.bytes(32)) for root in federation.roots)
     pairs = zip(federation.pinned, strangers, strict=True)
     store_roots(home, (replace(pin, signing_key=key.public) for pin, key in pairs))
     with pytest.raises(Refused, match="POLICY_SIGNATURE_INVALID"):

@@ -34,13 +34,13 @@ def refused(code: str) -> Any:
 def test_the_message_is_prefix_kind_nul_and_payload(randomness: Any) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    key = SigningKey.generate("a", randomness)
+    key = SigningKey.from_raw("a", randomness.bytes(32))
     signature = key.sign(RecordKind.ROUND_MANIFEST, b"body")
     Ed25519PublicKey.from_public_bytes(key.public).verify(signature.signature, b"splittally.v1.round_manifest\0body")
 
 
 def test_a_signature_on_one_kind_is_none_on_another(randomness: Any) -> None:
-    key = SigningKey.generate("a", randomness)
+    key = SigningKey.from_raw("a", randomness.bytes(32))
     for kind in RecordKind:
         for other in RecordKind:
             if other is kind:
@@ -70,7 +70,7 @@ def test_any_changed_byte_is_refused(federation: Any) -> None:
 
 @pytest.mark.parametrize("length", [0, 31, 33, 64])
 def test_keys_and_signatures_of_another_length_are_refused(randomness: Any, length: int) -> None:
-    key = SigningKey.generate("a", randomness)
+    key = SigningKey.from_raw("a", randomness.bytes(32))
     with refused("POLICY_SIGNATURE_INVALID"):
         verify_signature(RecordKind.REQUEST, b"x", key.sign(RecordKind.REQUEST, b"x"), bytes(length))
     with refused("POLICY_SIGNATURE_INVALID"):
@@ -78,7 +78,7 @@ def test_keys_and_signatures_of_another_length_are_refused(randomness: Any, leng
 
 
 def test_the_text_of_a_key_shows_its_name_only(randomness: Any) -> None:
-    key = SigningKey.generate("a", randomness)
+    key = SigningKey.from_raw("a", randomness.bytes(32))
     assert repr(key) == str(key) == "SigningKey(name='a')"
     with pytest.raises(TypeError):
         pickle.dumps(key)
@@ -92,7 +92,7 @@ def test_a_manifest_needs_k_distinct_pinned_roots(federation: Any, randomness: A
     for roots in ((one, two), (two, three), (one, two, three)):
         record = federation.signed_manifest(*roots)
         assert sign.open_manifest(record, federation.pinned) == federation.manifest
-    stranger = SigningKey.generate("root-1", randomness)
+    stranger = SigningKey.from_raw("root-1", randomness.bytes(32))
     for roots in ((one,), (one, one)):
         with refused("POLICY_MANIFEST_UNSIGNED"):
             sign.open_manifest(federation.signed_manifest(*roots), federation.pinned)
@@ -106,7 +106,7 @@ def test_a_manifest_needs_k_distinct_pinned_roots(federation: Any, randomness: A
 
 def test_one_root_key_under_two_names_counts_once(federation: Any) -> None:
     one, *_ = federation.roots
-    again = SigningKey.from_raw("again", one.raw)
+    again = SigningKey.from_raw("again", one._key.private_bytes_raw())
     pinned = (RootKey(one.name, one.public), RootKey("again", one.public), federation.pinned[1])
     with refused("POLICY_MANIFEST_UNSIGNED"):
         sign.open_manifest(federation.signed_manifest(one, again), pinned)
@@ -169,7 +169,6 @@ def test_a_roster_refuses_a_manifest_that_contradicts_itself(federation: Any, ch
 def test_a_roster_finds_members_by_name_and_role(federation: Any) -> None:
     roster = federation.roster
     assert roster.member("ana").name == "ana"
-    assert [m.name for m in roster.with_role(Role.NODE)] == ["north", "south"]
     assert roster.require("harbour", Role.HELPER).roles == (Role.HELPER,)
     with refused("POLICY_UNKNOWN_MEMBER"):
         roster.member("nobody")

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from engine.errors import Refused
-from engine.trusted.account import add_loss, epsilon_of, loss_for, times
+from engine.trusted.account import add_loss, epsilon_of, loss_for, times, within
 from engine.trusted.records import Loss
 
 EPSILONS = [Fraction(n, 100) for n in (1, 10, 50, 100, 300, 1000, 2000)]
@@ -77,8 +77,11 @@ def test_senseless_parameters_are_refused(epsilon: object, delta: object) -> Non
         loss_for(Fraction(str(epsilon)), Fraction(str(delta)))
 
 
-def test_losses_add() -> None:
+def test_losses_add_and_compare_in_both_parts() -> None:
     assert add_loss(Loss(1, 2), Loss(3, 4)) == Loss(4, 6)
+    assert within(Loss(3, 4), Loss(3, 4))
+    assert not within(Loss(4, 4), Loss(3, 5))
+    assert not within(Loss(3, 5), Loss(4, 4))
     assert times(Loss(3, 5), 4) == Loss(12, 20)
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,7 +31,6 @@ def test_bytes_are_little_endian_and_come_back(values: list[int]) -> None:
     body = ring.to_bytes(vector)
     assert body == b"".join((v % 2**64).to_bytes(8, "little") for v in values)
     assert ring.to_signed(ring.from_bytes(body)) == tuple(values)
-    assert ring.to_signed(ring.from_signed(np.array(values, dtype=np.int64))) == tuple(values)
 
 
 def test_half_an_element_is_refused() -> None:
