@@ -31,8 +31,9 @@ from engine.sql import prepare
 from engine.sql.figures import groups_of, leaf_value, units_of
 from engine.sql.statement import KeyLeaf, Statement
 from engine.trusted.account import loss_for
-from engine.trusted.calibrate import calibrate
+from engine.trusted.calibrate import calibrate, layout_of
 from engine.trusted.catalogue import Catalogue, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.domains import scope_of
 from engine.trusted.noise import ProductionSampler
 from engine.trusted.plan import ColumnRef, NamedExpression, Type
 from engine.trusted.random import SystemRandomness
@@ -109,18 +110,13 @@ class Curated:
         catalogue = self.catalogues[hosts]
         statement = prepare(self.statement.sql, catalogue, default_rules())
         found = calibrate(statement.plan, catalogue, loss, hosts, 0)
-        measures, cells = len(found.multipliers), len(self.steps)
-        scale = np.array([m for m in _by_cell(statement, catalogue, found.multipliers)], dtype=object)
+        cells, scale = len(self.steps), np.array(_by_cell(statement, catalogue, found.multipliers), dtype=object)
         noise = sum(sampler.gaussian(found.node_sigma, cells).astype(object) for _ in range(hosts))
         noisy = tuple(int(x) for x in np.array(self.steps, dtype=object) * scale + noise)
-        assert measures == len(statement.plan.aggregate.measures)
         return figures_of(statement, catalogue, replace(found, cells=cells), noisy, hosts)
 
 
 def _by_cell(statement: Statement, catalogue: Catalogue, multipliers: Sequence[int]) -> list[int]:
-    from engine.trusted.calibrate import layout_of
-    from engine.trusted.domains import scope_of
-
     aggregate = statement.plan.aggregate
     blocks = layout_of(aggregate, scope_of(aggregate.input, catalogue))
     return [multipliers[block.measure] for block in blocks for _ in range(block.cells)]
