@@ -56,6 +56,10 @@ class Simulation:
             return not isinstance(self._leaves[expression.name], KeyLeaf | GroupingLeaf)
         return isinstance(expression, Call) and any(self.is_figure(a) for a in expression.arguments)
 
+    def is_linear(self, expression: Expression, row: Mapping[str, LiteralValue]) -> bool:
+        """Whether the error is that of a sum of the figures, whatever they are; else it depends on them."""
+        return self._linear(expression, row) is not None
+
     def spread(
         self, expression: Expression, value: LiteralValue, group: Group, row: Mapping[str, LiteralValue]
     ) -> Spread | None:
