@@ -23,14 +23,16 @@ from engine.trusted import dates
 from engine.trusted.calibrate import Tree, tree_of
 from engine.trusted.catalogue import DEFAULT_PERSONS, Catalogue, Dataset
 from engine.trusted.domain import Domain, bounded
-from engine.trusted.domains import scope_of
+from engine.trusted.domains import domain_of, scope_of
 from engine.trusted.plan import Aggregate, Clamp, Filter, LiteralValue, Measure, Project, Relation, Statistic, Type
 from engine.trusted.stability import Stability, stability_of
+from engine.trusted.walk import names_in
 
 SAMPLE = 1_000  # rows made to stand for all
 LEAST_KEPT = 50  # of them, or WHERE is taken to keep every row
 ROWS_A_CELL = 1_000  # where nobody has said anything
 SEED = 1
+VALUE = "value of the measure"
 Row = dict[str, LiteralValue]
 
 
@@ -110,10 +112,10 @@ def assumed_group(
 def contributions(measure: Measure, relation: Relation, catalogue: Catalogue) -> tuple[float, ...]:
     """What each made row that counts adds to a measure: 1 to a count, else its clamped value."""
     found = []
-    for row in made_rows(relation, catalogue):
+    for row in _measured(measure, relation, catalogue):
         if measure.filter is not None and evaluate(measure.filter, row) is not True:
             continue
-        value = 1 if measure.expression is None else evaluate(measure.expression, row)
+        value = 1 if measure.expression is None else row[VALUE]
         if value is None:
             continue
         if measure.clamp is None:
@@ -122,6 +124,24 @@ def contributions(measure: Measure, relation: Relation, catalogue: Catalogue) ->
             number = dates.day_number(value) if isinstance(value, date) else Fraction(value)
             found.append(float(min(max(number, measure.clamp.lower), measure.clamp.upper)))
     return tuple(found)
+
+
+def _measured(measure: Measure, relation: Relation, catalogue: Catalogue) -> list[Row]:
+    """The made rows, each with the measure's own value; that is spread evenly itself over a column without bounds."""
+    rows, expression = made_rows(relation, catalogue), measure.expression
+    if expression is None:
+        return rows
+    scope = scope_of(relation, catalogue)
+    if all(_is_known(scope[name]) for name in names_in(expression)):
+        return [row | {VALUE: evaluate(expression, row)} for row in rows]
+    domain = domain_of(expression, scope)
+    order = np.random.default_rng(SEED).permutation(len(rows))
+    return [row | {VALUE: _spaced(domain, (int(i) + 0.5) / len(rows))} for i, row in zip(order, rows, strict=True)]
+
+
+def _is_known(domain: Domain) -> bool:
+    """Whether the values that a column may have are published."""
+    return domain.person or domain.values is not None or bounded(domain)
 
 
 def _sum(unit: Unit, values: Sequence[float], rows: float, sample: int) -> Fraction:

@@ -9,7 +9,7 @@ from math import prod
 from engine.client.assumed import Assumption, contributions, shapes
 from engine.sql.statement import Statement
 from engine.trusted.catalogue import Catalogue, Dataset
-from engine.trusted.domain import Domain
+from engine.trusted.domain import Domain, bounded
 from engine.trusted.domains import Scope, clamp_of, domain_of, scope_of
 from engine.trusted.plan import Call, Expression, Function, Literal, Measure, Statistic
 from engine.trusted.stability import Stability, stability_of
@@ -83,20 +83,25 @@ def _cuts(measure: Measure, scope: Scope, statement: Statement, catalogue: Catal
         inner = _cut(part, scope)
         if inner is None or not isinstance(part, Call):
             continue
-        free = _without(measure.expression, part, inner)
-        whole = replace(measure, expression=free, clamp=clamp_of(domain_of(free, scope)))
-        own = contributions(measure, statement.plan.aggregate.input, catalogue)
-        uncut = contributions(whole, statement.plan.aggregate.input, catalogue)
-        if not own or not sum(uncut):
-            continue
-        share = (sum(own) - sum(uncut)) / abs(sum(uncut))
         limit = next(literal_text(a) for a in part.arguments if isinstance(a, Literal))
         side = "above" if part.function is Function.LEAST else "below"
-        words = (
-            f"Values of {in_sql(inner)} {side} {limit} count as {limit}: {100 * share:+.2g} % of the sum, if values"
-            f" are spread evenly over {_range(domain_of(inner, scope))}."
-        )
-        yield Bias(words, share)
+        words = f"Values of {in_sql(inner)} {side} {limit} count as {limit}"
+        share = _taken(measure, _without(measure.expression, part, inner), statement, catalogue)
+        if share is None:
+            yield Bias(f"{words}; what that changes only the owners know.", None)
+        else:
+            spread = _range(domain_of(inner, scope))
+            yield Bias(f"{words}: {100 * share:+.2g} % of the sum, if values are spread evenly over {spread}.", share)
+
+
+def _taken(measure: Measure, uncut: Expression, statement: Statement, catalogue: Catalogue) -> float | None:
+    """How much smaller or larger a measure is than it would be over ``uncut``; None where that has no bounds."""
+    relation = statement.plan.aggregate.input
+    domain = domain_of(uncut, scope_of(relation, catalogue))
+    if not bounded(domain):
+        return None
+    whole = sum(contributions(replace(measure, expression=uncut, clamp=clamp_of(domain)), relation, catalogue))
+    return (sum(contributions(measure, relation, catalogue)) - whole) / abs(whole) if whole else None
 
 
 def _cut(part: Expression, scope: Scope) -> Expression | None:
@@ -104,7 +109,7 @@ def _cut(part: Expression, scope: Scope) -> Expression | None:
     if not isinstance(part, Call) or part.function not in _CUTS or len(part.arguments) != 2:
         return None
     inner = [a for a in part.arguments if not isinstance(a, Literal)]
-    if len(inner) != 1 or domain_of(inner[0], scope).interval is None:
+    if len(inner) != 1:
         return None
     return inner[0] if domain_of(inner[0], scope).interval != domain_of(part, scope).interval else None
 

@@ -268,6 +268,18 @@ def test_what_a_narrower_clamp_cuts_is_computed() -> None:
     assert not any(w.startswith("Values of") for w in biases("SELECT SUM(LEAST(income, 300000)) AS s FROM people"))
 
 
+def test_what_a_clamp_cuts_of_a_column_without_bounds_only_owners_know() -> None:
+    found = biases("SELECT SUM(LEAST(100, GREATEST(-5, serial))) AS s FROM people")
+    cut = {words: share for words, share in found.items() if words.startswith("Values of")}
+    assert set(cut.values()) == {None}
+    assert any("only the owners know" in words for words in cut)
+
+
+def test_a_value_over_columns_without_bounds_is_spread_itself() -> None:
+    found = column(asked("SELECT AVG(LEAST(100, GREATEST(0, serial))) AS m FROM people", 5_000), "m")
+    assert found.figure == pytest.approx(50, rel=0.01)
+
+
 # -- cost
 
 
