@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from engine.cli import agreement, budget, check, coordinator, demo, explain, federation, forecast, node, submit, try_
+from engine.cli import (
+    agreement,
+    budget,
+    check,
+    coordinator,
+    demo,
+    explain,
+    federation,
+    forecast,
+    node,
+    rehearse,
+    submit,
+    try_,
+)
 from engine.cli.show import show_error
 from engine.errors import Bug, SplittallyError
 
@@ -45,6 +58,7 @@ app.command("demo")(demo.demo)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("forecast")(forecast.forecast)
+app.command("rehearse")(rehearse.rehearse)
 app.command("submit")(submit.submit)
 app.command("watch")(submit.watch)
 app.command("result")(submit.result)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.client.archive import Asked, Question, Released
@@ -22,6 +23,7 @@ from engine.trusted.stability import stability_of
 
 if TYPE_CHECKING:
     from engine.client.forecast import Forecast
+    from engine.client.rehearse import Rehearsal
     from engine.client.session import Session
     from engine.sql import Statement
 
@@ -93,6 +95,23 @@ class Query:
         return forecast(
             self.statement, session.catalogue, session.roster.manifest.rules, terms, self._likely_agreement()
         )
+
+    def rehearse(
+        self,
+        persons: int = 2_000,
+        seed: int = 1,
+        keep: Path | None = None,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> Rehearsal:
+        """The statement asked on dummy data by a throw-away federation on this machine; see rehearse.py. Free.
+
+        BadFile FILE_REHEARSE_EXTRA where nodes cannot run here.
+        """
+        from engine.client.rehearse import Rehearsing, rehearse
+
+        session = self.session
+        terms = Rehearsing(self.epsilon, self.delta, self.least, persons, seed, keep)
+        return rehearse(self.statement, session.catalogue, session.roster.manifest.rules, terms, progress)
 
     def _likely_agreement(self) -> Agreement | None:
         """The agreement this would be asked under, if the coordinator is there to tell."""

@@ -44,7 +44,7 @@ _OPERATIONS = {operation.name.lower(): operation for operation in Operation}
 def default_agreement(
     manifest: FederationManifest, clock: Clock, budget: Loss | None = None, per_plan: Loss | None = None
 ) -> Agreement:
-    """Every dataset and column, every analyst, aggregates and quantiles, for a year: to begin with, or to try things."""
+    """Every dataset and column, every analyst, aggregates and quantiles, for a year: to begin with or to try."""
     return Agreement(
         version=RECORD_VERSION,
         name="first-agreement",
