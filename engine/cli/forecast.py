@@ -138,7 +138,10 @@ def _costs(cost: Cost) -> list[str]:
 
 
 def _list(shown: Console, heading: str, lines: list[str]) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
     if lines:
         shown.print(f"[bold]{heading}[/]")
     for line in lines:
-        shown.print(f"  {line}", markup=False)
+        shown.print(Padding(Text(line), (0, 0, 0, 2), expand=False))

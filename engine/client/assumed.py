@@ -16,9 +16,11 @@ from math import ceil, floor, prod
 
 import numpy as np
 
+from engine.sql.consistency import noise_scales
 from engine.sql.evaluate import evaluate
 from engine.sql.figures import Group, Unit
 from engine.sql.quantiles import Curve
+from engine.sql.statement import Statement
 from engine.trusted import dates
 from engine.trusted.calibrate import Tree, tree_of
 from engine.trusted.catalogue import DEFAULT_PERSONS, Catalogue, Dataset
@@ -84,9 +86,10 @@ def shapes(plan: Aggregate) -> tuple[tuple[int, ...], ...]:
 
 
 def assumed_group(
-    plan: Aggregate, catalogue: Catalogue, units: Sequence[Unit], chosen: int, assumption: Assumption
+    statement: Statement, catalogue: Catalogue, units: Sequence[Unit], chosen: int, assumption: Assumption
 ) -> Group:
     """The released figures of a middle cell of grouping set ``chosen``, as they would be without noise."""
+    plan, scales = statement.plan.aggregate, noise_scales(statement, catalogue, units)[chosen]
     scope, kept = scope_of(plan.input, catalogue), plan.grouping_sets[chosen].keys
     cells = prod(shapes(plan)[chosen])
     rows = assumption.rows / cells
@@ -105,7 +108,7 @@ def assumed_group(
         if tree is not None:
             curves[index] = _curve(tree, unit, values, rows * share)
         sums.append(_sum(unit, values, persons if unit.measure.statistic is Statistic.COUNT_PERSONS else rows, sample))
-    return Group(keys, tuple(sums), kept, curves)
+    return Group(keys, tuple(sums), kept, curves, scales)
 
 
 @lru_cache(maxsize=128)

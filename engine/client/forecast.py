@@ -144,7 +144,7 @@ def errors_of(
     noisy = [o for o in noisy if simulation.is_figure(o.expression)]
     found = []
     for chosen, shape in enumerate(shapes(aggregate)):
-        group = assumed_group(aggregate, catalogue, units, chosen, assumption)
+        group = assumed_group(statement, catalogue, units, chosen, assumption)
         row = {name: leaf_value(leaf, group, units) for name, leaf in statement.leaves}
         keys = key_names(statement, aggregate.grouping_sets[chosen].keys)
         for output in noisy:

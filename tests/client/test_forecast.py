@@ -106,6 +106,17 @@ def test_forecast_deviation_is_that_of_drawn_releases(sql: str, n_min: int) -> N
         assert not fits(found.deviation / PLANTED)
 
 
+def test_levels_that_add_up_are_forecast_with_their_smaller_noise() -> None:
+    sql = "SELECT sex, COUNT(*) AS f FROM people GROUP BY ROLLUP (sex)"
+    answer, found = released(sql, 2), asked(sql)
+    assert [d["f"] for d in answer.deviations] == [pytest.approx(column(found, "f", 1).deviation)] * 4 + [
+        pytest.approx(column(found, "f", 0).deviation)
+    ]
+    alone = asked("SELECT region, COUNT(*) AS f FROM people GROUP BY ROLLUP (region)")
+    ratio = (column(found, "f", 0).deviation or 0) / (column(alone, "f", 0).deviation or 1)
+    assert ratio == pytest.approx(sqrt(0.8), rel=0.01)
+
+
 def test_fewer_nodes_cost_what_the_forecast_says() -> None:
     sql = "SELECT COUNT(*) AS n FROM visits"
     all_, two = asked(sql, n_min=3), asked(sql, n_min=2)
