@@ -13,7 +13,8 @@ from engine.cli.options import ANALYST_HOME, DELTA, EPSILON, Delta, Epsilon, Jso
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from engine.client.forecast import ColumnError, Cost, Forecast
+    from engine.client.cost import Cost
+    from engine.client.forecast import ColumnError, Forecast
 
 ANY_HOME = "An analyst's home, for its federation's rules and agreement; default: ~/.splittally/analyst."
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.client.assumed import Assumption, assume, assumed_group, shapes
+from engine.client.cost import Asker, Cost, shares_of
 from engine.client.terms import least_nodes, require_delta
 from engine.sql.evaluate import evaluate
 from engine.sql.figures import leaf_value, units_of
@@ -27,7 +28,7 @@ from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.plan import ColumnRef, Type
-from engine.trusted.records import AccountScope, Agreement, Loss, Rules
+from engine.trusted.records import Loss, Rules
 from engine.trusted.stability import stability_of
 from engine.trusted.walk import names_in
 from engine.trusted.wording import in_sql
@@ -35,6 +36,8 @@ from engine.trusted.wording import in_sql
 if TYPE_CHECKING:
     from engine.client.advice import Advice
     from engine.client.bias import Bias
+
+NOBODY = Asker()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +71,6 @@ class ColumnError:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What one attempt takes of a cap: ``account`` and the ``span`` it is for, ``share`` of the whole cap."""
-
-    account: str
-    span: str
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """``loss``: charged at each of ``nodes``, once an attempt. What they have spent before is theirs to know."""
-
-    epsilon: Fraction
-    delta: Fraction
-    loss: Loss
-    nodes: tuple[str, ...]
-    shares: tuple[Share, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Forecast:
     """``variance_factor``: what n_min and f cost in variance, against n_min = all hosts and f = 0."""
 
@@ -101,12 +84,10 @@ class Forecast:
     notes: tuple[str, ...]
 
 
-def forecast(
-    statement: Statement, catalogue: Catalogue, rules: Rules, terms: Terms, agreement: Agreement | None = None
-) -> Forecast:
+def forecast(statement: Statement, catalogue: Catalogue, rules: Rules, terms: Terms, asker: Asker = NOBODY) -> Forecast:
     """The forecast of a prepared statement; nothing is read from any data.
 
-    ``agreement``: the one it would be asked under, for the shares of its budget. Raises Refused SQL_EPSILON_RANGE,
+    ``asker``: for the shares of an agreement's and an analyst's budgets. Raises Refused SQL_EPSILON_RANGE,
     SQL_DELTA_RANGE, SQL_TOO_LARGE, POLICY_N_MIN_HOSTS, POLICY_TOO_FEW_HONEST.
     """
     from engine.client.advice import advise
@@ -122,7 +103,7 @@ def forecast(
     found = Forecast(
         columns=columns,
         assumption=assumption,
-        cost=Cost(terms.epsilon, terms.delta, loss, hosts, _shares(statement, catalogue, rules, loss, agreement)),
+        cost=Cost(terms.epsilon, terms.delta, loss, hosts, shares_of(statement.plan, catalogue, rules, loss, asker)),
         n_min=n_min,
         variance_factor=len(hosts) / (n_min - rules.f),
         bias=biases(statement, catalogue, assumption),
@@ -176,41 +157,6 @@ def key_names(statement: Statement, keys: Sequence[int]) -> tuple[str, ...]:
 
     names = {key: o.name for o in reversed(statement.outputs) if (key := shown(o)) is not None}
     return tuple(names.get(key) or in_sql(statement.plan.aggregate.keys[key].expression) for key in keys)
-
-
-def _shares(
-    statement: Statement, catalogue: Catalogue, rules: Rules, loss: Loss, agreement: Agreement | None
-) -> tuple[Share, ...]:
-    """Of every cap the ledger of a node would hold this charge against (nodes/charges.py), and of the plan's limit."""
-    names = stability_of(statement.plan.aggregate.input, catalogue).datasets
-    scanned = [d for d in catalogue.datasets if d.name in names]
-    accounts = [(AccountScope.IDENTIFIER, d.person.identifier) for d in scanned]
-    accounts += [(AccountScope.DATASET, d.name) for d in scanned]
-    found: list[Share] = []
-    for scope, name in dict.fromkeys(accounts):
-        for cap in (c for c in rules.caps if c.scope is scope and c.name in ("", name)):
-            account = f"{scope.name.lower()} {name}"
-            if cap.period_days and cap.period is not None:
-                found.append(Share(account, f"{cap.period_days} days", _part(loss, cap.period)))
-            found.append(Share(account, "lifetime", _part(loss, cap.lifetime)))
-    if agreement is not None:
-        found.append(Share(f"agreement {agreement.name}", "whole", _part(loss, agreement.budget)))
-        found.append(Share(f"agreement {agreement.name}", "one plan", _part(loss, agreement.per_plan)))
-    for cap in (c for c in rules.caps if c.scope in (AccountScope.AGREEMENT_ACCOUNT, AccountScope.ANALYST_ACCOUNT)):
-        kind = cap.scope.name.lower().removesuffix("_account")
-        found.append(Share(f"{kind} {cap.name or 'account'}", "lifetime", _part(loss, cap.lifetime)))
-        if cap.period_days and cap.period is not None:
-            found.append(Share(f"{kind} {cap.name or 'account'}", f"{cap.period_days} days", _part(loss, cap.period)))
-    return tuple(dict.fromkeys(found))
-
-
-def _part(loss: Loss, cap: Loss) -> float:
-    """The larger of the parts of rho and of delta."""
-    parts = [loss.rho_billionths / cap.rho_billionths if cap.rho_billionths else float("inf")]
-    if loss.delta_quintillionths:
-        spent = loss.delta_quintillionths
-        parts.append(spent / cap.delta_quintillionths if cap.delta_quintillionths else float("inf"))
-    return max(parts)
 
 
 def _notes(n_min: int, f: int, hosts: int) -> tuple[str, ...]:

@@ -88,13 +88,13 @@ class Query:
 
         Free, and without the coordinator too: then the shares of the agreement's budget are left out.
         """
+        from engine.client.cost import Asker
         from engine.client.forecast import Terms, forecast
 
         session = self.session
         terms = Terms(self.epsilon, self.delta, self.least, rows, persons)
-        return forecast(
-            self.statement, session.catalogue, session.roster.manifest.rules, terms, self._likely_agreement()
-        )
+        asker = Asker(session.home.name, self._likely_agreement())
+        return forecast(self.statement, session.catalogue, session.roster.manifest.rules, terms, asker)
 
     def rehearse(
         self,

@@ -30,7 +30,7 @@ from engine.trusted.domains import scope_of
 from engine.trusted.noise import ProductionSampler
 from engine.trusted.plan import LiteralValue, Measure
 from engine.trusted.random import SystemRandomness
-from engine.trusted.records import Calibration
+from engine.trusted.records import AccountCap, AccountScope, Calibration, Loss
 from engine.trusted.stability import stability_of
 from tests.client.conftest import Bench
 
@@ -305,6 +305,27 @@ def test_shares_of_every_cap() -> None:
     ]
 
 
+def test_shares_are_of_the_caps_that_hold_for_the_asker() -> None:
+    """Caps of other accounts do not count; of several for one account, the tighter one does; delta counts too."""
+    from engine.client.cost import Asker, shares_of
+
+    scope, wide, tight = AccountScope, Loss(10**9, 10**12), Loss(10**9, 10**10)
+    caps = (
+        AccountCap(scope.IDENTIFIER, "", 30, tight, wide),
+        AccountCap(scope.IDENTIFIER, "nino", 0, None, tight),
+        AccountCap(scope.DATASET, "visits", 0, None, tight),
+        AccountCap(scope.ANALYST_ACCOUNT, "ann", 0, None, wide),
+        AccountCap(scope.ANALYST_ACCOUNT, "bob", 0, None, Loss(1, 1)),
+    )
+    plan = prepare("SELECT COUNT(*) AS n FROM people", CATALOGUE, RULES).plan
+    found = shares_of(plan, CATALOGUE, replace(RULES, caps=caps), Loss(10**7, 10**9), Asker("ann"))
+    assert [(s.account, s.span, s.share) for s in found] == [
+        ("identifier nino", "30 days", 0.1),
+        ("identifier nino", "lifetime", 0.1),
+        ("analyst ann", "lifetime", 0.01),
+    ]
+
+
 def test_a_delta_or_n_min_out_of_range_is_refused() -> None:
     statement = prepare("SELECT COUNT(*) AS n FROM people", CATALOGUE, RULES)
     for terms, code in (
@@ -372,7 +393,7 @@ def test_a_session_forecasts_with_the_agreement_and_asks_nothing(bench: Bench) -
         assert query.asked is None
     spans = [(share.account, share.span) for share in found.cost.shares]
     assert ("agreement first-agreement", "one plan") in spans
-    assert ("agreement first-agreement", "whole") in spans
+    assert ("agreement first-agreement", "lifetime") in spans
     assert found.cost.loss == query.loss
     assert found.n_min == query.n_min == 3
 
