@@ -88,6 +88,13 @@ CODES: dict[str, ErrorCode] = {
         "The file {path} of the node {node} has no column {column}.",
         "Rename a column of the file, or take the column out of the catalogue.",
     ),
+    "FILE_REHEARSE_EXTRA": ErrorCode(
+        "Rehearsing runs nodes and a coordinator on this machine, and the package {package} is not installed.",
+        "Run `pip install 'splittally[node,coordinator]'`; `splittally forecast` needs neither.",
+    ),
+    "FILE_REHEARSE_KEEP": ErrorCode(
+        "The folder {path} is not empty, so dummy files are not written there.", "Give --keep a new folder."
+    ),
     "FILE_NODE_TOML_OTHER": ErrorCode(
         "The file {file} is for the node {name}, and the home is that of {home}.", "Give the home of {name}."
     ),

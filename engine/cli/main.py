@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from engine.cli import agreement, budget, check, coordinator, demo, explain, federation, node, submit, try_
+from engine.cli import (
+    agreement,
+    budget,
+    check,
+    coordinator,
+    demo,
+    explain,
+    federation,
+    forecast,
+    node,
+    rehearse,
+    submit,
+    try_,
+)
 from engine.cli.show import show_error
 from engine.errors import Bug, SplittallyError
 
@@ -44,6 +57,8 @@ app.command("try")(try_.try_)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
+app.command("forecast")(forecast.forecast)
+app.command("rehearse")(rehearse.rehearse)
 app.command("submit")(submit.submit)
 app.command("watch")(submit.watch)
 app.command("result")(submit.result)

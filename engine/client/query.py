@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.client.archive import Asked, Question, Released
 from engine.client.open_result import LEAST_COMMITTEE
 from engine.client.release import Release
-from engine.client.terms import require_delta, require_enough_hosts
+from engine.client.terms import least_nodes, require_delta
 from engine.errors import Refused, Unavailable, error_for
 from engine.trusted import wire
 from engine.trusted.account import loss_for
@@ -21,11 +22,14 @@ from engine.trusted.sign import NONCE_BYTES, open_agreement, require_in_force, s
 from engine.trusted.stability import stability_of
 
 if TYPE_CHECKING:
+    from engine.client.forecast import Forecast
+    from engine.client.rehearse import Rehearsal
     from engine.client.session import Session
     from engine.sql import Statement
 
 VALID_MS = 24 * 3_600_000
 MAX_ATTEMPTS = 2
+GLANCE_SECONDS = 2.0  # how long a forecast waits for the coordinator
 ENDED_BADLY = (RequestState.REFUSED_STATE, RequestState.EXPIRED, RequestState.REVOKED)
 Progress = Callable[[RequestStatus], None]
 
@@ -68,11 +72,7 @@ class Query:
     @property
     def n_min(self) -> int:
         """The least number of nodes to answer; Refused POLICY_N_MIN_HOSTS when there are not so many."""
-        rules = self.session.roster.manifest.rules
-        usual = max(min(rules.n_min or len(self.hosts), len(self.hosts)), rules.f + 1)
-        least = usual if self.least is None else self.least
-        require_enough_hosts(least, self.hosts)
-        return least
+        return least_nodes(self.session.roster.manifest.rules, self.hosts, self.least)
 
     def explain(self) -> str:
         """What the nodes will do, in English and as normalised SQL, and what it costs. Free."""
@@ -82,6 +82,44 @@ class Query:
         price = f"epsilon {float(self.epsilon):g} at delta {float(self.delta):g}: rho {self.loss.rho_billionths}e-9"
         asks = f"Asks {', '.join(self.hosts)}; at least {self.n_min} must answer. Costs {price} at each."
         return "\n\n".join((english(plan, catalogue), normalised_sql(plan, catalogue), asks))
+
+    def forecast(self, rows: int | None = None, persons: int | None = None) -> Forecast:
+        """Cost and expected error; see forecast.py. ``rows`` (that WHERE keeps) and ``persons``: how many to expect.
+
+        Free, and without the coordinator too: then the shares of the agreement's budget are left out.
+        """
+        from engine.client.cost import Asker
+        from engine.client.forecast import Terms, forecast
+
+        session = self.session
+        terms = Terms(self.epsilon, self.delta, self.least, rows, persons)
+        asker = Asker(session.home.name, self._likely_agreement())
+        return forecast(self.statement, session.catalogue, session.roster.manifest.rules, terms, asker)
+
+    def rehearse(
+        self,
+        persons: int = 2_000,
+        seed: int = 1,
+        keep: Path | None = None,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> Rehearsal:
+        """The statement asked on dummy data by a throw-away federation on this machine; see rehearse.py. Free.
+
+        BadFile FILE_REHEARSE_EXTRA where nodes cannot run here.
+        """
+        from engine.client.rehearse import Rehearsing, rehearse
+
+        session = self.session
+        terms = Rehearsing(self.epsilon, self.delta, self.least, persons, seed, keep)
+        return rehearse(self.statement, session.catalogue, session.roster.manifest.rules, terms, progress)
+
+    def _likely_agreement(self) -> Agreement | None:
+        """The agreement this would be asked under, if the coordinator is there to tell."""
+        try:
+            self.session.line.await_ready(GLANCE_SECONDS)
+            return open_agreement(self._agreement(self.session.describe()), self.session.roster)
+        except Unavailable:
+            return None
 
     def submit(self) -> str:
         """Signs the request and hands it in; its id. The same question, once released, is not asked again."""

@@ -44,7 +44,7 @@ _OPERATIONS = {operation.name.lower(): operation for operation in Operation}
 def default_agreement(
     manifest: FederationManifest, clock: Clock, budget: Loss | None = None, per_plan: Loss | None = None
 ) -> Agreement:
-    """Every dataset and column, every analyst, aggregates only, for a year: to begin with, or to try things out."""
+    """Every dataset and column, every analyst, aggregates and quantiles, for a year: to begin with or to try."""
     return Agreement(
         version=RECORD_VERSION,
         name="first-agreement",
@@ -57,7 +57,7 @@ def default_agreement(
         parties=_bodies(manifest),
         analysts=_analysts(manifest),
         scope=tuple(DatasetScope(d.name, tuple(c.name for c in d.columns)) for d in manifest.catalogue.datasets),
-        operations=(Operation.AGGREGATE,),
+        operations=(Operation.AGGREGATE, Operation.QUANTILE),
         dpia_reference="",
         dpia_outcome="",
         consent_basis="",

@@ -47,6 +47,7 @@ class Terms:
     budget: Loss | None = None
     per_plan: Loss | None = None
     n_min: int = 0
+    f: int = 0
 
 
 @dataclass(slots=True)
@@ -110,6 +111,7 @@ class LocalFederation:
             clock=self.clock,
             randomness=SystemRandomness(),
             n_min=terms.n_min,
+            f=terms.f,
             analysts=(ANALYST,),
             caps=terms.caps,
         )

@@ -48,12 +48,16 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One row before HAVING: key values, for each measure the noisy sum, and ``kept``: the keys of its grouping set."""
+    """One row before HAVING: key values, for each measure the noisy sum, and ``kept``: the keys of its grouping set.
+
+    ``scales``: for measures whose noise here is less than a unit's deviation, by how much (consistency.py).
+    """
 
     keys: tuple[LiteralValue, ...]
     sums: tuple[Fraction, ...]
     kept: tuple[int, ...] = ()
     curves: Mapping[int, Curve] = field(default_factory=dict)
+    scales: Mapping[int, float] = field(default_factory=dict)
 
 
 def units_of(statement: Statement, catalogue: Catalogue, calibration: Calibration, survivors: int) -> tuple[Unit, ...]:

@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from engine.errors import Bug
+from engine.sql.consistency import settled
 from engine.sql.evaluate import evaluate
 from engine.sql.figures import Group, Unit, groups_of, leaf_value, units_of
 from engine.sql.statement import Output, Statement
@@ -70,7 +71,8 @@ def finish(
     if len(cells) != calibration.cells:
         raise Bug("BUG_UNEXPECTED", internal=f"{len(cells)} cells")
     units = units_of(statement, catalogue, calibration, survivors)
-    lines = [_line(statement, group, units) for group in groups_of(statement, catalogue, units, cells)]
+    groups = settled(statement, catalogue, units, groups_of(statement, catalogue, units, cells))
+    lines = [_line(statement, group, units) for group in groups]
     lines = _ordered(statement, [line for line in lines if _kept(statement, line)])
     end = None if statement.limit is None else statement.offset + statement.limit
     lines = lines[statement.offset : end]

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from engine.errors import Refused
 from engine.sql.bound import Bound
+from engine.sql.consistency import families
 from engine.sql.decompose import Decomposed
 from engine.sql.statement import Context, Figure, MeanLeaf, MomentLeaf, Ordering, Output, QuantileLeaf, Statement
 from engine.trusted.catalogue import Catalogue
@@ -33,7 +34,7 @@ def price(decomposed: Decomposed, context: Context) -> Statement:
         order=tuple(Ordering(s.bound.expression, s.descending, s.nulls_first) for s in query.order),
         limit=query.limit,
         offset=query.offset,
-        notes=_notes(decomposed, stability),
+        notes=_notes(decomposed, stability, adds_up=bool(families(decomposed.aggregate, context.catalogue))),
     )
 
 
@@ -48,7 +49,7 @@ def _catalogue_digest(catalogue: Catalogue) -> bytes:
     return digest(encode(catalogue))
 
 
-def _notes(decomposed: Decomposed, stability: Stability) -> tuple[str, ...]:
+def _notes(decomposed: Decomposed, stability: Stability, *, adds_up: bool) -> tuple[str, ...]:
     rows = "1 row" if stability.rows == 1 else f"{stability.rows} rows"
     notes = [f"One person counts with at most {rows}; further rows of a person are left out."]
     if decomposed.aggregate.keys and stability.groups < stability.rows:
@@ -58,6 +59,8 @@ def _notes(decomposed: Decomposed, stability: Stability) -> tuple[str, ...]:
         notes.append(
             f"One person may appear at {stability.overlap} nodes, so noise is {stability.overlap} times as large."
         )
+    if adds_up:
+        notes.append("Counts and sums are adjusted so that subtotals add up, which makes their errors smaller.")
     if any(isinstance(leaf, MeanLeaf | MomentLeaf) for _, leaf in decomposed.leaves):
         notes.append("An average over fewer than one row, as counted with noise, is NULL; variances and the like too.")
     if any(isinstance(leaf, QuantileLeaf) for _, leaf in decomposed.leaves):

@@ -56,6 +56,10 @@ class Simulation:
             return not isinstance(self._leaves[expression.name], KeyLeaf | GroupingLeaf)
         return isinstance(expression, Call) and any(self.is_figure(a) for a in expression.arguments)
 
+    def is_linear(self, expression: Expression, row: Mapping[str, LiteralValue]) -> bool:
+        """Whether the error is that of a sum of the figures, whatever they are; else it depends on them."""
+        return self._linear(expression, row) is not None
+
     def spread(
         self, expression: Expression, value: LiteralValue, group: Group, row: Mapping[str, LiteralValue]
     ) -> Spread | None:
@@ -77,7 +81,8 @@ class Simulation:
         row: Mapping[str, LiteralValue],
     ) -> Spread:
         """Exact for linear figures; the interval is around the figure before it was rounded for showing."""
-        deviation = sqrt(sum((float(w) * self._units[m].deviation) ** 2 for m, w in weights.items()))
+        scales, units = group.scales, self._units
+        deviation = sqrt(sum((float(w) * units[m].deviation * scales.get(m, 1)) ** 2 for m, w in weights.items()))
         raw = {
             name: group.sums[leaf.measure]
             for name, leaf in self._leaves.items()
@@ -123,7 +128,7 @@ class Simulation:
 
     def _drawn(self, leaf: Leaf, group: Group) -> Any:
         if isinstance(leaf, CountLeaf | SumLeaf):
-            return float(group.sums[leaf.measure]) - self._noise[leaf.measure]
+            return self._true(leaf.measure, group)
         if isinstance(leaf, KeyLeaf | GroupingLeaf):
             return _plain(leaf_value(leaf, group, self._units))
         if isinstance(leaf, QuantileLeaf):
@@ -132,13 +137,17 @@ class Simulation:
             return group.curves[leaf.measure].at(leaf.fraction, discrete=leaf.discrete, noise=noise)
         if isinstance(leaf, MomentLeaf):
             measures = (leaf.count, *(measure for _, measure in leaf.parts))
-            return moment(leaf, {m: float(group.sums[m]) - self._noise[m] for m in measures}, self._units)
-        total = float(group.sums[leaf.centred_sum]) - self._noise[leaf.centred_sum]
-        count = float(group.sums[leaf.count]) - self._noise[leaf.count]
+            return moment(leaf, {m: self._true(m, group) for m in measures}, self._units)
+        total, count = self._true(leaf.centred_sum, group), self._true(leaf.count, group)
         lower, upper = mean_bounds(leaf, self._units)
         centre = float(self._units[leaf.centred_sum].grid.centre)
         means = centre + total / np.where(count >= 1, count, np.nan)
         return np.clip(means, float(lower), float(upper))
+
+    def _true(self, measure: int, group: Group) -> Floats:
+        """What a sum may have been before noise."""
+        drawn: Floats = float(group.sums[measure]) - self._noise[measure] * group.scales.get(measure, 1)
+        return drawn
 
     def _limits(self, expression: Expression) -> tuple[float, float] | None:
         """What a bare mean or variance lies between, whatever the noise."""

@@ -1,0 +1,127 @@
+"""What contribution bounds leave out of a statement's figures: from the catalogue and the assumption, not from data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import prod
+
+from engine.client.assumed import Assumption, contributions, shapes
+from engine.sql.statement import Statement
+from engine.trusted.catalogue import Catalogue, Dataset
+from engine.trusted.domain import Domain, bounded
+from engine.trusted.domains import Scope, clamp_of, domain_of, scope_of
+from engine.trusted.plan import Call, Expression, Function, Literal, Measure, Statistic
+from engine.trusted.stability import Stability, stability_of
+from engine.trusted.walk import names_in, parts_of
+from engine.trusted.wording import in_sql, literal_text
+
+_CUTS = (Function.LEAST, Function.GREATEST)
+_SUMMED = (Statistic.SUM, Statistic.CENTRED_SUM)
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """One bound and what it does. ``share``: how much the figures change by it under the assumption, if that is known
+    (-0.25: a quarter less); None if only the owners could know.
+    """
+
+    words: str
+    share: float | None
+
+
+def biases(statement: Statement, catalogue: Catalogue, assumption: Assumption) -> tuple[Bias, ...]:
+    """Rows and groups a person counts with, values cut by the statement, values beyond the published bounds."""
+    aggregate = statement.plan.aggregate
+    stability = stability_of(aggregate.input, catalogue)
+    found = [_rows(d, assumption) for d in catalogue.datasets if d.name in stability.datasets]
+    if aggregate.keys and stability.groups < stability.rows:
+        found.append(_groups(stability, max(prod(shape) for shape in shapes(aggregate)), assumption))
+    scope = scope_of(aggregate.input, catalogue)
+    for measure in aggregate.measures:
+        found += _cuts(measure, scope, statement, catalogue)
+    bounded = sorted({name for m in aggregate.measures if m.clamp is not None and m.expression for name in _numbers(m)})
+    if bounded:
+        names = ", ".join(bounded)
+        found.append(Bias(f"Values beyond the published bounds of {names} count as the nearest bound.", None))
+    return tuple(dict.fromkeys(found))
+
+
+def _numbers(measure: Measure) -> frozenset[str]:
+    return frozenset() if measure.expression is None else names_in(measure.expression)
+
+
+def _rows(dataset: Dataset, assumption: Assumption) -> Bias:
+    name, most = dataset.name, dataset.rows_per_person
+    if most == 1:
+        return Bias(f"{name}: one row a person is declared, so no row is left out.", 0.0)
+    held = assumption.rows / max(assumption.persons, 1)
+    words = f"{name}: at most {most} rows of a person count at each host; further ones are left out."
+    if held > most:
+        lost = 1 - most / held
+        words += f" {held:.3g} rows a person are expected: at least {100 * lost:.2g} % of rows are left out."
+        return Bias(words, -lost)
+    return Bias(words, None)
+
+
+def _groups(stability: Stability, cells: int, assumption: Assumption) -> Bias:
+    rows = min(assumption.rows / max(assumption.persons, 1), stability.rows)
+    met = cells * (1 - (1 - 1 / cells) ** rows)
+    lost = max(0.0, 1 - stability.groups / met) if met > 0 else 0.0
+    words = (
+        f"A person counts in at most {stability.groups} groups of each grouping; rows in others are left out: about"
+        f" {100 * lost:.2g} % of rows, if {rows:.3g} rows a person fall into the {cells} groups by chance."
+    )
+    return Bias(words, 0.0 - lost)
+
+
+def _cuts(measure: Measure, scope: Scope, statement: Statement, catalogue: Catalogue) -> Iterator[Bias]:
+    """LEAST and GREATEST against a literal inside a value's range: what they take off."""
+    if measure.expression is None or measure.statistic not in _SUMMED:
+        return
+    for _, part in parts_of(measure.expression):
+        inner = _cut(part, scope)
+        if inner is None or not isinstance(part, Call):
+            continue
+        limit = next(literal_text(a) for a in part.arguments if isinstance(a, Literal))
+        side = "above" if part.function is Function.LEAST else "below"
+        words = f"Values of {in_sql(inner)} {side} {limit} count as {limit}"
+        share = _taken(measure, _without(measure.expression, part, inner), statement, catalogue)
+        if share is None:
+            yield Bias(f"{words}; what that changes only the owners know.", None)
+        else:
+            spread = _range(domain_of(inner, scope))
+            yield Bias(f"{words}: {100 * share:+.2g} % of the sum, if values are spread evenly over {spread}.", share)
+
+
+def _taken(measure: Measure, uncut: Expression, statement: Statement, catalogue: Catalogue) -> float | None:
+    """How much smaller or larger a measure is than it would be over ``uncut``; None where that has no bounds."""
+    relation = statement.plan.aggregate.input
+    domain = domain_of(uncut, scope_of(relation, catalogue))
+    if not bounded(domain):
+        return None
+    whole = sum(contributions(replace(measure, expression=uncut, clamp=clamp_of(domain)), relation, catalogue))
+    return (sum(contributions(measure, relation, catalogue)) - whole) / abs(whole) if whole else None
+
+
+def _cut(part: Expression, scope: Scope) -> Expression | None:
+    """The expression that a LEAST or GREATEST against one literal cuts."""
+    if not isinstance(part, Call) or part.function not in _CUTS or len(part.arguments) != 2:
+        return None
+    inner = [a for a in part.arguments if not isinstance(a, Literal)]
+    if len(inner) != 1:
+        return None
+    return inner[0] if domain_of(inner[0], scope).interval != domain_of(part, scope).interval else None
+
+
+def _without(expression: Expression, part: Expression, inner: Expression) -> Expression:
+    if expression == part:
+        return inner
+    if not isinstance(expression, Call):
+        return expression
+    return replace(expression, arguments=tuple(_without(a, part, inner) for a in expression.arguments))
+
+
+def _range(domain: Domain) -> str:
+    lower, upper = domain.interval or (0, 0)
+    return f"{float(lower):,.10g} to {float(upper):,.10g}"

@@ -1,0 +1,171 @@
+"""What a statement would cost and how wrong its figures would be, before anything is sent or spent.
+
+Counts and sums: exact, from the calibration every node would compute, with all hosts answering. Means, ratios,
+quantiles and the like: by the simulation that gives intervals after a release (engine/sql/spread.py), around the
+figures that assumed rows would have (assumed.py). Nothing is read but the catalogue and signed records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import prod, sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.client.assumed import Assumption, assume, assumed_group, shapes
+from engine.client.cost import Asker, Cost, shares_of
+from engine.client.terms import least_nodes, require_delta
+from engine.sql.evaluate import evaluate
+from engine.sql.figures import leaf_value, units_of
+from engine.sql.finish import SEED
+from engine.sql.moments import VARIANCES
+from engine.sql.spread import Simulation
+from engine.sql.statement import KeyLeaf, MomentLeaf, Output, Statement
+from engine.trusted.account import loss_for
+from engine.trusted.calibrate import calibrate
+from engine.trusted.catalogue import Catalogue
+from engine.trusted.plan import ColumnRef, Type
+from engine.trusted.records import Loss, Rules
+from engine.trusted.stability import stability_of
+from engine.trusted.walk import names_in
+from engine.trusted.wording import in_sql
+
+if TYPE_CHECKING:
+    from engine.client.advice import Advice
+    from engine.client.bias import Bias
+
+NOBODY = Asker()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a statement is asked with. ``expected_rows`` are those that WHERE keeps."""
+
+    epsilon: Fraction
+    delta: Fraction
+    n_min: int | None = None
+    expected_rows: int | None = None
+    expected_persons: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnError:
+    """Error of one column in each cell of one grouping set.
+
+    ``exact``: it is the same whatever the data; else it holds for ``figure``, the value under the assumption.
+    ``half_width``: of the 95 % interval. None for it and ``deviation``: noise is so large that there may be no figure.
+    ``relative``: half width by figure; None where the assumed figure is no measure of what is to be expected.
+    """
+
+    column: str
+    keys: tuple[str, ...]
+    cells: int
+    exact: bool
+    figure: float | None
+    deviation: float | None
+    half_width: float | None
+    relative: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """``variance_factor``: what n_min and f cost in variance, against n_min = all hosts and f = 0."""
+
+    columns: tuple[ColumnError, ...]
+    assumption: Assumption
+    cost: Cost
+    n_min: int
+    variance_factor: float
+    bias: tuple[Bias, ...]
+    advice: tuple[Advice, ...]
+    notes: tuple[str, ...]
+
+
+def forecast(statement: Statement, catalogue: Catalogue, rules: Rules, terms: Terms, asker: Asker = NOBODY) -> Forecast:
+    """The forecast of a prepared statement; nothing is read from any data.
+
+    ``asker``: for the shares of an agreement's and an analyst's budgets. Raises Refused SQL_EPSILON_RANGE,
+    SQL_DELTA_RANGE, SQL_TOO_LARGE, POLICY_N_MIN_HOSTS, POLICY_TOO_FEW_HONEST.
+    """
+    from engine.client.advice import advise
+    from engine.client.bias import biases
+
+    require_delta(terms.delta)
+    aggregate = statement.plan.aggregate
+    hosts = stability_of(aggregate.input, catalogue).hosts
+    n_min = least_nodes(rules, hosts, terms.n_min)
+    loss = loss_for(terms.epsilon, terms.delta)
+    assumption = assume(aggregate, catalogue, terms.expected_rows, terms.expected_persons)
+    columns = errors_of(statement, catalogue, loss, (n_min, rules.f), assumption)
+    found = Forecast(
+        columns=columns,
+        assumption=assumption,
+        cost=Cost(terms.epsilon, terms.delta, loss, hosts, shares_of(statement.plan, catalogue, rules, loss, asker)),
+        n_min=n_min,
+        variance_factor=len(hosts) / (n_min - rules.f),
+        bias=biases(statement, catalogue, assumption),
+        advice=(),
+        notes=(*statement.notes, *_notes(n_min, rules.f, len(hosts))),
+    )
+    return replace(found, advice=advise(statement, catalogue, rules, found))
+
+
+def errors_of(
+    statement: Statement, catalogue: Catalogue, loss: Loss, least: tuple[int, int], assumption: Assumption
+) -> tuple[ColumnError, ...]:
+    """One a noisy column and grouping set; ``least``: n_min and f. All hosts answer."""
+    aggregate = statement.plan.aggregate
+    hosts = stability_of(aggregate.input, catalogue).hosts
+    units = units_of(statement, catalogue, calibrate(statement.plan, catalogue, loss, *least), len(hosts))
+    simulation = Simulation(dict(statement.leaves), units, np.random.default_rng(SEED))
+    noisy = [o for o in statement.outputs if o.type in (Type.INTEGER, Type.DECIMAL)]
+    noisy = [o for o in noisy if simulation.is_figure(o.expression)]
+    found = []
+    for chosen, shape in enumerate(shapes(aggregate)):
+        group = assumed_group(statement, catalogue, units, chosen, assumption)
+        row = {name: leaf_value(leaf, group, units) for name, leaf in statement.leaves}
+        keys = key_names(statement, aggregate.grouping_sets[chosen].keys)
+        for output in noisy:
+            value = evaluate(output.expression, row)
+            spread = simulation.spread(output.expression, value, group, row)
+            number = float(value) if isinstance(value, int | Fraction) else None
+            exact = simulation.is_linear(output.expression, row)
+            half = None if spread is None else (spread.high - spread.low) / 2
+            relative = half / abs(number) if half is not None and number and _is_typical(statement, output) else None
+            deviation = None if spread is None else spread.deviation
+            found.append(ColumnError(output.name, keys, prod(shape), exact, number, deviation, half, relative))
+    return tuple(found)
+
+
+def _is_typical(statement: Statement, output: Output) -> bool:
+    """Not for what independent columns have none of: covariances and the like."""
+    leaves = dict(statement.leaves)
+    used = (leaves[name] for name in names_in(output.expression))
+    return not any(isinstance(leaf, MomentLeaf) and leaf.figure not in VARIANCES for leaf in used)
+
+
+def key_names(statement: Statement, keys: Sequence[int]) -> tuple[str, ...]:
+    """Keys as the answer names them, else as SQL."""
+    leaves = dict(statement.leaves)
+
+    def shown(output: Output) -> int | None:
+        leaf = leaves.get(output.expression.name) if isinstance(output.expression, ColumnRef) else None
+        return leaf.key if isinstance(leaf, KeyLeaf) else None
+
+    names = {key: o.name for o in reversed(statement.outputs) if (key := shown(o)) is not None}
+    return tuple(names.get(key) or in_sql(statement.plan.aggregate.keys[key].expression) for key in keys)
+
+
+def _notes(n_min: int, f: int, hosts: int) -> tuple[str, ...]:
+    notes = []
+    if n_min - f < hosts:
+        factor = hosts / (n_min - f)
+        reason = f"n_min is {n_min} of {hosts}" + (f" and {f} assumed corrupt" if f else "")
+        notes.append(
+            f"{reason}: noise is sized for {n_min - f}, so with all {hosts} answering the variance is"
+            f" {factor:.3g} times, the error {sqrt(factor):.3g} times, that of n_min = {hosts} without corrupt nodes."
+        )
+    return tuple(notes)

@@ -1,0 +1,57 @@
+"""``python -m engine.local.rehearsal FOLDER``: one question to a throw-away federation over dummy files.
+
+A process of its own, started by engine/client/rehearse.py: it takes signals and starts children, which a notebook
+should not. FOLDER holds ``catalogue`` (encoded), ``question.json`` and one folder a node. Standard output is one JSON
+object a line: ``{"progress"}``, then ``{"cells", "survivors"}`` or ``{"code", "facts"}``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from engine.errors import SplittallyError
+from engine.local.attempt import terms_for
+from engine.local.federation import LocalFederation
+from engine.trusted import wire
+from engine.trusted.catalogue import Catalogue
+
+
+def rehearsal(folder: Path) -> dict[str, object]:
+    """Cells in ring units as the analyst opens them, and who answered."""
+    question = json.loads((folder / "question.json").read_text())
+    catalogue: Catalogue = wire.decode(Catalogue, (folder / "catalogue").read_bytes())
+    epsilon, delta, n_min = Fraction(question["epsilon"]), Fraction(question["delta"]), int(question["n_min"])
+    terms = replace(terms_for(epsilon, delta, n_min), f=int(question["f"]))
+    bindings = {host: folder / host for dataset in catalogue.datasets for host in dataset.hosts}
+    with LocalFederation(catalogue, bindings, terms, _progress) as local, local.session() as session:
+        _progress("asking the nodes")
+        release = session.query(question["sql"], epsilon=str(epsilon), delta=str(delta), n_min=n_min).wait()
+        released = session.archive.released(bytes.fromhex(release.request_id))
+        _progress("stopping the nodes")
+        return {"cells": list(released.cells) if released else [], "survivors": list(release.survivors)}
+
+
+def _progress(words: str) -> None:
+    _say({"progress": words})
+
+
+def _say(document: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    try:
+        _say(rehearsal(Path(sys.argv[1])))
+    except SplittallyError as error:
+        _say({"code": error.code, "facts": dict(error.facts)})
+        return error.exit_status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
