@@ -8,6 +8,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -109,8 +110,8 @@ class SqlItem(pytest.Item):
             raise Difference("no interval is given")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, Difference | Refused):
-            return f"{self.path}:{self.block.line}\n{self.block.sql}\n\n{excinfo.value}"
+        if isinstance(excinfo.value, Difference | Refused | duckdb.Error):
+            return f"{self.path}:{self.block.line}\n{self.block.sql}\n\n{str(excinfo.value)[:2000]}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
