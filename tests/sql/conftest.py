@@ -65,7 +65,7 @@ class SqlItem(pytest.Item):
         epsilon, delta = self.block.option("epsilon", "1"), self.block.option("delta", "1e-9")
         sql = self.block.sql.ljust(int(self.block.option("padded", "0")))
         try:
-            self.bench.federation(1).prepare(sql, epsilon, delta)
+            self.bench.federation(2).prepare(sql, epsilon, delta)
         except Refused as error:
             if error.code != self.block.options[0]:
                 raise Difference(f"refused with {error}") from None
