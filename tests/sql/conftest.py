@@ -23,6 +23,7 @@ from engine.trusted.noise import OpenDPSampler
 PLACELESS = ("SQL_NOT_ONE_STATEMENT", "SQL_TOO_COMPLEX", "SQL_OVERLAP_PERSONS", "SQL_TEXT_TOO_LONG") + (
     "SQL_EPSILON_RANGE",
     "SQL_DELTA_RANGE",
+    "SQL_TEXT_UNPRINTABLE",
     "SQL_TOO_LARGE",
 )
 

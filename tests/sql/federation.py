@@ -15,6 +15,7 @@ from oracle import normal
 from slt import Script
 
 from engine.catalogue import load_catalogue
+from engine.client.terms import require_delta
 from engine.governance.homes import create_home
 from engine.sql import prepare
 from engine.sql.finish import Answer, finish
@@ -99,6 +100,7 @@ class Federation:
         rmtree(self.folder, ignore_errors=True)
 
     def prepare(self, sql: str, epsilon: str = "1", delta: str = "1e-9") -> tuple[Statement, Calibration]:
+        require_delta(Fraction(delta))
         statement = prepare(sql, self.catalogue, RULES)
         loss = loss_for(Fraction(epsilon), Fraction(delta))
         return statement, calibrate(statement.plan, self.catalogue, loss, len(self.nodes), 0)
