@@ -31,12 +31,14 @@ class Difference(AssertionError):
 
 
 class Terms(NamedTuple):
-    """How rows are compared. ``tolerance``: of decimals; ``sums``: columns where no row at all may show as 0."""
+    """How rows are compared. ``tolerance``: of decimals, or ``each`` column's own; ``sums``: columns where no row at
+    all may show as 0."""
 
     tolerance: float = 0.0
     sums: frozenset[int] = frozenset()
     ordered: bool = False
     completed: bool = False
+    each: tuple[float, ...] = ()
 
 
 def terms_of(statement: Statement, options: Sequence[str], tolerance: float) -> Terms:
@@ -66,8 +68,9 @@ def equal(ours: Any, theirs: Any, tolerance: float = 0.0, *, summed: bool = Fals
 
 
 def _same(ours: tuple[Any, ...], theirs: tuple[Any, ...], terms: Terms) -> bool:
+    each = terms.each or (terms.tolerance,) * len(ours)
     return len(ours) == len(theirs) and all(
-        equal(a, b, terms.tolerance, summed=i in terms.sums) for i, (a, b) in enumerate(zip(ours, theirs, strict=True))
+        equal(a, b, each[i], summed=i in terms.sums) for i, (a, b) in enumerate(zip(ours, theirs, strict=True))
     )
 
 

@@ -76,24 +76,23 @@ class SqlItem(pytest.Item):
             raise Difference("accepted")
 
     def _exact(self) -> None:
-        """Without noise, on each number of nodes: the partials of parts add up to those of one, and the answer is
-        the oracle's."""
-        told = None if "listed" in self.block.options else self.bench.ask_oracle(self.block.sql)
-        direct = None
-        for nodes in NODES:
+        """Without noise: on each number of nodes the partials add up to the same steps, and the answer that they make
+        is the oracle's."""
+        whole, sql = self.bench.federation(NODES[0]), self.block.sql
+        statement, calibration = whole.prepare(sql)
+        cells = whole.combined(statement, calibration)
+        steps = whole.steps(statement, calibration, cells)
+        for nodes in NODES[1:]:
             federation = self.bench.federation(nodes)
-            statement, calibration = federation.prepare(self.block.sql)
-            cells = federation.combined(statement, calibration)
-            steps = federation.steps(statement, calibration, cells)
-            if direct is not None and steps != direct:
+            own = federation.calibrated(statement)
+            if federation.steps(statement, own, federation.combined(statement, own)) != steps:
                 raise Difference(f"the partials of {nodes} nodes do not add up to those of one")
-            direct = steps
-            answer = federation.finished(statement, calibration, cells)
-            if self.block.expected is not None:
-                check_listed(answer, self.block.expected, ordered=bool(statement.order))
-            if told is not None:
-                tolerance = float(self.block.option("tolerance", "0"))
-                check_oracle(answer, told, terms_of(statement, self.block.options, tolerance))
+        answer = whole.finished(statement, calibration, cells)
+        if self.block.expected is not None:
+            check_listed(answer, self.block.expected, ordered=bool(statement.order))
+        if "listed" not in self.block.options:
+            tolerance = float(self.block.option("tolerance", "0"))
+            check_oracle(answer, self.bench.ask_oracle(sql), terms_of(statement, self.block.options, tolerance))
 
     def _noisy(self) -> None:
         """False alarm at most ``alarm``: a cell leaves +- z deviations with probability alarm / cells."""

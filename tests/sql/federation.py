@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -102,8 +103,12 @@ class Federation:
     def prepare(self, sql: str, epsilon: str = "1", delta: str = "1e-9") -> tuple[Statement, Calibration]:
         require_delta(Fraction(delta))
         statement = prepare(sql, self.catalogue, RULES)
+        return statement, self.calibrated(statement, epsilon, delta)
+
+    def calibrated(self, statement: Statement, epsilon: str = "1", delta: str = "1e-9") -> Calibration:
+        """For a statement that was prepared here, or with fewer or more hosts."""
         loss = loss_for(Fraction(epsilon), Fraction(delta))
-        return statement, calibrate(statement.plan, self.catalogue, loss, len(self.nodes), 0)
+        return calibrate(statement.plan, self.catalogue, loss, len(self.nodes), 0)
 
     def sums(self, statement: Statement, calibration: Calibration) -> list[tuple[int, ...]]:
         """Each node's own partials."""
@@ -144,13 +149,17 @@ def hosted(catalogue: Catalogue, nodes: int) -> Catalogue:
 
 
 def dealt(text: str, dataset: Dataset, deal: str, nodes: int, seats: dict[str, int]) -> list[str]:
-    """CSV text for each node: rows in turn, or whole persons in turn; ``seats`` of all datasets of a placement."""
+    """CSV text for each node: rows in turn, whole persons in turn, or persons by a draw (``shuffled``).
+
+    ``seats``: of the persons of all datasets of a placement.
+    """
     lines = list(csv.reader(io.StringIO(text)))
     header = lines[0] if lines else [c.name for c in dataset.columns]
     shares: list[list[list[str]]] = [[header] for _ in range(nodes)]
     for index, row in enumerate(lines[1:]):
         person = normal(row[header.index(dataset.person.column)], dataset)
-        seat = index if deal == "rows" else seats.setdefault(person, len(seats))
+        drawn = random.Random(person).randrange(60) if deal == "shuffled" else len(seats)
+        seat = index if deal == "rows" else seats.setdefault(person, drawn)
         shares[seat % nodes].append(row)
     return [_csv(share) for share in shares]
 
