@@ -2,63 +2,109 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from oracle import Told
 
 from engine.sql.finish import Answer
+from engine.sql.statement import Statement, SumLeaf
+from engine.trusted.plan import Type
+from engine.trusted.walk import names_in
+
+ROUNDING = 1e-11  # of a double that an engine adds up or divides
+KINDS = {
+    "BOOLEAN": Type.BOOLEAN,
+    "DATE": Type.DATE,
+    "TIMESTAMP": Type.DATE,
+    "VARCHAR": Type.TEXT,
+    "DOUBLE": Type.DECIMAL,
+    "FLOAT": Type.DECIMAL,
+}
 
 
 class Difference(AssertionError):
     """The answer is another one."""
 
 
-def _sorted(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return sorted(rows, key=lambda row: [(v is None, str(type(v)) * isinstance(v, str), str(v)) for v in row])
+class Terms(NamedTuple):
+    """How rows are compared. ``tolerance``: of decimals, or ``each`` column's own; ``sums``: columns where no row at
+    all may show as 0."""
+
+    tolerance: float = 0.0
+    sums: frozenset[int] = frozenset()
+    ordered: bool = False
+    completed: bool = False
+    each: tuple[float, ...] = ()
 
 
-def _equal(ours: Any, theirs: Any, tolerance: float) -> bool:
-    """Numbers within ``tolerance`` plus rounding; a sum over no row, NULL in SQL, is 0 or NULL here."""
+def terms_of(statement: Statement, options: Sequence[str], tolerance: float) -> Terms:
+    """A sum over nobody is NULL in SQL and 0 in a release, where nobody can tell it from a sum of 0."""
+    sums = {name for name, leaf in statement.leaves if isinstance(leaf, SumLeaf)}
+    places = (i for i, o in enumerate(statement.outputs) if sums & names_in(o.expression))
+    return Terms(tolerance, frozenset(places), bool(statement.order), "completed" in options)
+
+
+def equal(ours: Any, theirs: Any, tolerance: float = 0.0, *, summed: bool = False) -> bool:
+    """Whole numbers, texts, dates and truth exactly; decimals within ``tolerance`` and the rounding of doubles."""
     if theirs is None or ours is None:
-        return ours == theirs or (theirs is None and ours == 0)
-    if isinstance(theirs, bool | str) or isinstance(ours, str):
+        return ours is theirs or (summed and theirs is None and not isinstance(ours, bool) and ours == 0)
+    if isinstance(theirs, bool) or isinstance(ours, bool):
+        return ours is theirs
+    if isinstance(ours, date):
+        midnight = isinstance(theirs, datetime) and theirs == datetime(theirs.year, theirs.month, theirs.day)
+        return ours == (theirs.date() if midnight else theirs)
+    if isinstance(ours, str) or isinstance(theirs, str):
         return bool(ours == theirs)
-    if isinstance(ours, int | float):
-        return abs(float(ours) - float(theirs)) <= tolerance + 1e-9 * max(1.0, abs(float(theirs)))
-    return str(ours) == str(theirs)[: len(str(ours))]
+    if isinstance(ours, int) and isinstance(theirs, int | Decimal):
+        return abs(ours - theirs) <= tolerance
+    ours, theirs = float(ours), float(theirs)
+    if not (math.isfinite(ours) and math.isfinite(theirs)):
+        return False
+    return abs(ours - theirs) <= tolerance + ROUNDING * max(1.0, abs(ours), abs(theirs))
 
 
-def _same(ours: tuple[Any, ...], theirs: tuple[Any, ...], tolerance: float) -> bool:
-    return len(ours) == len(theirs) and all(_equal(a, b, tolerance) for a, b in zip(ours, theirs, strict=True))
+def _same(ours: tuple[Any, ...], theirs: tuple[Any, ...], terms: Terms) -> bool:
+    each = terms.each or (terms.tolerance,) * len(ours)
+    return len(ours) == len(theirs) and all(
+        equal(a, b, each[i], summed=i in terms.sums) for i, (a, b) in enumerate(zip(ours, theirs, strict=True))
+    )
 
 
 def _empty(row: tuple[Any, ...], answer: Answer) -> bool:
     """Whether every noisy column of a row shows that nobody is in the group."""
+    noisy = {name for interval in answer.intervals for name in interval}
     return all(
-        not v
-        for v, name in zip(row, answer.columns, strict=True)
-        if isinstance(v, int | float) and _noisy(name, answer)
+        not v for v, n in zip(row, answer.columns, strict=True) if isinstance(v, int | float) and n in noisy
     )
 
 
-def _noisy(name: str, answer: Answer) -> bool:
-    return any(name in interval for interval in answer.intervals)
-
-
-def check_oracle(
-    answer: Answer, rows: list[tuple[Any, ...]], *, ordered: bool, completed: bool, tolerance: float
-) -> None:
-    """The same rows, in order where the statement orders them."""
-    ours = list(answer.rows)
-    if completed:
-        ours = [row for row in ours if not _empty(row, answer) or any(_same(row, r, tolerance) for r in rows)]
-    left = list(rows)
+def check_oracle(answer: Answer, told: Told, terms: Terms) -> None:
+    """The same columns and rows, in order where the statement orders them."""
+    _check_columns(answer, told)
+    ours, left = list(answer.rows), list(told.rows)
+    if terms.completed:
+        ours = [row for row in ours if not _empty(row, answer) or any(_same(row, r, terms) for r in left)]
     for position, row in enumerate(ours):
-        match = next((i for i, r in enumerate(left) if _same(row, r, tolerance)), None)
-        if match is None or (ordered and match != 0):
-            raise Difference(f"row {position + 1} is not the oracle's: {row}\n{_shown(answer.rows, rows)}")
+        match = next((i for i, r in enumerate(left) if _same(row, r, terms)), None)
+        if match is None or (terms.ordered and match != 0):
+            raise Difference(f"row {position + 1} is not the oracle's: {row}\n{_shown(answer.rows, told.rows)}")
         left.pop(match)
     if left:
-        raise Difference(f"rows are missing\n{_shown(answer.rows, rows)}")
+        raise Difference(f"rows are missing\n{_shown(answer.rows, told.rows)}")
+
+
+def _check_columns(answer: Answer, told: Told) -> None:
+    """Named as the engine names them, unless it gives one name twice; of the same kind of type."""
+    ours, theirs = list(answer.columns), list(told.columns)
+    if ours != theirs and not (len(set(theirs)) < len(theirs) and len(set(ours)) == len(ours)):
+        raise Difference(f"columns {ours}, the oracle's are {theirs}")
+    kinds = [KINDS.get(t, Type.DECIMAL if t.startswith("DECIMAL") else Type.INTEGER) for t in told.types]
+    if list(answer.types) != kinds:
+        raise Difference(f"types {[t.name for t in answer.types]}, the oracle's are {told.types}")
 
 
 def check_listed(answer: Answer, expected: Sequence[tuple[str, ...]], *, ordered: bool) -> None:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from compare import Difference, check_listed, check_oracle
-from federation import Federation, oracle
-from slt import NODES, Block, Script, read_script
+from bench import Bench
+from compare import Difference, check_listed, check_oracle, terms_of
+from slt import NODES, Block, read_script
 
 from engine.errors import Refused
-from engine.sql.finish import Answer
 from engine.trusted.noise import OpenDPSampler
-from nodes.sources import Limits
-from nodes.sources.duckdb import DuckDBSource
+
+PLACELESS = ("SQL_NOT_ONE_STATEMENT", "SQL_TOO_COMPLEX", "SQL_OVERLAP_PERSONS", "SQL_TEXT_TOO_LONG") + (
+    "SQL_EPSILON_RANGE",
+    "SQL_DELTA_RANGE",
+    "SQL_TEXT_UNPRINTABLE",
+    "SQL_TOO_LARGE",
+)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -30,48 +34,17 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return None
 
 
-class Bench:
-    """The federations and the oracle of one file, made when first used."""
-
-    source: DuckDBSource | None = None
-
-    def __init__(self, script: Script) -> None:
-        self.script = script
-        self._federations: dict[int, Federation] = {}
-        self._oracle: Any = None
-
-    def federation(self, nodes: int) -> Federation:
-        if Bench.source is None:
-            Bench.source = DuckDBSource(Limits(threads=1, memory_mb=512, seconds=60))
-        if nodes not in self._federations:
-            folder = Path(tempfile.mkdtemp(prefix="slt-"))
-            self._federations[nodes] = Federation.found(self.script, nodes, folder, Bench.source)
-        return self._federations[nodes]
-
-    def close(self) -> None:
-        for federation in self._federations.values():
-            federation.close()
-        if self._oracle is not None:
-            self._oracle.close()
-
-    def ask_oracle(self, sql: str) -> list[tuple[Any, ...]]:
-        if self._oracle is None:
-            self._oracle = oracle(self.federation(1).catalogue, self.script.data)
-        rows: list[tuple[Any, ...]] = self._oracle.execute(sql).fetchall()
-        return rows
-
-
 class SqlFile(pytest.File):
     bench: Bench | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
         script = read_script(self.path)
-        self.bench = Bench(script)
+        self.bench = Bench.of(script)
         for block in script.blocks:
             yield SqlItem.from_parent(self, name=f"line {block.line}", block=block, bench=self.bench)
 
     def teardown(self) -> None:
-        if self.bench is not None:
+        if self.bench is not None and not self.bench.script.world:
             self.bench.close()
 
 
@@ -87,33 +60,39 @@ class SqlItem(pytest.Item):
         elif "noisy" in self.block.options:
             self._noisy()
         else:
-            for nodes in NODES:
-                self._exact(nodes)
+            self._exact()
 
     def _refused(self) -> None:
+        epsilon, delta = self.block.option("epsilon", "1"), self.block.option("delta", "1e-9")
+        sql = self.block.sql.ljust(int(self.block.option("padded", "0")))
         try:
-            self.bench.federation(1).prepare(self.block.sql)
+            self.bench.federation(2).prepare(sql, epsilon, delta)
         except Refused as error:
             if error.code != self.block.options[0]:
                 raise Difference(f"refused with {error}") from None
+            if not error.hint or not (error.at or error.code in PLACELESS):
+                raise Difference(f"no hint or place: {error}") from None
         else:
             raise Difference("accepted")
 
-    def _exact(self, nodes: int) -> None:
-        federation = self.bench.federation(nodes)
-        statement, _ = federation.prepare(self.block.sql)
-        answer: Answer = federation.answer(self.block.sql)
-        tolerance = float(self.block.option("tolerance", "0"))
+    def _exact(self) -> None:
+        """Without noise: on each number of nodes the partials add up to the same steps, and the answer that they make
+        is the oracle's."""
+        whole, sql = self.bench.federation(NODES[0]), self.block.sql
+        statement, calibration = whole.prepare(sql)
+        cells = whole.combined(statement, calibration)
+        steps = whole.steps(statement, calibration, cells)
+        for nodes in NODES[1:]:
+            federation = self.bench.federation(nodes)
+            own = federation.calibrated(statement)
+            if federation.steps(statement, own, federation.combined(statement, own)) != steps:
+                raise Difference(f"the partials of {nodes} nodes do not add up to those of one")
+        answer = whole.finished(statement, calibration, cells)
         if self.block.expected is not None:
             check_listed(answer, self.block.expected, ordered=bool(statement.order))
         if "listed" not in self.block.options:
-            check_oracle(
-                answer,
-                self.bench.ask_oracle(self.block.sql),
-                ordered=bool(statement.order),
-                completed="completed" in self.block.options,
-                tolerance=tolerance,
-            )
+            tolerance = float(self.block.option("tolerance", "0"))
+            check_oracle(answer, self.bench.ask_oracle(sql), terms_of(statement, self.block.options, tolerance))
 
     def _noisy(self) -> None:
         """False alarm at most ``alarm``: a cell leaves +- z deviations with probability alarm / cells."""
@@ -126,16 +105,13 @@ class SqlItem(pytest.Item):
         bound = deviation * z_for(float(self.block.option("alarm", "1e-9")) / len(exact))
         if any(abs(total) > bound for total in totals) or not any(totals):
             raise Difference("a cell lies outside the bound of its noise, or there is none")
-        from engine.sql.finish import finish
-
         cells = tuple(e + t for e, t in zip(exact, totals, strict=True))
-        answer = finish(statement, federation.catalogue, calibration, cells, len(federation.nodes))
-        if not any(answer.intervals):
+        if not any(federation.finished(statement, calibration, cells).intervals):
             raise Difference("no interval is given")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, Difference | Refused):
-            return f"{self.path}:{self.block.line}\n{self.block.sql}\n\n{excinfo.value}"
+        if isinstance(excinfo.value, Difference | Refused | duckdb.Error):
+            return f"{self.path}:{self.block.line}\n{self.block.sql}\n\n{str(excinfo.value)[:2000]}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -150,5 +126,4 @@ def z_for(alarm: float) -> float:
 
 
 def pytest_sessionfinish() -> None:
-    if Bench.source is not None:
-        Bench.source.close()
+    Bench.close_all()

@@ -1,30 +1,31 @@
-"""A federation in one process for the tables of SQL: published tables on n nodes, and the oracle beside them."""
+"""A federation in one process for the tables of SQL: published tables on n nodes, cut by the production path."""
 
 from __future__ import annotations
 
 import csv
 import io
-import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from oracle import normal
 from slt import Script
 
 from engine.catalogue import load_catalogue
+from engine.client.terms import require_delta
 from engine.governance.homes import create_home
 from engine.sql import prepare
 from engine.sql.finish import Answer, finish
 from engine.sql.statement import Statement
 from engine.trusted import ring
 from engine.trusted.account import loss_for
-from engine.trusted.calibrate import calibrate
-from engine.trusted.catalogue import Catalogue, Column, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
-from engine.trusted.dates import EPOCH
+from engine.trusted.calibrate import calibrate, layout_of
+from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.domains import scope_of
 from engine.trusted.plan import ColumnRef, NamedExpression, Type
 from engine.trusted.records import Calibration, Rules
 from nodes.partials import partials
@@ -36,7 +37,6 @@ from nodes.tables import Tables, cut
 
 HERE = Path(__file__).parent
 RULES = Rules(n_min=0, f=0, max_keys=10_000, max_cells=100_000, caps=(), committee=3)
-Record = dict[str, str]
 
 
 class CountingRandomness:
@@ -100,22 +100,45 @@ class Federation:
         self.source.close()
         rmtree(self.folder, ignore_errors=True)
 
-    def prepare(self, sql: str) -> tuple[Statement, Calibration]:
+    def prepare(self, sql: str, epsilon: str = "1", delta: str = "1e-9") -> tuple[Statement, Calibration]:
+        require_delta(Fraction(delta))
         statement = prepare(sql, self.catalogue, RULES)
-        loss = loss_for(Fraction(1), Fraction(1, 10**9))
-        return statement, calibrate(statement.plan, self.catalogue, loss, len(self.nodes), 0)
+        return statement, self.calibrated(statement, epsilon, delta)
+
+    def calibrated(self, statement: Statement, epsilon: str = "1", delta: str = "1e-9") -> Calibration:
+        """For a statement that was prepared here, or with fewer or more hosts."""
+        loss = loss_for(Fraction(epsilon), Fraction(delta))
+        return calibrate(statement.plan, self.catalogue, loss, len(self.nodes), 0)
 
     def sums(self, statement: Statement, calibration: Calibration) -> list[tuple[int, ...]]:
         """Each node's own partials."""
         return [partials(statement.plan, self.catalogue, calibration, t, self.source) for t in self.nodes]
 
-    def answer(self, sql: str) -> Answer:
-        """Prepare, partials at each node, ring addition, finish: everything but noise and masks."""
-        statement, calibration = self.prepare(sql)
+    def combined(self, statement: Statement, calibration: Calibration) -> tuple[int, ...]:
+        """The partials of all nodes, added in the ring and read as signed numbers: everything but noise and masks."""
         total = ring.from_integers([0] * calibration.cells)
         for share in self.sums(statement, calibration):
             total = ring.add(total, ring.from_integers(share))
-        return finish(statement, self.catalogue, calibration, ring.to_signed(total), len(self.nodes))
+        return tuple(ring.to_signed(total))
+
+    def steps(self, statement: Statement, calibration: Calibration, cells: Sequence[int]) -> tuple[int, ...]:
+        """Cells in whole steps of their measures, which do not depend on how many nodes there are."""
+        aggregate, found = statement.plan.aggregate, list(cells)
+        for block in layout_of(aggregate, scope_of(aggregate.input, self.catalogue)):
+            unit = calibration.multipliers[block.measure]
+            for place in range(block.offset, block.offset + block.cells):
+                found[place], rest = divmod(found[place], unit)
+                if rest:
+                    raise AssertionError("a cell is no whole number of steps")
+        return tuple(found)
+
+    def answer(self, sql: str) -> Answer:
+        """Prepare, partials at each node, ring addition, finish."""
+        statement, calibration = self.prepare(sql)
+        return self.finished(statement, calibration, self.combined(statement, calibration))
+
+    def finished(self, statement: Statement, calibration: Calibration, cells: tuple[int, ...]) -> Answer:
+        return finish(statement, self.catalogue, calibration, cells, len(self.nodes))
 
 
 def hosted(catalogue: Catalogue, nodes: int) -> Catalogue:
@@ -126,13 +149,17 @@ def hosted(catalogue: Catalogue, nodes: int) -> Catalogue:
 
 
 def dealt(text: str, dataset: Dataset, deal: str, nodes: int, seats: dict[str, int]) -> list[str]:
-    """CSV text for each node: rows in turn, or whole persons in turn; ``seats`` of all datasets of a placement."""
+    """CSV text for each node: rows in turn, whole persons in turn, or persons by a draw (``shuffled``).
+
+    ``seats``: of the persons of all datasets of a placement.
+    """
     lines = list(csv.reader(io.StringIO(text)))
     header = lines[0] if lines else [c.name for c in dataset.columns]
     shares: list[list[list[str]]] = [[header] for _ in range(nodes)]
     for index, row in enumerate(lines[1:]):
-        person = row[header.index(dataset.person.column)]
-        seat = index if deal == "rows" else seats.setdefault(person, len(seats))
+        person = normal(row[header.index(dataset.person.column)], dataset)
+        drawn = random.Random(person).randrange(60) if deal == "shuffled" else len(seats)
+        seat = index if deal == "rows" else seats.setdefault(person, drawn)
         shares[seat % nodes].append(row)
     return [_csv(share) for share in shares]
 
@@ -159,75 +186,3 @@ def _binding(catalogue: Catalogue, texts: Mapping[str, str], node: str, folder: 
             )
         )
     return NodeBinding(1, node, tuple(bound))
-
-
-# -- the oracle: written apart from the code it judges
-
-
-def oracle(catalogue: Catalogue, data: Mapping[str, str]) -> Any:
-    """One engine with the union of all rows of each dataset, at the published bounds."""
-    import duckdb
-
-    kinds = {
-        Type.BOOLEAN: "BOOLEAN",
-        Type.INTEGER: "BIGINT",
-        Type.DECIMAL: "DOUBLE",
-        Type.DATE: "DATE",
-        Type.TEXT: "VARCHAR",
-    }
-    connection = duckdb.connect(config={"threads": 1})
-    for dataset in catalogue.datasets:
-        columns = ", ".join(f'"{c.name}" {kinds[c.type]}' for c in dataset.columns)
-        connection.execute(f'CREATE TABLE "{dataset.name}" ({columns})')
-        marks = ", ".join("?" * len(dataset.columns))
-        for row in published_rows(dataset, data.get(dataset.name, "")):
-            connection.execute(f'INSERT INTO "{dataset.name}" VALUES ({marks})', row)
-    return connection
-
-
-def published_rows(dataset: Dataset, text: str) -> list[list[object]]:
-    """Rows with a person, values in their domains; of a person with too many rows the first ones."""
-    rows, held = [], dict[str, int]()
-    for record in csv.DictReader(io.StringIO(text)):
-        person = record[dataset.person.column]
-        held[person] = held.get(person, 0) + 1
-        if person and held[person] <= dataset.rows_per_person:
-            rows.append(
-                [
-                    person if c.name == dataset.person.column else published(c, record.get(c.name) or "")
-                    for c in dataset.columns
-                ]
-            )
-    return rows
-
-
-def published(column: Column, text: str) -> object:
-    """One value by the rules of the published view: NULL, clamped, on its step, in its domain."""
-    if text == "":
-        return None
-    if column.type is Type.TEXT:
-        return text if not column.domain or text in column.domain else None
-    if column.type is Type.BOOLEAN:
-        return {"true": True, "false": False}.get(text.lower())
-    if column.type is Type.DATE:
-        try:
-            number = (date.fromisoformat(text) - EPOCH).days
-        except ValueError:
-            return None
-        return EPOCH + (date.fromordinal(EPOCH.toordinal() + int(_clamped(column, Fraction(number)))) - EPOCH)
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    if not math.isfinite(value):
-        return None
-    if column.type is Type.INTEGER:
-        return int(_clamped(column, Fraction(int(text))))
-    step = column.step or Fraction(1)
-    return float(_clamped(column, math.floor(Fraction(text) / step + Fraction(1, 2)) * step))
-
-
-def _clamped(column: Column, value: Fraction) -> Fraction:
-    if column.bounds is None:
-        return value
-    return max(column.bounds.lower, min(column.bounds.upper, value))

@@ -1,17 +1,20 @@
 """Tables of SQL: text files of statements with data in them, run through the whole path in one process.
 
+    world people                  catalogue and data of tests/sql/worlds/people.data, shared by all files that name it
     catalogue people              tests/sql/catalogues/people.yaml
-    data payments [deal=rows]     CSV lines up to a blank line; persons are dealt over the nodes, or rows
+    data payments [deal=rows]     CSV lines up to a blank line; persons are dealt over the nodes in turn (or by a draw), or rows
     query [tolerance=0.01] [completed|listed]
     SELECT ...
     ----                          rows that are expected, cells apart by |
     query noisy alarm=1e-9        with real noise; each cell inside the bound that its own noise gives
-    refused CODE                  the statement is refused
+    refused CODE [epsilon=0] [delta=1] [padded=16385]
+                                  the statement is refused; ``padded``: with so many characters, by spaces
 
-A ``query`` runs on 1, 2 and 5 nodes without noise, and its answer equals that of the oracle: the analyst's own text
-on the union of all rows in one engine, at the published clamps. ``completed``: besides the oracle's rows the answer
-has groups nobody is in, with zeros. ``listed``: only the rows given count, because the language means something else
-than the engine (division by zero, values outside a key's bounds).
+A ``query`` runs on 1, 2 and 5 nodes without noise. The partials of parts add up to those of the whole, and the answer
+equals that of the oracle: the analyst's own text on the union of all rows in one engine, at the published clamps, with
+the engine's names and types of columns. ``completed``: besides the oracle's rows the answer has groups nobody is in,
+with zeros. ``listed``: only the rows given count, because the language means something else than the engine (division
+by zero, values outside a key's bounds).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 NODES = (1, 2, 5)
+WORLDS = Path(__file__).parent / "worlds"
 
 
 @dataclass
@@ -40,10 +44,13 @@ class Block:
 
 @dataclass
 class Script:
+    """``world``: the name under which others share the data; empty for data of one file's own."""
+
     catalogue: str = ""
     data: dict[str, str] = field(default_factory=dict)
     deal: dict[str, str] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
+    world: str = ""
 
 
 def read_script(path: Path) -> Script:
@@ -52,7 +59,10 @@ def read_script(path: Path) -> Script:
     for line, lines in _paragraphs(path.read_text(encoding="utf-8")):
         head, *body = lines
         words = head.split()
-        if words[0] == "catalogue":
+        if words[0] == "world":
+            script = read_script(WORLDS / f"{words[1]}.data")
+            script.world = words[1]
+        elif words[0] == "catalogue":
             script.catalogue = words[1]
         elif words[0] == "data":
             script.data[words[1]] = "\n".join(body) + "\n"

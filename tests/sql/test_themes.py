@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from compare import check_oracle
-from federation import RULES, Federation, oracle
+from bench import Bench
+from compare import check_oracle, terms_of
+from federation import RULES, Federation
+from oracle import Oracle
 from slt import Script
 
 from engine.catalogue import load_catalogue
@@ -21,8 +23,6 @@ from engine.sql import prepare
 from engine.trusted.catalogue import Catalogue, Column
 from engine.trusted.dates import EPOCH
 from engine.trusted.plan import Type
-from nodes.sources import Limits
-from nodes.sources.duckdb import DuckDBSource
 
 THEMES = ("tax", "benefits", "health", "education", "justice")
 FOLDER = Path(__file__).parent / "themes"
@@ -103,11 +103,9 @@ def answered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     theme: str = request.param
     data = rows(catalogue_of(theme))
     script = Script(f"../themes/{theme}", data)
-    source = DuckDBSource(Limits(threads=1, memory_mb=512, seconds=60))
-    federation = Federation.found(script, 2, tmp_path_factory.mktemp(theme), source)
-    yield theme, federation, oracle(federation.catalogue, data)
+    federation = Federation.found(script, 2, tmp_path_factory.mktemp(theme), Bench.worker())
+    yield theme, federation, Oracle(federation.catalogue, data)
     federation.close()
-    source.close()
 
 
 def test_a_statement_of_a_theme_equals_the_oracle(answered: tuple) -> None:
@@ -117,9 +115,7 @@ def test_a_statement_of_a_theme_equals_the_oracle(answered: tuple) -> None:
             prepared, _ = federation.prepare(statement.sql)
             check_oracle(
                 federation.answer(statement.sql),
-                engine.execute(statement.sql).fetchall(),
-                ordered=False,
-                completed=True,
-                tolerance=statement.tolerance,
+                engine.ask(statement.sql),
+                terms_of(prepared, ["completed"], statement.tolerance)._replace(ordered=False),
             )
             assert prepared.outputs

@@ -1,0 +1,134 @@
+"""Random statements over random small data: what is accepted equals the oracle, on one node and on several.
+
+``SQL_EXAMPLES=20000`` runs long, over new draws and new data each time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from math import sqrt
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from bench import Bench
+from compare import check_oracle, terms_of
+from crowds import Crowd
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from statements import Generated, statements
+
+from engine.errors import Refused
+from engine.sql.figures import Unit, units_of
+from engine.sql.statement import Figure, Leaf, MeanLeaf, MomentLeaf, QuantileLeaf, Statement, SumLeaf
+from engine.trusted.calibrate import tree_of
+from engine.trusted.domains import scope_of
+from engine.trusted.plan import ColumnRef
+from engine.trusted.records import Calibration
+
+LONG = int(os.environ.get("SQL_EXAMPLES", "0"))
+EXAMPLES = LONG or 120
+CROWDS = 12 if LONG else 3
+LEAST_ACCEPTED = 0.6
+seen: Counter[str] = Counter()
+benches: dict[int, Bench] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    for bench in benches.values():
+        bench.close()
+    benches.clear()
+
+
+def bench_of(crowd: int) -> Bench:
+    if crowd not in benches:
+        benches[crowd] = Bench(Crowd(crowd).script())
+    return benches[crowd]
+
+
+def reach(unit: Unit) -> float:
+    assert unit.measure.clamp is not None
+    return float(unit.measure.clamp.upper - unit.measure.clamp.lower)
+
+
+def slack(leaf: Leaf, units: tuple[Unit, ...], rows: int) -> float:
+    """How far a figure may be from the oracle's: half a step a row, carried through its formula."""
+    match leaf:
+        case SumLeaf(measure=m):
+            return rows * float(units[m].grid.step)
+        case MeanLeaf(centred_sum=m):
+            return float(units[m].grid.step)
+        case QuantileLeaf():
+            return 0.0
+        case MomentLeaf(figure=figure, parts=parts):
+            held = {name: units[m] for name, m in parts}
+            squares = held.get("yy") or held["xy"]
+            wide = max(reach(u) for n, u in held.items() if len(n) == 1)
+            steps = sum(float(u.grid.step) for n, u in held.items() if len(n) == 1)
+            off = 4 * (float(squares.grid.step) + wide * steps) + 1e-12 * wide**2
+            return sqrt(off) if figure.name.startswith("STDDEV") else off
+    return 0.0
+
+
+def tolerances(
+    generated: Generated, statement: Statement, bench: Bench, calibration: Calibration, rows: int
+) -> tuple[float, ...]:
+    catalogue = bench.federation(1).catalogue
+    units = units_of(statement, catalogue, calibration, 1)
+    scope, leaves = scope_of(statement.plan.aggregate.input, catalogue), dict(statement.leaves)
+    found = []
+    for place, output in enumerate(statement.outputs):
+        leaf = leaves[output.expression.name] if isinstance(output.expression, ColumnRef) else None
+        if leaf is None or place not in generated.inexact:
+            found.append(0.0)
+        elif isinstance(leaf, QuantileLeaf):
+            tree, unit = tree_of(units[leaf.measure].measure, scope), units[leaf.measure]
+            assert tree is not None
+            found.append(float(tree.width * unit.grid.step) if tree.width > 1 else float(unit.grid.step) / 2)
+        else:
+            found.append(slack(leaf, units, rows))
+    return tuple(found)
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=not LONG,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(statements(), st.integers(0, CROWDS - 1))
+def check(generated: Generated, crowd: int) -> None:
+    note(generated.sql)
+    bench = bench_of(crowd)
+    whole = bench.federation(1)
+    seen["all"] += 1
+    try:
+        statement, calibration = whole.prepare(generated.sql)
+    except Refused as error:
+        seen[error.code] += 1
+        return
+    seen["accepted"] += 1
+    cells = whole.combined(statement, calibration)
+    for nodes in (2, 5):
+        assert bench.federation(nodes).combined(statement, calibration) == cells, f"{nodes} nodes"
+    told = bench.ask_oracle(generated.sql)
+    rows = 4 * max(len(s) for s in bench.script.data.values())
+    terms = terms_of(statement, ["completed"] if generated.completed else [], 0.0)
+    each = tolerances(generated, statement, bench, calibration, rows)
+    check_oracle(whole.finished(statement, calibration, cells), told, terms._replace(each=each))
+
+
+def test_generated_statements_equal_the_oracle() -> None:
+    """And enough of them are accepted for that to say something."""
+    check()
+    print(dict(seen))
+    assert seen["all"] >= EXAMPLES / 2
+    assert seen["accepted"] >= LEAST_ACCEPTED * seen["all"], seen
