@@ -21,14 +21,20 @@ from engine.sql.restrict import Restricted
 from engine.sql.statement import (
     Context,
     CountLeaf,
+    Cut,
     GroupingLeaf,
+    Keep,
     KeyLeaf,
     Leaf,
     MeanLeaf,
     MomentLeaf,
+    Ordering,
     QuantileLeaf,
     Statement,
+    Step,
     SumLeaf,
+    Widen,
+    WindowLeaf,
 )
 from engine.sql.syntax import Derived, Item, Query, Sort, Star, Table
 from engine.trusted.catalogue import Catalogue
@@ -62,7 +68,9 @@ def explain(statement: Statement, catalogue: Catalogue) -> str:
     """In words and in normalised SQL: what is computed, what leaves each node, and what is done with it here."""
     lines = [english(statement.plan, catalogue), "", normalised_sql(statement.plan, catalogue), ""]
     lines += [f"Column {name}: {kind.name.lower()}" for name, kind in statement.columns]
-    if statement.having is not None or statement.order or statement.limit is not None:
+    if any(isinstance(step, Widen) for step in statement.steps):
+        lines.append("Window functions, HAVING, QUALIFY, ORDER BY and LIMIT act on the released figures.")
+    elif statement.steps or statement.order or statement.limit is not None:
         lines.append("HAVING, ORDER BY and LIMIT act on the released figures.")
     return "\n".join([*lines, *statement.notes])
 
@@ -93,6 +101,8 @@ def _query(query: Query, prefix: str) -> list[str]:
             lines.append(f"{prefix}in sets of these: {shown}")
     if query.having is not None:
         lines.append(f"{prefix}having {render(query.having)}")
+    if query.qualify is not None:
+        lines.append(f"{prefix}qualify {render(query.qualify)}")
     if query.order:
         sorts = [_sorted("all" if s.expression is None else render(s.expression), s) for s in query.order]
         lines.append(f"{prefix}order by {', '.join(sorts)}")
@@ -111,7 +121,7 @@ def _item(item: Item | Star) -> str:
     return render(item.expression) + (f" as {item.alias}" if item.alias else "")
 
 
-def _sorted(text: str, sort: Sort | BoundSort) -> str:
+def _sorted(text: str, sort: Sort | BoundSort | Ordering) -> str:
     return f"{text}{' desc' if sort.descending else ''}{' nulls first' if sort.nulls_first else ''}"
 
 
@@ -123,9 +133,31 @@ def _bound(query: BoundQuery) -> list[str]:
     lines += [f"{key_leaf(i)}: {_typed(key)}" for i, key in enumerate(query.keys)]
     lines += [f"{aggregate_leaf(i)}: {_use(use)}" for i, use in enumerate(query.aggregates)]
     lines += [f"column {output.name}: {in_sql(output.bound.expression)}" for output in query.outputs]
-    if query.having is not None:
-        lines.append(f"kept if {in_sql(query.having.expression)}")
+    lines += [line for step in query.steps for line in _step(step)]
     return lines + [f"ordered by {_sorted(in_sql(s.bound.expression), s)}" for s in query.order]
+
+
+def _step(step: Step) -> list[str]:
+    match step:
+        case Keep(condition=condition):
+            return [f"kept if {in_sql(condition)}"]
+        case Widen(windows=windows):
+            return [f"{name}: {_window(window)}" for name, window in windows]
+        case Cut(order=order, limit=limit, offset=offset):
+            return [f"cut to {limit} rows after {offset}{_ordered(' by', order)}"]
+
+
+def _window(window: WindowLeaf) -> str:
+    text = f"{window.function} of {', '.join(map(in_sql, window.arguments))}" if window.arguments else window.function
+    if window.partition:
+        text += f" within {', '.join(map(in_sql, window.partition))}"
+    text += _ordered(" in order of", window.order)
+    ends = ["start" if window.first is None else str(window.first), "end" if window.last is None else str(window.last)]
+    return f"{text}, {'level rows' if window.peers else 'rows'} {' to '.join(ends)}"
+
+
+def _ordered(words: str, order: tuple[Ordering, ...]) -> str:
+    return f"{words} {', '.join(_sorted(in_sql(o.expression), o) for o in order)}" if order else ""
 
 
 def _typed(bound: Bound) -> str:

@@ -17,13 +17,15 @@ from engine.sql.grouping import read_grouping
 from engine.sql.refusals import refuse_clause, refuse_node
 from engine.sql.scan import position_of, scan
 from engine.sql.statement import Context
-from engine.sql.syntax import Common, Derived, Item, Join, Query, Sort, Star, SyntaxExpression, Table
+from engine.sql.syntax import Common, Derived, Item, Join, Query, Star, SyntaxExpression, Table
 from engine.sql.terms import LARGEST_INTEGER, Node, Terms, parts_of
+from engine.sql.windows import read_order
 from engine.trusted.plan import JoinKind
 
 MOST_NODES = 2_000
 _DEPTH = 8_000  # interpreter frames: 64 levels of brackets need some 2,000
-_QUERY = ("with_", "distinct", "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset")
+_QUERY: tuple[str, ...] = ("with_", "distinct", "expressions", "from_", "joins", "where", "group", "having", "qualify")
+_QUERY += ("order", "limit", "offset")
 _JOINS = {"": JoinKind.INNER, "INNER": JoinKind.INNER, "LEFT": JoinKind.LEFT, "LEFT OUTER": JoinKind.LEFT} | {
     "SEMI": JoinKind.SEMI,
     "ANTI": JoinKind.ANTI,
@@ -128,12 +130,13 @@ def _query(terms: Terms, node: Node) -> Query:
         where=_condition(terms, found.get("where")),
         grouping=read_grouping(terms, found["group"]) if "group" in found else None,
         having=_condition(terms, found.get("having")),
-        order=_order(terms, found["order"]) if "order" in found else (),
+        order=read_order(terms, found["order"]) if "order" in found else (),
         limit=None if limit is None else _count(terms, limit),
         offset=0 if offset is None else _count(terms, offset),
         at=at,
         joins=tuple(_join(terms, join) for join in found.get("joins", ())),
         distinct="distinct" in found and not terms.take(found["distinct"], ()),
+        qualify=_condition(terms, found.get("qualify")),
     )
 
 
@@ -194,16 +197,6 @@ def _item(terms: Terms, node: Node) -> Item | Star:
         found = terms.take(node, ("this", "alias"))
         return Item(terms.read(found["this"]), str(found["alias"].name), terms.at(found["alias"]))
     return Item(terms.read(node), None, at)
-
-
-def _order(terms: Terms, node: Node) -> tuple[Sort, ...]:
-    sorts: list[Sort] = []
-    for inner in terms.take(node, ("expressions",))["expressions"]:
-        found = terms.take(inner, ("this", "desc", "nulls_first"))
-        every = type(found["this"]).__name__ == "Var" and str(found["this"].name).upper() == "ALL"
-        expression = None if every else terms.read(found["this"])
-        sorts.append(Sort(expression, "desc" in found, "nulls_first" in found))
-    return tuple(sorts)
 
 
 def _count(terms: Terms, node: Node) -> int:

@@ -30,7 +30,7 @@ def _later(construct: str, instead: str) -> Refusal:
 _JOIN = _never("this kind of join", "Use JOIN or LEFT JOIN ... ON a.person = b.person, or EXISTS.")
 _SET = _later("UNION, INTERSECT or EXCEPT", "Ask one statement for each part.")
 _SUBQUERY = _never("a query inside an expression", "Use EXISTS or IN on the person in WHERE, or a join.")
-_WINDOW = _never("a window function", "Released rows are few: compute running figures from the answer.")
+_WINDOW = _never("a window function without OVER", "Write it as RANK() OVER (ORDER BY COUNT(*) DESC).")
 _ROWS = _never("a function that returns values of single rows", "Use COUNT, SUM or AVG.")
 _TIME = _never("the current date or time", "Write the date: DATE '2024-01-31'.")
 _SAMPLE = _never("sampling", "Leave it out; noise protects people already.")
@@ -55,7 +55,7 @@ NODES: dict[str, Refusal] = {
     **_each("ApproxQuantile ApproxQuantiles WithinGroup", _never("this quantile", "Use QUANTILE_CONT(x, 0.5).")),
     **_each("Kurtosis Skewness", _never("kurtosis or skewness", "Use quantiles, or VARIANCE.")),
     **_each(
-        "Window RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead FirstValue LastValue NthValue Qualify",
+        "RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead FirstValue LastValue NthValue",
         _WINDOW,
     ),
     **_each(
@@ -111,8 +111,7 @@ CLAUSES: dict[str, Refusal] = {
     "laterals": _JOIN,
     "locks": _never("FOR UPDATE", "Leave it out."),
     "sample": _SAMPLE,
-    "qualify": _WINDOW,
-    "windows": _WINDOW,
+    "windows": _never("a window with a name", "Write it out: SUM(COUNT(*)) OVER (ORDER BY month)."),
     "pivots": _never("PIVOT", "Group by the column."),
     "into": _never("INTO", "Leave it out; nothing is written."),
     "hint": _never("a hint", "Leave it out."),
