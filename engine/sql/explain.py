@@ -36,7 +36,7 @@ from engine.sql.statement import (
     Widen,
     WindowLeaf,
 )
-from engine.sql.syntax import Derived, Item, Query, Sort, Star, Table
+from engine.sql.syntax import Both, Derived, Item, Query, Sort, Star, Table
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.describe import english, normalised_sql
 from engine.trusted.plan import Key
@@ -81,8 +81,14 @@ def plan_digest(statement: Statement) -> str:
 
 
 def _parsed(parsed: Parsed) -> list[str]:
-    lines = [line for common in parsed.query.common for line in _query(common.query, f"with {common.name}: ")]
+    lines = [line for common in parsed.query.common for line in _queries(common.query, f"with {common.name}: ")]
     return lines + _query(parsed.query, "")
+
+
+def _queries(query: Query | Both, prefix: str) -> list[str]:
+    if isinstance(query, Query):
+        return _query(query, prefix)
+    return [*_queries(query.left, prefix), *_queries(query.right, f"{prefix}and all of: ")]
 
 
 def _query(query: Query, prefix: str) -> list[str]:
@@ -112,7 +118,7 @@ def _query(query: Query, prefix: str) -> list[str]:
 
 
 def _source(source: Table | Derived, prefix: str) -> list[str]:
-    return _query(source.query, f"{prefix}: ") if isinstance(source, Derived) else [f"{prefix} {source.name}"]
+    return _queries(source.query, f"{prefix}: ") if isinstance(source, Derived) else [f"{prefix} {source.name}"]
 
 
 def _item(item: Item | Star) -> str:

@@ -17,7 +17,7 @@ from engine.sql.grouping import read_grouping
 from engine.sql.refusals import refuse_clause, refuse_node
 from engine.sql.scan import position_of, scan
 from engine.sql.statement import Context
-from engine.sql.syntax import Common, Derived, Item, Join, Query, Star, SyntaxExpression, Table
+from engine.sql.syntax import Both, Common, Derived, Item, Join, Query, Star, SyntaxExpression, Table
 from engine.sql.terms import LARGEST_INTEGER, Node, Terms, parts_of
 from engine.sql.windows import read_order
 from engine.trusted.plan import JoinKind
@@ -107,9 +107,27 @@ def _unreadable(sql: str, error: Any) -> Refused:
     return Refused("SQL_SYNTAX", at=at, detail=f"unexpected `{near}`" if near else "it ends too early or lacks a part")
 
 
-def _query(terms: Terms, node: Node) -> Query:
+def _opened(terms: Terms, node: Node) -> Node:
+    """Without the parentheses around it."""
     while type(node).__name__ == "Subquery":
         node = terms.take(node, ("this",))["this"]
+    return node
+
+
+def _queries(terms: Terms, node: Node) -> Query | Both:
+    """A query of FROM or WITH: several with UNION ALL between them are one table."""
+    node, at = _opened(terms, node), terms.at(node)
+    if type(node).__name__ != "Union" or node.args.get("distinct") or parts_of(node).get("with_"):
+        return _query(terms, node)
+    for clause in ("order", "limit", "offset"):
+        if clause in parts_of(node):
+            raise Refused("SQL_ROW_CLAUSE", at=at, clause="ORDER BY" if clause == "order" else clause.upper())
+    found = terms.take(node, ("this", "expression"))
+    return Both(_queries(terms, found["this"]), _queries(terms, found["expression"]), at)
+
+
+def _query(terms: Terms, node: Node) -> Query:
+    node = _opened(terms, node)
     if type(node).__name__ != "Select":
         if type(node).__name__ in ("Union", "Intersect", "Except"):
             raise terms.refuse(node)
@@ -161,7 +179,7 @@ def _with(terms: Terms, node: Node) -> tuple[Common, ...]:
     for inner in terms.take(node, ("expressions",))["expressions"]:
         found = terms.take(inner, ("this", "alias"))
         alias = terms.take(found["alias"], ("this",))["this"]
-        common.append(Common(str(alias.name), _query(terms, found["this"]), terms.at(alias)))
+        common.append(Common(str(alias.name), _queries(terms, found["this"]), terms.at(alias)))
     return tuple(common)
 
 
@@ -171,7 +189,7 @@ def _source(terms: Terms, node: Node) -> Table | Derived:
         found = terms.take(node, ("this", "alias"))
         if type(found["this"]).__name__ == "Table":
             raise refuse_node("Table in brackets", at, "", ())
-        return Derived(_query(terms, found["this"]), _alias(terms, found.get("alias")), at)
+        return Derived(_queries(terms, found["this"]), _alias(terms, found.get("alias")), at)
     if kind != "Table":
         raise terms.refuse(node)
     found = terms.take(node, ("this", "alias"))

@@ -156,7 +156,7 @@ class Table:
 class Derived:
     """A query in parentheses after FROM."""
 
-    query: Query
+    query: Query | Both
     alias: str | None
     at: Position
 
@@ -177,7 +177,7 @@ class Common:
     """``name AS (query)`` after WITH."""
 
     name: str
-    query: Query
+    query: Query | Both
     at: Position
 
 
@@ -196,6 +196,15 @@ class Query:
     joins: tuple[Join, ...] = ()
     distinct: bool = False
     qualify: SyntaxExpression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """``left UNION ALL right``."""
+
+    left: Query | Both
+    right: Query | Both
+    at: Position
 
 
 def operands_of(expression: SyntaxExpression) -> tuple[SyntaxExpression, ...]:

@@ -16,7 +16,8 @@ from engine.sql.joins import correlated, joined, met
 from engine.sql.naming import name_of
 from engine.sql.refusals import meant
 from engine.sql.rows import Figures, Rows, conjuncts, existence, is_person, refuse_figures
-from engine.sql.syntax import Common, Derived, Existence, Item, Query, Star, SyntaxExpression, Table
+from engine.sql.syntax import Both, Common, Derived, Existence, Item, Query, Star, SyntaxExpression, Table
+from engine.sql.unions import added
 from engine.sql.windows import refuse_window
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import scope_of
@@ -133,11 +134,14 @@ def _table(table: Table, catalogue: Catalogue, known: Defined) -> tuple[Rows | F
     return Rows(catalogue, Scan(dataset.name), {"": columns}), table.alias or dataset.name, dataset.name
 
 
-def _derived(query: Query, catalogue: Catalogue, known: Defined) -> Rows | Figures:
+def _derived(query: Query | Both, catalogue: Catalogue, known: Defined) -> Rows | Figures:
     """A query inside another: rows computed and filtered, figures per person, or figures of groups.
 
     Its one table has no name yet.
     """
+    if isinstance(query, Both):
+        sides = [_as_rows(_derived(side, catalogue, known), side.at) for side in (query.left, query.right)]
+        return added(sides[0], sides[1], query.at)
     rows = source_of(query, catalogue, known)
     if isinstance(rows, Figures) or (asks_features(query) and not by_person(query, rows)):
         return Figures(query, rows)
