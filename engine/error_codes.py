@@ -185,6 +185,10 @@ CODES: dict[str, ErrorCode] = {
         "`{left}` and `{right}` are not placed together, and joins of different placements are not in this version.",
         "Join datasets of one `placement`, or ask about each dataset by itself.",
     ),
+    "SQL_UNION_HOSTS": ErrorCode(
+        "UNION ALL of {left} and {right}: they are not held by the same nodes under one identifier.",
+        "Ask one statement for each of them and add the figures.",
+    ),
     "SQL_JOIN_PERSON": ErrorCode(
         "This does not join rows of the same person, and persons are joined by nothing else.",
         "Write JOIN b ON a.person = b.person, EXISTS (SELECT 1 FROM b WHERE b.person = a.person), or person IN (...).",

@@ -34,8 +34,8 @@ stability.py, calibrate.py) by everybody who needs them.
 
 Scoping. The output columns of a relation are: Scan, the dataset's columns; Filter, its input's; Project, the
 person column of its input, then its own; PersonAggregate, the person column and one column a feature;
-PersonJoin, the left columns then the right ones without its person column (names disjoint). The person column
-keeps the name it has in the (left-most) scanned dataset.
+PersonJoin, the left columns then the right ones without its person column (names disjoint); UnionAll, its left
+side's. The person column keeps the name it has in the (left-most) scanned dataset.
 """
 PLAN_NEEDS = """from fractions import Fraction
 

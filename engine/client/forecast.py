@@ -19,11 +19,11 @@ from engine.client.assumed import Assumption, assume, assumed_group, shapes
 from engine.client.cost import Asker, Cost, shares_of
 from engine.client.terms import least_nodes, require_delta
 from engine.sql.evaluate import evaluate
-from engine.sql.figures import leaf_value, units_of
+from engine.sql.figures import Line, leaf_value, units_of
 from engine.sql.finish import SEED
 from engine.sql.moments import VARIANCES
 from engine.sql.spread import Simulation
-from engine.sql.statement import KeyLeaf, MomentLeaf, Output, Statement
+from engine.sql.statement import KeyLeaf, MomentLeaf, Output, Statement, Widen
 from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Catalogue
@@ -116,21 +116,24 @@ def forecast(statement: Statement, catalogue: Catalogue, rules: Rules, terms: Te
 def errors_of(
     statement: Statement, catalogue: Catalogue, loss: Loss, least: tuple[int, int], assumption: Assumption
 ) -> tuple[ColumnError, ...]:
-    """One a noisy column and grouping set; ``least``: n_min and f. All hosts answer."""
+    """One a noisy column and grouping set; ``least``: n_min and f. All hosts answer. Window functions have none: their
+    error depends on all rows of the answer together."""
     aggregate = statement.plan.aggregate
     hosts = stability_of(aggregate.input, catalogue).hosts
     units = units_of(statement, catalogue, calibrate(statement.plan, catalogue, loss, *least), len(hosts))
     simulation = Simulation(dict(statement.leaves), units, np.random.default_rng(SEED))
+    windows = {name for step in statement.steps if isinstance(step, Widen) for name, _ in step.windows}
     noisy = [o for o in statement.outputs if o.type in (Type.INTEGER, Type.DECIMAL)]
-    noisy = [o for o in noisy if simulation.is_figure(o.expression)]
+    noisy = [o for o in noisy if not windows & names_in(o.expression) and simulation.is_figure(o.expression)]
     found = []
     for chosen, shape in enumerate(shapes(aggregate)):
         group = assumed_group(statement, catalogue, units, chosen, assumption)
         row = {name: leaf_value(leaf, group, units) for name, leaf in statement.leaves}
+        line = Line(0, group, row)
         keys = key_names(statement, aggregate.grouping_sets[chosen].keys)
         for output in noisy:
             value = evaluate(output.expression, row)
-            spread = simulation.spread(output.expression, value, group, row)
+            spread = simulation.spread(output.expression, value, line)
             number = float(value) if isinstance(value, int | Fraction) else None
             exact = simulation.is_linear(output.expression, row)
             half = None if spread is None else (spread.high - spread.low) / 2

@@ -26,7 +26,7 @@ from engine.client.terms import least_nodes, require_delta
 from engine.errors import BadFile, Unavailable, error_for
 from engine.sql import prepare
 from engine.sql.finish import Answer, Shown, finish
-from engine.sql.statement import GroupingLeaf, KeyLeaf, Output, Statement
+from engine.sql.statement import GroupingLeaf, KeyLeaf, Output, Statement, Widen
 from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate, layout_of
 from engine.trusted.catalogue import Catalogue
@@ -157,7 +157,8 @@ def _beside(
 ) -> tuple[Answer, tuple[Mapping[str, Shown], ...]]:
     """The answer, and for each of its rows the exact figures of the same group."""
     marked = _marked(statement)
-    every = replace(marked, having=None, order=(), limit=None, offset=0)
+    widened = tuple(step for step in marked.steps if isinstance(step, Widen))
+    every = replace(marked, steps=widened, order=(), limit=None, offset=0)
     answer = finish(marked, catalogue, calibration, noisy, survivors)
     known = finish(every, catalogue, calibration, exact, survivors)
     width = len(statement.outputs)

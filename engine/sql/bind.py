@@ -7,7 +7,7 @@ becomes expressions over leaves, one for each key and aggregate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.errors import Refused
 from engine.sql.bound import Bound, typed
@@ -15,11 +15,14 @@ from engine.sql.naming import name_of
 from engine.sql.outputs import AggregateUse, Outputs
 from engine.sql.parse import Parsed
 from engine.sql.refusals import refuse_clause
-from engine.sql.rows import Rows
-from engine.sql.statement import Context
+from engine.sql.released import Released, check_released
+from engine.sql.rows import Figures, Rows
+from engine.sql.statement import Context, Cut, Keep, Ordering, Step, Widen
 from engine.sql.syntax import Constant, Grouping, Item, Query, Star, SyntaxExpression, holds_aggregate
-from engine.sql.tables import rows_of, where
+from engine.sql.tables import source_of, where
+from engine.sql.windows import Windows, refuse_window
 from engine.trusted.plan import Relation, Type
+from engine.trusted.walk import names_in
 
 __all__ = ["AggregateUse", "BoundOutput", "BoundQuery", "BoundSort", "bind"]
 
@@ -39,7 +42,10 @@ class BoundSort:
 
 @dataclass(frozen=True, slots=True)
 class BoundQuery:
-    """One aggregate query over one relation. Leaves are ``key N`` and ``aggregate N``, counted from 0."""
+    """One aggregate query over one relation. Leaves are ``key N`` and ``aggregate N``, counted from 0.
+
+    ``steps``: what is done with the released rows before ``order`` and ``limit``.
+    """
 
     sql: str
     relation: Relation  # all of FROM, and what joins leave of it
@@ -49,7 +55,7 @@ class BoundQuery:
     groupings: tuple[tuple[int, ...], ...]
     aggregates: tuple[AggregateUse, ...]
     outputs: tuple[BoundOutput, ...]
-    having: Bound | None
+    steps: tuple[Step, ...]
     order: tuple[BoundSort, ...]
     limit: int | None
     offset: int
@@ -58,7 +64,17 @@ class BoundQuery:
 def bind(parsed: Parsed, context: Context) -> BoundQuery:
     """Resolves every name and type of a statement; raises Refused SQL_* with the place."""
     query = parsed.query
-    rows = rows_of(query, context.catalogue)
+    bound = _query(query, source_of(query, context.catalogue), 0)
+    return replace(bound, sql=parsed.sql)
+
+
+def _query(query: Query, source: Rows | Figures, windows: int) -> BoundQuery:
+    """``windows``: the number of the first window function."""
+    return _grouped(query, source) if isinstance(source, Rows) else _selected(query, source, windows)
+
+
+def _grouped(query: Query, rows: Rows) -> BoundQuery:
+    """A query for figures of groups of people."""
     if query.distinct:
         raise refuse_clause("Select", "distinct", query.at)
     items = _items(query)
@@ -68,13 +84,14 @@ def bind(parsed: Parsed, context: Context) -> BoundQuery:
     rows = where(rows, query.where)
     keys, sets = _keys(query.grouping, items, rows)
     outputs = Outputs(rows, keys, frozenset(k for k in range(len(keys)) if any(k not in s for s in sets)))
-    listed = _outputs(items, outputs, rows)
-    having = None if query.having is None else outputs.condition(query.having)
+    listed = _outputs(items, outputs)
+    having = _condition(query.having, outputs, "HAVING")
+    qualify = _qualified(query, outputs)
     order = _order(query, items, listed, outputs)
     if not outputs.aggregates:
         raise Refused("SQL_ROWS", at=query.at)
     return BoundQuery(
-        sql=parsed.sql,
+        sql="",
         relation=rows.relation,
         predicate=rows.predicate,
         keys=keys,
@@ -82,11 +99,63 @@ def bind(parsed: Parsed, context: Context) -> BoundQuery:
         groupings=outputs.groupings,
         aggregates=outputs.aggregates,
         outputs=listed,
-        having=having,
+        steps=(*having, *_widened(outputs.windows), *qualify),
         order=order,
         limit=query.limit,
         offset=query.offset,
     )
+
+
+def _selected(query: Query, source: Figures, windows: int) -> BoundQuery:
+    """A query over the released rows of another."""
+    check_released(query)
+    inner = _query(source.query, source.source, windows)
+    held = sum(len(step.windows) for step in inner.steps if isinstance(step, Widen))
+    columns = {output.name.lower(): (output.name, output.bound) for output in inner.outputs}
+    outputs = Released(source.name, columns, Windows(windows + held))
+    items = tuple(item for each in query.items for item in outputs.listed(each))
+    kept = _condition(query.where, outputs, "WHERE")
+    listed = _outputs(items, outputs)
+    qualify = _qualified(query, outputs)
+    order = _order(query, items, listed, outputs)
+    cut = () if inner.limit is None and not inner.offset else (_cut(inner),)
+    return replace(
+        inner,
+        outputs=listed,
+        steps=(*inner.steps, *cut, *kept, *_widened(outputs.windows), *qualify),
+        order=order or (() if cut else inner.order),
+        limit=query.limit,
+        offset=query.offset,
+    )
+
+
+def _cut(query: BoundQuery) -> Cut:
+    order = tuple(Ordering(s.bound.expression, s.descending, s.nulls_first) for s in query.order)
+    return Cut(order, query.limit, query.offset)
+
+
+def _widened(windows: Windows) -> tuple[Step, ...]:
+    return (Widen(windows.named),) if windows.named else ()
+
+
+def _qualified(query: Query, outputs: Outputs | Released) -> tuple[Step, ...]:
+    found = _condition(query.qualify, outputs, "QUALIFY")
+    if query.qualify is not None and not outputs.windows.named:
+        construct, instead = "QUALIFY without a window function", "Use HAVING."
+        raise Refused("SQL_NOT_SUPPORTED", at=query.qualify.at, construct=construct, instead=instead)
+    return found
+
+
+def _condition(syntax: SyntaxExpression | None, outputs: Outputs | Released, what: str) -> tuple[Step, ...]:
+    """A condition on released rows; window functions are known to QUALIFY only."""
+    if syntax is None:
+        return ()
+    before = outputs.windows.end
+    bound = outputs.condition(syntax, what)
+    windowed = any(name.startswith("window ") for name in names_in(bound.expression))
+    if what != "QUALIFY" and (outputs.windows.end > before or (what == "HAVING" and windowed)):
+        raise refuse_window(syntax.at, "in HAVING" if what == "HAVING" else "in WHERE of released rows")
+    return (Keep(bound.expression),)
 
 
 def _items(query: Query) -> tuple[Item, ...]:
@@ -98,7 +167,8 @@ def _items(query: Query) -> tuple[Item, ...]:
 
 def _asks_figures(query: Query, items: tuple[Item, ...]) -> bool:
     asked = [i.expression for i in items] + [s.expression for s in query.order if s.expression is not None]
-    return any(holds_aggregate(e) for e in asked) or (query.having is not None and holds_aggregate(query.having))
+    asked += [e for e in (query.having, query.qualify) if e is not None]
+    return any(holds_aggregate(e) for e in asked)
 
 
 def _keys(
@@ -149,19 +219,19 @@ def _numbered(key: SyntaxExpression, items: tuple[Item, ...]) -> SyntaxExpressio
     return items[key.value - 1].expression
 
 
-def _outputs(items: tuple[Item, ...], outputs: Outputs, rows: Rows) -> tuple[BoundOutput, ...]:
+def _outputs(items: tuple[Item, ...], outputs: Outputs | Released) -> tuple[BoundOutput, ...]:
     listed: list[BoundOutput] = []
     taken: set[str] = set()
     for item in items:
         bound = outputs.bind(item.expression)
         if item.alias is not None:
-            rows.check_alias(item.alias, rows.column_behind(item.expression), item.at)
+            outputs.check_alias(item.alias, outputs.behind(item.expression), item.at)
             if item.alias.lower() in taken:
                 raise Refused(
                     "SQL_NAME_TAKEN", at=item.at, name=item.alias, what="another column", other=f"{item.alias}_2"
                 )
             outputs.name(item.alias, bound)
-        name = item.alias or rows.column_behind(item.expression) or name_of(item.expression)
+        name = item.alias or outputs.behind(item.expression) or name_of(item.expression)
         name = _distinct(name, taken)
         taken.add(name.lower())
         listed.append(BoundOutput(name, typed(bound, Type.INTEGER)))
@@ -178,7 +248,7 @@ def _distinct(name: str, taken: set[str]) -> str:
 
 
 def _order(
-    query: Query, items: tuple[Item, ...], listed: tuple[BoundOutput, ...], outputs: Outputs
+    query: Query, items: tuple[Item, ...], listed: tuple[BoundOutput, ...], outputs: Outputs | Released
 ) -> tuple[BoundSort, ...]:
     sorts: list[BoundSort] = []
     for sort in query.order:
@@ -191,7 +261,7 @@ def _order(
 
 
 def _sorted_by(
-    expression: SyntaxExpression, items: tuple[Item, ...], listed: tuple[BoundOutput, ...], outputs: Outputs
+    expression: SyntaxExpression, items: tuple[Item, ...], listed: tuple[BoundOutput, ...], outputs: Outputs | Released
 ) -> Bound:
     if isinstance(expression, Constant) and type(expression.value) is int:
         _numbered(expression, items)

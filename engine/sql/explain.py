@@ -21,16 +21,22 @@ from engine.sql.restrict import Restricted
 from engine.sql.statement import (
     Context,
     CountLeaf,
+    Cut,
     GroupingLeaf,
+    Keep,
     KeyLeaf,
     Leaf,
     MeanLeaf,
     MomentLeaf,
+    Ordering,
     QuantileLeaf,
     Statement,
+    Step,
     SumLeaf,
+    Widen,
+    WindowLeaf,
 )
-from engine.sql.syntax import Derived, Item, Query, Sort, Star, Table
+from engine.sql.syntax import Both, Derived, Item, Query, Sort, Star, Table
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.describe import english, normalised_sql
 from engine.trusted.plan import Key
@@ -62,7 +68,9 @@ def explain(statement: Statement, catalogue: Catalogue) -> str:
     """In words and in normalised SQL: what is computed, what leaves each node, and what is done with it here."""
     lines = [english(statement.plan, catalogue), "", normalised_sql(statement.plan, catalogue), ""]
     lines += [f"Column {name}: {kind.name.lower()}" for name, kind in statement.columns]
-    if statement.having is not None or statement.order or statement.limit is not None:
+    if any(isinstance(step, Widen) for step in statement.steps):
+        lines.append("Window functions, HAVING, QUALIFY, ORDER BY and LIMIT act on the released figures.")
+    elif statement.steps or statement.order or statement.limit is not None:
         lines.append("HAVING, ORDER BY and LIMIT act on the released figures.")
     return "\n".join([*lines, *statement.notes])
 
@@ -73,8 +81,14 @@ def plan_digest(statement: Statement) -> str:
 
 
 def _parsed(parsed: Parsed) -> list[str]:
-    lines = [line for common in parsed.query.common for line in _query(common.query, f"with {common.name}: ")]
+    lines = [line for common in parsed.query.common for line in _queries(common.query, f"with {common.name}: ")]
     return lines + _query(parsed.query, "")
+
+
+def _queries(query: Query | Both, prefix: str) -> list[str]:
+    if isinstance(query, Query):
+        return _query(query, prefix)
+    return [*_queries(query.left, prefix), *_queries(query.right, f"{prefix}and all of: ")]
 
 
 def _query(query: Query, prefix: str) -> list[str]:
@@ -93,6 +107,8 @@ def _query(query: Query, prefix: str) -> list[str]:
             lines.append(f"{prefix}in sets of these: {shown}")
     if query.having is not None:
         lines.append(f"{prefix}having {render(query.having)}")
+    if query.qualify is not None:
+        lines.append(f"{prefix}qualify {render(query.qualify)}")
     if query.order:
         sorts = [_sorted("all" if s.expression is None else render(s.expression), s) for s in query.order]
         lines.append(f"{prefix}order by {', '.join(sorts)}")
@@ -102,7 +118,7 @@ def _query(query: Query, prefix: str) -> list[str]:
 
 
 def _source(source: Table | Derived, prefix: str) -> list[str]:
-    return _query(source.query, f"{prefix}: ") if isinstance(source, Derived) else [f"{prefix} {source.name}"]
+    return _queries(source.query, f"{prefix}: ") if isinstance(source, Derived) else [f"{prefix} {source.name}"]
 
 
 def _item(item: Item | Star) -> str:
@@ -111,7 +127,7 @@ def _item(item: Item | Star) -> str:
     return render(item.expression) + (f" as {item.alias}" if item.alias else "")
 
 
-def _sorted(text: str, sort: Sort | BoundSort) -> str:
+def _sorted(text: str, sort: Sort | BoundSort | Ordering) -> str:
     return f"{text}{' desc' if sort.descending else ''}{' nulls first' if sort.nulls_first else ''}"
 
 
@@ -123,9 +139,31 @@ def _bound(query: BoundQuery) -> list[str]:
     lines += [f"{key_leaf(i)}: {_typed(key)}" for i, key in enumerate(query.keys)]
     lines += [f"{aggregate_leaf(i)}: {_use(use)}" for i, use in enumerate(query.aggregates)]
     lines += [f"column {output.name}: {in_sql(output.bound.expression)}" for output in query.outputs]
-    if query.having is not None:
-        lines.append(f"kept if {in_sql(query.having.expression)}")
+    lines += [line for step in query.steps for line in _step(step)]
     return lines + [f"ordered by {_sorted(in_sql(s.bound.expression), s)}" for s in query.order]
+
+
+def _step(step: Step) -> list[str]:
+    match step:
+        case Keep(condition=condition):
+            return [f"kept if {in_sql(condition)}"]
+        case Widen(windows=windows):
+            return [f"{name}: {_window(window)}" for name, window in windows]
+        case Cut(order=order, limit=limit, offset=offset):
+            return [f"cut to {limit} rows after {offset}{_ordered(' by', order)}"]
+
+
+def _window(window: WindowLeaf) -> str:
+    text = f"{window.function} of {', '.join(map(in_sql, window.arguments))}" if window.arguments else window.function
+    if window.partition:
+        text += f" within {', '.join(map(in_sql, window.partition))}"
+    text += _ordered(" in order of", window.order)
+    ends = ["start" if window.first is None else str(window.first), "end" if window.last is None else str(window.last)]
+    return f"{text}, {'level rows' if window.peers else 'rows'} {' to '.join(ends)}"
+
+
+def _ordered(words: str, order: tuple[Ordering, ...]) -> str:
+    return f"{words} {', '.join(_sorted(in_sql(o.expression), o) for o in order)}" if order else ""
 
 
 def _typed(bound: Bound) -> str:

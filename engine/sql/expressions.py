@@ -9,8 +9,9 @@ from fractions import Fraction
 from engine.errors import Position, Refused
 from engine.sql.bound import Bound, as_date, is_type, literal, located, typed
 from engine.sql.rules import RULES
-from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name, SyntaxExpression
+from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name, SyntaxExpression, Windowed
 from engine.sql.terms import LARGEST_INTEGER
+from engine.sql.windows import refuse_window
 from engine.trusted.domains import Domain, domain_of
 from engine.trusted.plan import Call, ColumnRef, Expression, Function, Literal, Type
 
@@ -69,6 +70,8 @@ class Expressions:
                 raise Refused("SQL_AGGREGATE_MISPLACED", at=at, where="here")
             case Name(parts=parts, at=at):
                 raise Refused("SQL_UNKNOWN_COLUMN", at=at, name=".".join(parts), meant="")
+            case Windowed(at=at):
+                raise refuse_window(at, "here")
             case Existence(at=at):
                 raise Refused("SQL_EXISTENCE_MISPLACED", at=at)
 

@@ -10,7 +10,19 @@ from engine.sql.expressions import Expressions
 from engine.sql.naming import name_of
 from engine.sql.relations import free_name
 from engine.sql.rows import Rows, is_person
-from engine.sql.syntax import Aggregated, Constant, Item, Name, Query, Star, SyntaxExpression, holds_aggregate
+from engine.sql.syntax import (
+    Aggregated,
+    Constant,
+    Item,
+    Name,
+    Query,
+    Star,
+    SyntaxExpression,
+    Windowed,
+    holds_aggregate,
+    holds_figure,
+)
+from engine.sql.windows import refuse_window
 from engine.trusted.domains import feature_domain, scope_of
 from engine.trusted.plan import ColumnRef, Expression, Feature, Function, PersonAggregate, PersonFeature, Type
 from engine.trusted.stability import stability_of
@@ -21,7 +33,7 @@ _TRUTH = ("bool_or", "bool_and")
 
 def asks_features(query: Query) -> bool:
     """Whether an inner query asks for figures, not for rows."""
-    figures = any(isinstance(i, Item) and holds_aggregate(i.expression) for i in query.items)
+    figures = any(isinstance(i, Item) and holds_figure(i.expression) for i in query.items)
     return figures or query.grouping is not None or query.having is not None or query.distinct
 
 
@@ -51,24 +63,34 @@ def features_of(query: Query, rows: Rows) -> Rows:
     )
 
 
+def by_person(query: Query, rows: Rows) -> bool:
+    """Whether a query asks for figures per person: a person is among its keys, or it is SELECT DISTINCT."""
+    items = [i for i in query.items if isinstance(i, Item)]
+    rows = rows.with_aliases({i.alias.lower(): i.expression for i in items if i.alias})
+    return query.distinct or any(is_person(_bound(key, rows)) for key in _keys(query, items))
+
+
+def _keys(query: Query, items: list[Item]) -> list[SyntaxExpression]:
+    if query.grouping is None or query.grouping.every:
+        plain = [item.expression for item in items if not holds_aggregate(item.expression)]
+        return plain if query.distinct or query.grouping is not None else []
+    return [_stands_for(key, items) for key in query.grouping.keys]
+
+
+def _bound(key: SyntaxExpression, rows: Rows) -> Bound | None:
+    return None if holds_aggregate(key) else rows.bind(key, "in GROUP BY")
+
+
 def _check_grouping(query: Query, items: list[Item], rows: Rows) -> None:
     """GROUP BY the person and nothing else, or SELECT DISTINCT of the person alone."""
     if any(isinstance(item, Star) for item in query.items):
         raise Refused("SQL_ROWS", at=query.at)
+    construct = "Grouping an inner query by the person and something else"
+    instead = "Group it by the person, with MIN, MAX or BOOL_OR of the other columns; group further outside."
     if query.distinct:
-        keys = [item.expression for item in items]
         construct, instead = "SELECT DISTINCT of anything but the person", "Use GROUP BY the person, with aggregates."
-    elif query.grouping is None:
-        instead = "Group it by the person, or ask for the figure in a statement of its own and write its value."
-        construct = "A figure over everybody inside another query"
-        raise Refused("SQL_NOT_SUPPORTED", at=query.at, construct=construct, instead=instead)
-    else:
-        keys = [_stands_for(key, items) for key in query.grouping.keys]
-        if query.grouping.every:
-            keys = [item.expression for item in items if not holds_aggregate(item.expression)]
-        construct = "Grouping an inner query by anything but the person alone"
-        instead = "Group it by the person, with MIN, MAX or BOOL_OR of the other columns; group further outside."
-    bound = [None if holds_aggregate(key) else rows.bind(key, "in GROUP BY") for key in keys]
+    keys = _keys(query, items)
+    bound = [_bound(key, rows) for key in keys]
     if len(bound) != 1 or not is_person(bound[0]) or (query.grouping is not None and len(query.grouping.sets) > 1):
         raise Refused("SQL_NOT_SUPPORTED", at=keys[0].at if keys else query.at, construct=construct, instead=instead)
 
@@ -109,6 +131,8 @@ class Features:
     def _resolve(self, syntax: SyntaxExpression) -> Bound | None:
         if isinstance(syntax, Aggregated):
             return self._figure(syntax)
+        if isinstance(syntax, Windowed):
+            raise refuse_window(syntax.at, "in figures per person")
         if not isinstance(syntax, Name):
             return None
         column = self._rows.column(syntax)

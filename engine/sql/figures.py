@@ -60,6 +60,15 @@ class Group:
     scales: Mapping[int, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One group with its leaves by name; ``index``: its place among all groups."""
+
+    index: int
+    group: Group
+    leaves: Mapping[str, LiteralValue]
+
+
 def units_of(statement: Statement, catalogue: Catalogue, calibration: Calibration, survivors: int) -> tuple[Unit, ...]:
     """One a measure. The noise of a cell has variance survivors * node_sigma**2 in ring units."""
     aggregate = statement.plan.aggregate

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from engine.errors import Bug
 from engine.sql.consistency import settled
 from engine.sql.evaluate import evaluate
-from engine.sql.figures import Group, Unit, groups_of, leaf_value, units_of
-from engine.sql.statement import Output, Statement
+from engine.sql.figures import Group, Line, Unit, groups_of, leaf_value, units_of
+from engine.sql.statement import Cut, Keep, Ordering, Output, Statement, Step, Widen, WindowLeaf
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.plan import LiteralValue, Type
 from engine.trusted.records import Calibration
@@ -46,14 +46,6 @@ class Answer:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One group with its leaves by name."""
-
-    group: Group
-    leaves: Mapping[str, LiteralValue]
-
-
 def finish(
     statement: Statement,
     catalogue: Catalogue,
@@ -72,11 +64,14 @@ def finish(
         raise Bug("BUG_UNEXPECTED", internal=f"{len(cells)} cells")
     units = units_of(statement, catalogue, calibration, survivors)
     groups = settled(statement, catalogue, units, groups_of(statement, catalogue, units, cells))
-    lines = [_line(statement, group, units) for group in groups]
-    lines = _ordered(statement, [line for line in lines if _kept(statement, line)])
-    end = None if statement.limit is None else statement.offset + statement.limit
-    lines = lines[statement.offset : end]
-    intervals, deviations = _spreads(statement, units, lines, generator)
+    lines = [_line(statement, i, group, units) for i, group in enumerate(groups)]
+    widened: list[tuple[Widen, list[Line]]] = []
+    for step in statement.steps:
+        if isinstance(step, Widen):
+            widened.append((step, lines))
+        lines = _stepped(step, lines)
+    lines = _stepped(Cut(statement.order, statement.limit, statement.offset), lines)
+    intervals, deviations = _spreads(statement, units, lines, widened, generator)
     return Answer(
         columns=tuple(name for name, _ in statement.columns),
         types=tuple(kind for _, kind in statement.columns),
@@ -87,17 +82,35 @@ def finish(
     )
 
 
-def _line(statement: Statement, group: Group, units: tuple[Unit, ...]) -> _Line:
-    return _Line(group, {name: leaf_value(leaf, group, units) for name, leaf in statement.leaves})
+def _line(statement: Statement, index: int, group: Group, units: tuple[Unit, ...]) -> Line:
+    return Line(index, group, {name: leaf_value(leaf, group, units) for name, leaf in statement.leaves})
 
 
-def _kept(statement: Statement, line: _Line) -> bool:
-    return statement.having is None or evaluate(statement.having, line.leaves) is True
+def _stepped(step: Step, lines: list[Line]) -> list[Line]:
+    match step:
+        case Keep(condition=condition):
+            return [line for line in lines if evaluate(condition, line.leaves) is True]
+        case Widen(windows=windows):
+            return _widened(windows, lines)
+        case Cut(order=order, limit=limit, offset=offset):
+            return _ordered(order, lines)[offset : None if limit is None else offset + limit]
 
 
-def _ordered(statement: Statement, lines: list[_Line]) -> list[_Line]:
+def _widened(windows: tuple[tuple[str, WindowLeaf], ...], lines: list[Line]) -> list[Line]:
+    """The lines with a leaf more for each window function."""
+    from engine.sql.frames import shown
+
+    for name, leaf in windows:
+        found = shown(leaf, [line.leaves for line in lines])
+        lines = [
+            Line(line.index, line.group, {**line.leaves, name: value}) for line, value in zip(lines, found, strict=True)
+        ]
+    return lines
+
+
+def _ordered(keys: tuple[Ordering, ...], lines: list[Line]) -> list[Line]:
     """By ORDER BY, last key first since sorting is stable; else in the order of the keys' values."""
-    for order in reversed(statement.order):
+    for order in reversed(keys):
         valued = [(evaluate(order.expression, line.leaves), line) for line in lines]
         nulls = [line for value, line in valued if value is None]
         known = sorted(
@@ -111,7 +124,11 @@ def _ordered(statement: Statement, lines: list[_Line]) -> list[_Line]:
 
 
 def _spreads(
-    statement: Statement, units: tuple[Unit, ...], lines: list[_Line], generator: np.random.Generator | None
+    statement: Statement,
+    units: tuple[Unit, ...],
+    lines: list[Line],
+    widened: list[tuple[Widen, list[Line]]],
+    generator: np.random.Generator | None,
 ) -> tuple[tuple[Mapping[str, tuple[float, float]], ...], tuple[Mapping[str, float], ...]]:
     import numpy as np
 
@@ -119,15 +136,14 @@ def _spreads(
 
     draws = DRAWS if len(lines) <= 1_000 else DRAWS // 4
     simulation = Simulation(dict(statement.leaves), units, generator or np.random.default_rng(SEED), draws)
+    for step, held in widened:
+        simulation.widen(step.windows, held)
     noisy = [o for o in statement.outputs if o.type in (Type.INTEGER, Type.DECIMAL)]
     noisy = [o for o in noisy if simulation.is_figure(o.expression)]
     intervals: list[Mapping[str, tuple[float, float]]] = []
     deviations: list[Mapping[str, float]] = []
     for line in lines:
-        found = {
-            o.name: simulation.spread(o.expression, evaluate(o.expression, line.leaves), line.group, line.leaves)
-            for o in noisy
-        }
+        found = {o.name: simulation.spread(o.expression, evaluate(o.expression, line.leaves), line) for o in noisy}
         intervals.append({name: (s.low, s.high) for name, s in found.items() if s is not None})
         deviations.append({name: s.deviation for name, s in found.items() if s is not None})
     return tuple(intervals), tuple(deviations)

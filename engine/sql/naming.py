@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from engine.sql.keywords import KEYWORDS
-from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name, SyntaxExpression
+from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name, SyntaxExpression, Windowed
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BINARY = frozenset(("+", "-", "*", "/", "//", "%", "=", "!=", "<", "<=", ">", ">=", "||"))
@@ -35,6 +35,8 @@ def render(expression: SyntaxExpression) -> str:
             return _aggregate(expression)
         case Existence(operand=operand):
             return "EXISTS(...)" if operand is None else f"({render(operand)} IN (...))"
+        case Windowed():
+            return _windowed(expression)
         case Apply(operator=operator, operands=operands, spelled=spelled):
             return _apply(operator, [render(operand) for operand in operands], operands, spelled)
 
@@ -47,6 +49,27 @@ def _identifier(name: str) -> str:
 def _aggregate(use: Aggregated) -> str:
     text = "count_star()" if use.argument is None else f"{use.spelled}({_arguments(use, render(use.argument))})"
     return text if use.where is None else f"{text} FILTER (WHERE {render(use.where)})"
+
+
+def _windowed(use: Windowed) -> str:
+    inside = []
+    if use.partition:
+        inside.append(f"PARTITION BY {', '.join(map(render, use.partition))}")
+    if use.order:
+        keys = [render(s.expression) + s.spelled for s in use.order if s.expression is not None]
+        inside.append(f"ORDER BY {', '.join(keys)}")
+    frame = use.frame
+    if frame is not None and (frame.first, frame.last, frame.peers) != (None, 0, True):
+        both = _end(frame.first, "PRECEDING"), _end(frame.last, "FOLLOWING")
+        whole = frame.first is None and frame.last is None
+        inside.append(f"{'RANGE' if frame.peers and not whole else 'ROWS'} BETWEEN {both[0]} AND {both[1]}")
+    return f"{use.function}({', '.join(map(render, use.operands))}) OVER ({' '.join(inside)})"
+
+
+def _end(places: int | None, side: str) -> str:
+    if places is None:
+        return f"UNBOUNDED {side}"
+    return f"{abs(places)} {'PRECEDING' if places < 0 else 'FOLLOWING'}" if places else "CURRENT ROW"
 
 
 def _arguments(use: Aggregated, argument: str) -> str:

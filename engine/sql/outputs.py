@@ -11,7 +11,17 @@ from engine.sql.expressions import Expressions
 from engine.sql.refusals import refuse_node
 from engine.sql.rows import Rows
 from engine.sql.statement import Figure
-from engine.sql.syntax import Aggregated, Apply, Constant, Name, SyntaxExpression, holds_aggregate, operands_of
+from engine.sql.syntax import (
+    Aggregated,
+    Apply,
+    Constant,
+    Name,
+    SyntaxExpression,
+    Windowed,
+    holds_aggregate,
+    operands_of,
+)
+from engine.sql.windows import Windows, refuse_window
 from engine.trusted.domains import Domain
 from engine.trusted.plan import ColumnRef, Expression, Function, Literal, Type
 
@@ -77,6 +87,7 @@ class Outputs:
         self._groupings: list[tuple[int, ...]] = []
         self._found: list[AggregateUse] = []
         self._names: dict[str, Bound] = {}
+        self.windows = Windows()
         self._expressions = Expressions(self._resolve, unbounded=True)
 
     @property
@@ -95,13 +106,22 @@ class Outputs:
     def bind(self, syntax: SyntaxExpression) -> Bound:
         return self._expressions.bind(syntax)
 
-    def condition(self, syntax: SyntaxExpression) -> Bound:
-        return self._expressions.condition(syntax, "HAVING")
+    def condition(self, syntax: SyntaxExpression, what: str) -> Bound:
+        return self._expressions.condition(syntax, what)
+
+    def behind(self, syntax: SyntaxExpression) -> str | None:
+        """The declared spelling of a bare column."""
+        return self._rows.column_behind(syntax)
+
+    def check_alias(self, alias: str, stands_for: str | None, at: Position) -> None:
+        self._rows.check_alias(alias, stands_for, at)
 
     def _resolve(self, syntax: SyntaxExpression) -> Bound | None:
         """Leaves: an aggregate, an expression that is a key, a name of an output."""
         if isinstance(syntax, Aggregated):
             return self._aggregate(syntax)
+        if isinstance(syntax, Windowed):
+            return self._windowed(syntax)
         if isinstance(syntax, Apply) and syntax.operator == "grouping":
             return self._grouping(syntax)
         if isinstance(syntax, Constant) or holds_aggregate(syntax):
@@ -116,6 +136,15 @@ class Outputs:
                 domain = replace(domain, nullable=True) if index in self._rolled else domain
                 return leaf(ColumnRef(key_leaf(index)), domain, syntax.at)
         return self._ungrouped(syntax) if isinstance(syntax, Name) else None
+
+    def _windowed(self, syntax: Windowed) -> Bound:
+        """Its operands are keys and figures; over the rows of people it is refused."""
+        try:
+            return self.windows.bind(syntax, self.bind)
+        except Refused as error:
+            if error.code != "SQL_UNGROUPED_COLUMN":
+                raise
+            raise refuse_window(error.at or syntax.at, "over single rows") from None
 
     def _key(self, syntax: SyntaxExpression) -> int | None:
         """Which key an expression over single rows is."""

@@ -17,13 +17,15 @@ from engine.sql.grouping import read_grouping
 from engine.sql.refusals import refuse_clause, refuse_node
 from engine.sql.scan import position_of, scan
 from engine.sql.statement import Context
-from engine.sql.syntax import Common, Derived, Item, Join, Query, Sort, Star, SyntaxExpression, Table
+from engine.sql.syntax import Both, Common, Derived, Item, Join, Query, Star, SyntaxExpression, Table
 from engine.sql.terms import LARGEST_INTEGER, Node, Terms, parts_of
+from engine.sql.windows import read_order
 from engine.trusted.plan import JoinKind
 
 MOST_NODES = 2_000
 _DEPTH = 8_000  # interpreter frames: 64 levels of brackets need some 2,000
-_QUERY = ("with_", "distinct", "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset")
+_QUERY: tuple[str, ...] = ("with_", "distinct", "expressions", "from_", "joins", "where", "group", "having", "qualify")
+_QUERY += ("order", "limit", "offset")
 _JOINS = {"": JoinKind.INNER, "INNER": JoinKind.INNER, "LEFT": JoinKind.LEFT, "LEFT OUTER": JoinKind.LEFT} | {
     "SEMI": JoinKind.SEMI,
     "ANTI": JoinKind.ANTI,
@@ -105,9 +107,27 @@ def _unreadable(sql: str, error: Any) -> Refused:
     return Refused("SQL_SYNTAX", at=at, detail=f"unexpected `{near}`" if near else "it ends too early or lacks a part")
 
 
-def _query(terms: Terms, node: Node) -> Query:
+def _opened(terms: Terms, node: Node) -> Node:
+    """Without the parentheses around it."""
     while type(node).__name__ == "Subquery":
         node = terms.take(node, ("this",))["this"]
+    return node
+
+
+def _queries(terms: Terms, node: Node) -> Query | Both:
+    """A query of FROM or WITH: several with UNION ALL between them are one table."""
+    node, at = _opened(terms, node), terms.at(node)
+    if type(node).__name__ != "Union" or node.args.get("distinct") or parts_of(node).get("with_"):
+        return _query(terms, node)
+    for clause in ("order", "limit", "offset"):
+        if clause in parts_of(node):
+            raise Refused("SQL_ROW_CLAUSE", at=at, clause="ORDER BY" if clause == "order" else clause.upper())
+    found = terms.take(node, ("this", "expression"))
+    return Both(_queries(terms, found["this"]), _queries(terms, found["expression"]), at)
+
+
+def _query(terms: Terms, node: Node) -> Query:
+    node = _opened(terms, node)
     if type(node).__name__ != "Select":
         if type(node).__name__ in ("Union", "Intersect", "Except"):
             raise terms.refuse(node)
@@ -128,12 +148,13 @@ def _query(terms: Terms, node: Node) -> Query:
         where=_condition(terms, found.get("where")),
         grouping=read_grouping(terms, found["group"]) if "group" in found else None,
         having=_condition(terms, found.get("having")),
-        order=_order(terms, found["order"]) if "order" in found else (),
+        order=read_order(terms, found["order"]) if "order" in found else (),
         limit=None if limit is None else _count(terms, limit),
         offset=0 if offset is None else _count(terms, offset),
         at=at,
         joins=tuple(_join(terms, join) for join in found.get("joins", ())),
         distinct="distinct" in found and not terms.take(found["distinct"], ()),
+        qualify=_condition(terms, found.get("qualify")),
     )
 
 
@@ -158,7 +179,7 @@ def _with(terms: Terms, node: Node) -> tuple[Common, ...]:
     for inner in terms.take(node, ("expressions",))["expressions"]:
         found = terms.take(inner, ("this", "alias"))
         alias = terms.take(found["alias"], ("this",))["this"]
-        common.append(Common(str(alias.name), _query(terms, found["this"]), terms.at(alias)))
+        common.append(Common(str(alias.name), _queries(terms, found["this"]), terms.at(alias)))
     return tuple(common)
 
 
@@ -168,7 +189,7 @@ def _source(terms: Terms, node: Node) -> Table | Derived:
         found = terms.take(node, ("this", "alias"))
         if type(found["this"]).__name__ == "Table":
             raise refuse_node("Table in brackets", at, "", ())
-        return Derived(_query(terms, found["this"]), _alias(terms, found.get("alias")), at)
+        return Derived(_queries(terms, found["this"]), _alias(terms, found.get("alias")), at)
     if kind != "Table":
         raise terms.refuse(node)
     found = terms.take(node, ("this", "alias"))
@@ -194,16 +215,6 @@ def _item(terms: Terms, node: Node) -> Item | Star:
         found = terms.take(node, ("this", "alias"))
         return Item(terms.read(found["this"]), str(found["alias"].name), terms.at(found["alias"]))
     return Item(terms.read(node), None, at)
-
-
-def _order(terms: Terms, node: Node) -> tuple[Sort, ...]:
-    sorts: list[Sort] = []
-    for inner in terms.take(node, ("expressions",))["expressions"]:
-        found = terms.take(inner, ("this", "desc", "nulls_first"))
-        every = type(found["this"]).__name__ == "Var" and str(found["this"].name).upper() == "ALL"
-        expression = None if every else terms.read(found["this"])
-        sorts.append(Sort(expression, "desc" in found, "nulls_first" in found))
-    return tuple(sorts)
 
 
 def _count(terms: Terms, node: Node) -> int:

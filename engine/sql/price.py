@@ -30,7 +30,7 @@ def price(decomposed: Decomposed, context: Context) -> Statement:
         plan=plan,
         leaves=decomposed.leaves,
         outputs=tuple(Output(o.name, _type(o.bound), o.bound.expression) for o in query.outputs),
-        having=None if query.having is None else query.having.expression,
+        steps=query.steps,
         order=tuple(Ordering(s.bound.expression, s.descending, s.nulls_first) for s in query.order),
         limit=query.limit,
         offset=query.offset,

@@ -17,6 +17,7 @@ from engine.sql.expressions import Expressions
 from engine.sql.parse import parse_expression
 from engine.sql.refusals import CLAUSES, NODES
 from engine.sql.syntax import Name, SyntaxExpression
+from engine.sql.windows import FUNCTIONS as WINDOWS
 from engine.trusted.catalogue import Bounds, Catalogue, Column, Dataset, IdentifierForm, PersonUnit
 from engine.trusted.domains import Domain, column_domain
 from engine.trusted.plan import ColumnRef, Literal, Type
@@ -83,6 +84,18 @@ CLAUSES_READ = (  # keys, clause
     ("t, p", "GROUP BY CUBE (t, p)"),
     ("t, p", "GROUP BY GROUPING SETS ((t, p), (t), ())"),
     ("t", "GROUP BY t HAVING COUNT(*) > 10 ORDER BY COUNT(*) DESC LIMIT 5"),
+)
+RELEASED = (  # what it is for, statement
+    ("Shares", "SELECT t, COUNT(*) * 100.0 / SUM(COUNT(*)) OVER () AS share FROM people GROUP BY t"),
+    ("Shares within", "SELECT t, p, COUNT(*) / SUM(COUNT(*)) OVER (PARTITION BY t) AS share FROM people GROUP BY t, p"),
+    ("Running totals", "SELECT year(d) AS y_, SUM(COUNT(*)) OVER (ORDER BY year(d)) AS so_far FROM people GROUP BY y_"),
+    ("Changes", "SELECT year(d) AS y_, COUNT(*) - LAG(COUNT(*)) OVER (ORDER BY y_) AS change FROM people GROUP BY y_"),
+    ("Moving averages", "SELECT n, AVG(SUM(x)) OVER (ORDER BY n ROWS 2 PRECEDING) AS smooth FROM people GROUP BY n"),
+    ("The largest", "SELECT n, COUNT(*) AS c FROM people GROUP BY n QUALIFY RANK() OVER (ORDER BY c DESC) <= 3"),
+    (
+        "In steps",
+        "WITH g AS (SELECT t, AVG(x) AS a FROM people GROUP BY t) SELECT t, a - AVG(a) OVER () AS above FROM g",
+    ),
 )
 
 
@@ -182,6 +195,15 @@ def _clauses() -> list[str]:
     return _table(("clause", "grouping sets"), rows)
 
 
+def _released() -> list[str]:
+    rows = []
+    for title, sql in RELEASED:
+        statement = prepare(sql, catalogue(), RULES)
+        measures = [m.statistic.name.lower().replace("_", " ") for m in statement.plan.aggregate.measures]
+        rows.append((title, f"`{sql}`", ", ".join(measures)))
+    return _table(("for", "example", "nodes add up"), rows)
+
+
 def _refused() -> list[str]:
     found: dict[tuple[str, str, str], None] = {}
     for row in (*NODES.values(), *CLAUSES.values()):
@@ -196,6 +218,11 @@ def _codes() -> list[str]:
         if code.startswith("SQL_"):
             rows.append((f"`{code}`", row.sentence, row.hint))
     return _table(("code", "sentence", "what to do"), rows)
+
+
+def _listed(names: Sequence[str]) -> str:
+    spelled = [name.upper() for name in names]
+    return f"{', '.join(spelled[:-1])} and {spelled[-1]}"
 
 
 def reference() -> str:
@@ -229,6 +256,14 @@ def reference() -> str:
         "A row of totals has NULL for the keys it leaves out; `GROUPING(key)` is 1 there.",
         "",
         *_clauses(),
+        "## Over released figures",
+        "",
+        "Window functions read keys and figures that are released anyway, so they cost nothing; their intervals come",
+        f"from the noise of all rows they read. There are {_listed(WINDOWS)}.",
+        "A query may also select from one for figures of groups: its WHERE, QUALIFY, ORDER BY and LIMIT act on the",
+        "released rows, in the order SQL has them.",
+        "",
+        *_released(),
         "## Refused, and what to write instead",
         "",
         *_refused(),

@@ -28,9 +28,10 @@ def _later(construct: str, instead: str) -> Refusal:
 
 
 _JOIN = _never("this kind of join", "Use JOIN or LEFT JOIN ... ON a.person = b.person, or EXISTS.")
-_SET = _later("UNION, INTERSECT or EXCEPT", "Ask one statement for each part.")
+_UNION = _never("UNION here", "Ask one statement for each part; UNION ALL of rows stands in FROM (...) or WITH.")
+_SET = _never("INTERSECT or EXCEPT", "Use EXISTS or NOT EXISTS on the person, or conditions in WHERE.")
 _SUBQUERY = _never("a query inside an expression", "Use EXISTS or IN on the person in WHERE, or a join.")
-_WINDOW = _never("a window function", "Released rows are few: compute running figures from the answer.")
+_WINDOW = _never("a window function without OVER", "Write it as RANK() OVER (ORDER BY COUNT(*) DESC).")
 _ROWS = _never("a function that returns values of single rows", "Use COUNT, SUM or AVG.")
 _TIME = _never("the current date or time", "Write the date: DATE '2024-01-31'.")
 _SAMPLE = _never("sampling", "Leave it out; noise protects people already.")
@@ -49,13 +50,14 @@ def _each(names: str, refusal: Refusal) -> dict[str, Refusal]:
 
 NODES: dict[str, Refusal] = {
     **_each("Join Lateral", _JOIN),
-    **_each("Union Intersect Except", _SET),
+    **_each("Intersect Except", _SET),
+    "Union": _UNION,
     **_each("Subquery Select Any All", _SUBQUERY),
     **_each("Rollup Cube GroupingSets", _never("ROLLUP, CUBE or GROUPING SETS here", "Write it after GROUP BY.")),
     **_each("ApproxQuantile ApproxQuantiles WithinGroup", _never("this quantile", "Use QUANTILE_CONT(x, 0.5).")),
     **_each("Kurtosis Skewness", _never("kurtosis or skewness", "Use quantiles, or VARIANCE.")),
     **_each(
-        "Window RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead FirstValue LastValue NthValue Qualify",
+        "RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead FirstValue LastValue NthValue",
         _WINDOW,
     ),
     **_each(
@@ -111,8 +113,7 @@ CLAUSES: dict[str, Refusal] = {
     "laterals": _JOIN,
     "locks": _never("FOR UPDATE", "Leave it out."),
     "sample": _SAMPLE,
-    "qualify": _WINDOW,
-    "windows": _WINDOW,
+    "windows": _never("a window with a name", "Write it out: SUM(COUNT(*)) OVER (ORDER BY month)."),
     "pivots": _never("PIVOT", "Group by the column."),
     "into": _never("INTO", "Leave it out; nothing is written."),
     "hint": _never("a hint", "Leave it out."),
@@ -132,6 +133,7 @@ CLAUSES: dict[str, Refusal] = {
     "catalog": _never("a database before a table", "Name the dataset alone."),
     "columns": _later("column names after a table alias", "Name columns inside: SELECT x AS name."),
     "ordinality": _JSON,
+    "by_name": _never("UNION ALL BY NAME", "List the columns of both sides in the same order."),
     "with_fill": _never("WITH FILL", "Leave it out."),
     "position": _never("TRIM with LEADING or TRAILING", "Use TRIM(x)."),
     "format": _never("FORMAT", "Leave it out."),

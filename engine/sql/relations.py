@@ -18,6 +18,7 @@ from engine.trusted.plan import (
     Project,
     Relation,
     Scan,
+    UnionAll,
 )
 from engine.trusted.walk import names_in
 
@@ -40,7 +41,8 @@ def datasets_in(relation: Relation) -> tuple[str, ...]:
     match relation:
         case Scan(dataset=name):
             return (name,)
-        case PersonJoin(left=left, right=right) | PrivateJoin(left=left, right=right):
+        case PersonJoin() | PrivateJoin() | UnionAll():
+            left, right = relation.left, relation.right
             return tuple(dict.fromkeys(datasets_in(left) + datasets_in(right)))
         case _:
             return datasets_in(relation.input)
@@ -65,6 +67,8 @@ def pruned(relation: Relation, needed: frozenset[str], catalogue: Catalogue) -> 
                 left=pruned(left, left_needed, catalogue),
                 right=pruned(right, right_needed, catalogue),
             )
+        case UnionAll(left=left, right=right):
+            return UnionAll(pruned(left, needed, catalogue), pruned(right, needed, catalogue))
         case _:
             return relation
 

@@ -10,7 +10,8 @@ from engine.sql.bound import Bound
 from engine.sql.expressions import Expressions
 from engine.sql.refusals import meant
 from engine.sql.relations import datasets_in, filtered
-from engine.sql.syntax import Aggregated, Apply, Existence, Name, SyntaxExpression
+from engine.sql.syntax import Aggregated, Apply, Existence, Name, Query, SyntaxExpression, Windowed
+from engine.sql.windows import refuse_window
 from engine.trusted.catalogue import Catalogue, Dataset
 from engine.trusted.domains import person_of
 from engine.trusted.plan import Function, Relation
@@ -33,7 +34,7 @@ class Rows:
     predicate: Bound | None = None
     merged: frozenset[str] = frozenset()
     aliases: Mapping[str, SyntaxExpression] = field(default_factory=dict)
-    known: Mapping[str, Rows] = field(default_factory=dict)
+    known: Mapping[str, Rows | Figures] = field(default_factory=dict)
 
     @property
     def person(self) -> str:
@@ -73,6 +74,8 @@ class Rows:
         def resolve(syntax: SyntaxExpression) -> Bound | None:
             if isinstance(syntax, Aggregated):
                 raise Refused("SQL_AGGREGATE_MISPLACED", at=syntax.at, where=where)
+            if isinstance(syntax, Windowed):
+                raise refuse_window(syntax.at, where)
             if not isinstance(syntax, Name):
                 return None
             column = self.column(syntax)
@@ -127,6 +130,25 @@ class Rows:
             if any(column.name.lower() == name.lower() for column in dataset.columns):
                 what = f"a column of {dataset.name}"
                 raise Refused("SQL_NAME_TAKEN", at=at, name=name, what=what, other=f"{name}_1")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A query for figures of groups of people, as a table that another query selects from.
+
+    ``source``: what its own FROM reads; ``name``: the table's.
+    """
+
+    query: Query
+    source: Rows | Figures
+    name: str = ""
+
+
+def refuse_figures(at: Position) -> Refused:
+    """The refusal of figures of groups where rows of people, or figures per person, are meant."""
+    construct = "Joining figures of groups, or grouping them again"
+    instead = "Select from them; put two periods side by side by COUNT(*) FILTER (WHERE ...); or group by the person."
+    return Refused("SQL_NOT_SUPPORTED", at=at, construct=construct, instead=instead)
 
 
 def _nothing(syntax: SyntaxExpression) -> Bound | None:

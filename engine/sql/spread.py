@@ -17,15 +17,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.sql import frames
 from engine.sql.evaluate import evaluate
-from engine.sql.figures import Group, Unit, leaf_value, mean_bounds
+from engine.sql.figures import Line, Unit, leaf_value, mean_bounds
 from engine.sql.moments import moment, moment_limits
-from engine.sql.statement import CountLeaf, GroupingLeaf, KeyLeaf, Leaf, MeanLeaf, MomentLeaf, QuantileLeaf, SumLeaf
+from engine.sql.statement import (
+    CountLeaf,
+    GroupingLeaf,
+    KeyLeaf,
+    Leaf,
+    MeanLeaf,
+    MomentLeaf,
+    QuantileLeaf,
+    SumLeaf,
+    WindowLeaf,
+)
 from engine.trusted.plan import Call, ColumnRef, Expression, Function, Literal, LiteralValue
 
 F = Function
 QUANTILE = 1.959963984540054  # of the standard normal, for 95 % two-sided
 DRAWS = 4_000
+FEWEST_DRAWS = 400
+MOST_NUMBERS = 8_000_000  # drawn for all lines together
 Floats = NDArray[np.float64]
 
 
@@ -39,20 +52,73 @@ class Spread:
 
 
 class Simulation:
-    """Spreads of expressions over the leaves of a statement."""
+    """Spreads of expressions over the leaves of a statement.
+
+    One set of draws serves every line, until window functions (``widen``) bring lines together: then each line has
+    its own, as their noise is independent.
+    """
 
     def __init__(
         self, leaves: Mapping[str, Leaf], units: tuple[Unit, ...], generator: np.random.Generator, draws: int = DRAWS
     ) -> None:
         self._leaves = leaves
         self._units = units
-        half = generator.standard_normal((len(units), draws // 2))
-        scale = np.array([unit.deviation for unit in units])[:, None]
-        self._noise: Floats = np.concatenate((half, -half), axis=1) * scale
+        self._generator = generator
+        self._windows: dict[str, WindowLeaf] = {}
+        self._widened: dict[str, dict[int, Floats]] = {}
+        self._noise = self._drawn_noise(1, draws)
+
+    def _drawn_noise(self, lines: int, draws: int) -> Floats:
+        half = self._generator.standard_normal((lines, len(self._units), max(draws // 2, 1)))
+        scale = np.array([unit.deviation for unit in self._units])[None, :, None]
+        drawn: Floats = np.concatenate((half, -half), axis=2) * scale
+        return drawn
+
+    def _noise_of(self, line: Line) -> Floats:
+        drawn: Floats = self._noise[line.index if len(self._noise) > 1 else 0]
+        return drawn
+
+    def widen(self, windows: Sequence[tuple[str, WindowLeaf]], lines: Sequence[Line]) -> None:
+        """Draws of window functions over ``lines``; of too many lines they have no interval."""
+        self._windows.update(windows)
+        most = max([0, *(line.index for line in lines)]) + 1
+        if most * len(self._units) * FEWEST_DRAWS > MOST_NUMBERS:
+            return
+        if len(self._noise) < most and most > 1:
+            draws = max(FEWEST_DRAWS, min(self._noise.shape[2], MOST_NUMBERS // (most * len(self._units))))
+            self._noise = self._drawn_noise(most, draws)
+        for name, leaf in windows:
+            if self._reached(leaf) and lines and not any(self.is_figure(key) for key in leaf.partition):
+                self._widened[name] = self._window(leaf, lines)
+
+    def _window(self, leaf: WindowLeaf, lines: Sequence[Line]) -> dict[int, Floats]:
+        rows = [line.leaves for line in lines]
+        order = []
+        for key in leaf.order:
+            values = self._column(key.expression, lines)
+            if not self.is_figure(key.expression):
+                values = frames.ranked([evaluate(key.expression, row) for row in rows])[0]
+            order.append(frames.Ordered(values, key.descending, key.nulls_first))
+        arguments = [self._column(argument, lines) for argument in leaf.arguments]
+        found = frames.window(leaf, arguments, order, frames.partitions_of(leaf, rows))
+        drawn: Floats = np.where(found.known, found.values.astype(float), np.nan)
+        return {line.index: drawn[:, place] for place, line in enumerate(lines)}
+
+    def _column(self, expression: Expression, lines: Sequence[Line]) -> frames.Values:
+        draws = [np.atleast_1d(self._simulate(expression, line)) for line in lines]
+        return frames.simulated(np.stack(np.broadcast_arrays(*draws), axis=1))
+
+    def _reached(self, leaf: WindowLeaf) -> bool:
+        """Whether noise reaches a window function."""
+        asked = [*leaf.arguments, *leaf.partition, *(key.expression for key in leaf.order)]
+        return any(self.is_figure(expression) for expression in asked)
 
     def is_figure(self, expression: Expression) -> bool:
         """Whether noise reaches the expression."""
         if isinstance(expression, ColumnRef):
+            window = self._windows.get(expression.name)
+            if window is not None:
+                return self._reached(window)
             return not isinstance(self._leaves[expression.name], KeyLeaf | GroupingLeaf)
         return isinstance(expression, Call) and any(self.is_figure(a) for a in expression.arguments)
 
@@ -60,35 +126,28 @@ class Simulation:
         """Whether the error is that of a sum of the figures, whatever they are; else it depends on them."""
         return self._linear(expression, row) is not None
 
-    def spread(
-        self, expression: Expression, value: LiteralValue, group: Group, row: Mapping[str, LiteralValue]
-    ) -> Spread | None:
+    def spread(self, expression: Expression, value: LiteralValue, line: Line) -> Spread | None:
         """None for a NULL, and where too many simulated figures are NULL to tell."""
         if not isinstance(value, int | Fraction) or isinstance(value, bool):
             return None
-        weights = self._linear(expression, row)
+        weights = self._linear(expression, line.leaves)
         if weights is not None:
-            return self._normal(weights, value, expression, group, row)
-        simulated = np.broadcast_to(self._simulate(expression, group, row), self._noise.shape[1:])
+            return self._normal(weights, value, expression, line)
+        simulated = np.broadcast_to(self._simulate(expression, line), self._noise.shape[2:])
         return _quantiles(simulated, float(value), self._limits(expression))
 
     def _normal(
-        self,
-        weights: Mapping[int, Fraction],
-        value: int | Fraction,
-        expression: Expression,
-        group: Group,
-        row: Mapping[str, LiteralValue],
+        self, weights: Mapping[int, Fraction], value: int | Fraction, expression: Expression, line: Line
     ) -> Spread:
         """Exact for linear figures; the interval is around the figure before it was rounded for showing."""
-        scales, units = group.scales, self._units
+        scales, units = line.group.scales, self._units
         deviation = sqrt(sum((float(w) * units[m].deviation * scales.get(m, 1)) ** 2 for m, w in weights.items()))
         raw = {
-            name: group.sums[leaf.measure]
+            name: line.group.sums[leaf.measure]
             for name, leaf in self._leaves.items()
             if isinstance(leaf, CountLeaf | SumLeaf)
         }
-        unrounded = evaluate(expression, {**row, **raw})
+        unrounded = evaluate(expression, {**line.leaves, **raw})
         middle = float(unrounded) if isinstance(unrounded, int | Fraction) else float(value)
         return Spread(deviation, middle - QUANTILE * deviation, middle + QUANTILE * deviation)
 
@@ -97,7 +156,7 @@ class Simulation:
         if not self.is_figure(expression):
             return {}
         if isinstance(expression, ColumnRef):
-            leaf = self._leaves[expression.name]
+            leaf = self._leaves.get(expression.name)  # a window function is none of them
             return {leaf.measure: Fraction(1)} if isinstance(leaf, CountLeaf | SumLeaf) else None
         if not isinstance(expression, Call):
             return None
@@ -116,37 +175,41 @@ class Simulation:
             return _times(first, 1 / Fraction(divisor) if isinstance(divisor, int | Fraction) and divisor else None)
         return None
 
-    def _simulate(self, expression: Expression, group: Group, row: Mapping[str, LiteralValue]) -> Any:
+    def _simulate(self, expression: Expression, line: Line) -> Any:
         """Values under each draw; NULL is NaN, true and false are 1 and 0."""
         if isinstance(expression, Literal) or not self.is_figure(expression):
-            return _plain(evaluate(expression, row))
+            return _plain(evaluate(expression, line.leaves))
         if isinstance(expression, ColumnRef):
-            return self._drawn(self._leaves[expression.name], group)
-        arguments = [self._simulate(argument, group, row) for argument in expression.arguments]
+            if expression.name in self._windows:
+                return self._widened.get(expression.name, {}).get(line.index, np.nan)
+            return self._drawn(self._leaves[expression.name], line)
+        arguments = [self._simulate(argument, line) for argument in expression.arguments]
         with np.errstate(all="ignore"):
             return _VECTOR.get(expression.function, _unknown)(arguments)
 
-    def _drawn(self, leaf: Leaf, group: Group) -> Any:
+    def _drawn(self, leaf: Leaf, line: Line) -> Any:
+        group, noise = line.group, self._noise_of(line)
         if isinstance(leaf, CountLeaf | SumLeaf):
-            return self._true(leaf.measure, group)
+            return self._true(leaf.measure, line)
         if isinstance(leaf, KeyLeaf | GroupingLeaf):
             return _plain(leaf_value(leaf, group, self._units))
         if isinstance(leaf, QuantileLeaf):
-            noise = np.roll(self._noise[leaf.measure], int(1_000 * leaf.fraction))  # quantiles err apart
-            noise = noise / self._units[leaf.measure].deviation
-            return group.curves[leaf.measure].at(leaf.fraction, discrete=leaf.discrete, noise=noise)
+            rolled = np.roll(noise[leaf.measure], int(1_000 * leaf.fraction))  # quantiles err apart
+            rolled = rolled / self._units[leaf.measure].deviation
+            return group.curves[leaf.measure].at(leaf.fraction, discrete=leaf.discrete, noise=rolled)
         if isinstance(leaf, MomentLeaf):
             measures = (leaf.count, *(measure for _, measure in leaf.parts))
-            return moment(leaf, {m: self._true(m, group) for m in measures}, self._units)
-        total, count = self._true(leaf.centred_sum, group), self._true(leaf.count, group)
+            return moment(leaf, {m: self._true(m, line) for m in measures}, self._units)
+        total, count = self._true(leaf.centred_sum, line), self._true(leaf.count, line)
         lower, upper = mean_bounds(leaf, self._units)
         centre = float(self._units[leaf.centred_sum].grid.centre)
         means = centre + total / np.where(count >= 1, count, np.nan)
         return np.clip(means, float(lower), float(upper))
 
-    def _true(self, measure: int, group: Group) -> Floats:
+    def _true(self, measure: int, line: Line) -> Floats:
         """What a sum may have been before noise."""
-        drawn: Floats = float(group.sums[measure]) - self._noise[measure] * group.scales.get(measure, 1)
+        group, noise = line.group, self._noise_of(line)[measure]
+        drawn: Floats = float(group.sums[measure]) - noise * group.scales.get(measure, 1)
         return drawn
 
     def _limits(self, expression: Expression) -> tuple[float, float] | None:

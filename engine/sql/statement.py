@@ -44,6 +44,13 @@ class Figure(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Ordering:
+    expression: Expression
+    descending: bool
+    nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class KeyLeaf:
     """The value of a group key in the row's cell."""
 
@@ -100,7 +107,47 @@ class GroupingLeaf:
     keys: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class WindowLeaf:
+    """A window function over released rows, its operands expressions over leaves; frame as ``syntax.Frame``."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+    partition: tuple[Expression, ...]
+    order: tuple[Ordering, ...]
+    first: int | None = None
+    last: int | None = 0
+    peers: bool = True
+
+
 Leaf = KeyLeaf | CountLeaf | SumLeaf | MeanLeaf | MomentLeaf | QuantileLeaf | GroupingLeaf
+Leaves = tuple[tuple[str, Leaf], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """HAVING, QUALIFY, or WHERE on released rows."""
+
+    condition: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Widen:
+    """Window functions over the rows there are now, by the names that later expressions give them."""
+
+    windows: tuple[tuple[str, WindowLeaf], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """ORDER BY, LIMIT and OFFSET."""
+
+    order: tuple[Ordering, ...]
+    limit: int | None
+    offset: int
+
+
+Step = Keep | Widen | Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +160,17 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Ordering:
-    expression: Expression
-    descending: bool
-    nulls_first: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Statement:
-    """``leaves`` name the released figures that outputs, having and order are expressions over."""
+    """``leaves`` name the released figures that outputs, order and steps are expressions over.
+
+    ``steps`` are what is done with the released rows, in order, before ``order``, ``limit`` and ``offset``.
+    """
 
     sql: str
     plan: Plan
-    leaves: tuple[tuple[str, Leaf], ...]
+    leaves: Leaves
     outputs: tuple[Output, ...]
-    having: Expression | None
+    steps: tuple[Step, ...]
     order: tuple[Ordering, ...]
     limit: int | None
     offset: int

@@ -5,6 +5,7 @@ Later passes read these types only; no type of the parser's library goes past pa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -83,7 +84,31 @@ class Existence:
     at: Position
 
 
-SyntaxExpression = Name | Constant | Apply | Cast | Aggregated | Existence
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Which rows around each a window looks at: ``first`` to ``last`` places from it, None for no end.
+
+    ``peers``: of RANGE, where 0 stands for the first or last row that the order puts level with it.
+    """
+
+    first: int | None
+    last: int | None
+    peers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed:
+    """A window function by its one name here (windows.py); ``frame`` None: none is written."""
+
+    function: str
+    operands: tuple[SyntaxExpression, ...]
+    partition: tuple[SyntaxExpression, ...]
+    order: tuple[Sort, ...]
+    frame: Frame | None
+    at: Position
+
+
+SyntaxExpression = Name | Constant | Apply | Cast | Aggregated | Existence | Windowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +137,12 @@ class Grouping:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """One key of ORDER BY; ``expression`` None stands for ALL."""
+    """One key of ORDER BY; ``expression`` None stands for ALL; ``spelled``: what is written behind it."""
 
     expression: SyntaxExpression | None
     descending: bool
     nulls_first: bool
+    spelled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +156,7 @@ class Table:
 class Derived:
     """A query in parentheses after FROM."""
 
-    query: Query
+    query: Query | Both
     alias: str | None
     at: Position
 
@@ -151,7 +177,7 @@ class Common:
     """``name AS (query)`` after WITH."""
 
     name: str
-    query: Query
+    query: Query | Both
     at: Position
 
 
@@ -169,6 +195,16 @@ class Query:
     at: Position
     joins: tuple[Join, ...] = ()
     distinct: bool = False
+    qualify: SyntaxExpression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """``left UNION ALL right``."""
+
+    left: Query | Both
+    right: Query | Both
+    at: Position
 
 
 def operands_of(expression: SyntaxExpression) -> tuple[SyntaxExpression, ...]:
@@ -179,11 +215,30 @@ def operands_of(expression: SyntaxExpression) -> tuple[SyntaxExpression, ...]:
         return (expression.operand,)
     if isinstance(expression, Aggregated):
         return tuple(e for e in (expression.argument, expression.second, expression.where) if e is not None)
+    if isinstance(expression, Windowed):
+        ordered = tuple(s.expression for s in expression.order if s.expression is not None)
+        return (*expression.operands, *expression.partition, *ordered)
     return ()
 
 
 def holds_aggregate(expression: SyntaxExpression) -> bool:
-    """Whether it asks for a figure of a group: an aggregate, or GROUPING."""
-    if isinstance(expression, Aggregated) or (isinstance(expression, Apply) and expression.operator == "grouping"):
-        return True
-    return any(holds_aggregate(e) for e in operands_of(expression))
+    """Whether it asks for a figure of a group: an aggregate, a window function, or GROUPING."""
+    return isinstance(expression, Windowed) or _any(expression, holds_aggregate) or _is_figure(expression)
+
+
+def holds_figure(expression: SyntaxExpression) -> bool:
+    """Whether an aggregate or GROUPING stands in it."""
+    return _is_figure(expression) or _any(expression, holds_figure)
+
+
+def _is_figure(expression: SyntaxExpression) -> bool:
+    return isinstance(expression, Aggregated) or (isinstance(expression, Apply) and expression.operator == "grouping")
+
+
+def holds_window(expression: SyntaxExpression) -> bool:
+    """Whether a window function stands in it."""
+    return isinstance(expression, Windowed) or _any(expression, holds_window)
+
+
+def _any(expression: SyntaxExpression, holds: Callable[[SyntaxExpression], bool]) -> bool:
+    return any(holds(e) for e in operands_of(expression))

@@ -9,30 +9,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from engine.errors import Refused
+from engine.errors import Position, Refused
 from engine.sql.bound import Bound, leaf
-from engine.sql.features import asks_features, features_of
+from engine.sql.features import asks_features, by_person, features_of
 from engine.sql.joins import correlated, joined, met
 from engine.sql.naming import name_of
 from engine.sql.refusals import meant
-from engine.sql.rows import Rows, conjuncts, existence, is_person
-from engine.sql.syntax import Common, Derived, Existence, Item, Query, Star, SyntaxExpression, Table
+from engine.sql.rows import Figures, Rows, conjuncts, existence, is_person, refuse_figures
+from engine.sql.syntax import Both, Common, Derived, Existence, Item, Query, Star, SyntaxExpression, Table
+from engine.sql.unions import added
+from engine.sql.windows import refuse_window
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import scope_of
 from engine.trusted.plan import ColumnRef, JoinKind, Scan
 
-Defined = Mapping[str, Rows]
+Defined = Mapping[str, Rows | Figures]
 
 
-def rows_of(query: Query, catalogue: Catalogue, defined: Defined | None = None) -> Rows:
-    """The rows after FROM of ``query``, its own WHERE not yet applied; raises Refused SQL_*."""
+def source_of(query: Query, catalogue: Catalogue, defined: Defined | None = None) -> Rows | Figures:
+    """What FROM of ``query`` reads, its own WHERE not yet applied; raises Refused SQL_*."""
     known = dict(defined or {})
     for common in query.common:
         known[common.name.lower()] = _common(common, catalogue, known)
-    rows = _source(query.source, catalogue, known)
+    found = _source(query.source, catalogue, known)
+    if isinstance(found, Figures) and not query.joins:
+        return found
+    rows = _as_rows(found, query.source.at)
     for join in query.joins:
-        rows = joined(join, rows, _source(join.source, catalogue, known))
+        rows = joined(join, rows, _as_rows(_source(join.source, catalogue, known), join.at))
     return replace(rows, aliases={}, known=known)
+
+
+def rows_of(query: Query, catalogue: Catalogue, defined: Defined | None = None) -> Rows:
+    return _as_rows(source_of(query, catalogue, defined), query.source.at)
+
+
+def _as_rows(found: Rows | Figures, at: Position) -> Rows:
+    if isinstance(found, Figures):
+        raise refuse_figures(at)
+    return found
 
 
 def where(rows: Rows, syntax: SyntaxExpression | None) -> Rows:
@@ -53,7 +68,7 @@ def where(rows: Rows, syntax: SyntaxExpression | None) -> Rows:
 def _listed(test: Existence, rows: Rows) -> Rows:
     """``person IN (SELECT person ...)``."""
     operand = None if test.operand is None else rows.bind(test.operand, "in WHERE")
-    found = _derived(test.query, rows.catalogue, rows.known)
+    found = _as_rows(_derived(test.query, rows.catalogue, rows.known), test.at)
     columns = [bound for held in found.tables.values() for _, bound in held.values()]
     if not is_person(operand) or len(columns) != 1 or not is_person(columns[0]):
         raise Refused("SQL_JOIN_PERSON", at=test.at)
@@ -79,28 +94,34 @@ def _related(test: Existence, rows: Rows) -> Rows:
     return inner
 
 
-def _source(source: Table | Derived, catalogue: Catalogue, known: Defined) -> Rows:
+def _source(source: Table | Derived, catalogue: Catalogue, known: Defined) -> Rows | Figures:
     """One table of FROM under its name."""
+    rows: Rows | Figures
     if isinstance(source, Derived):
         rows, name, own = _derived(source.query, catalogue, known), source.alias or "", None
     else:
         rows, name, own = _table(source, catalogue, known)
+    if isinstance(rows, Figures):
+        return replace(rows, name=name)
     if source.alias is not None:
         rows.check_table(source.alias, own, source.at)
     columns = {n: column for held in rows.tables.values() for n, column in held.items()}
     return replace(rows, tables={name.lower(): columns})
 
 
-def _common(common: Common, catalogue: Catalogue, known: Defined) -> Rows:
+def _common(common: Common, catalogue: Catalogue, known: Defined) -> Rows | Figures:
     if common.name.lower() in known:
         what = "another table of WITH"
         raise Refused("SQL_NAME_TAKEN", at=common.at, name=common.name, what=what, other=f"{common.name}_2")
     rows = _derived(common.query, catalogue, known)
-    rows.check_table(common.name, None, common.at)
+    base = rows
+    while isinstance(base, Figures):
+        base = base.source
+    base.check_table(common.name, None, common.at)
     return rows
 
 
-def _table(table: Table, catalogue: Catalogue, known: Defined) -> tuple[Rows, str, str | None]:
+def _table(table: Table, catalogue: Catalogue, known: Defined) -> tuple[Rows | Figures, str, str | None]:
     common = known.get(table.name.lower())
     if common is not None:
         return common, table.alias or table.name, None
@@ -113,12 +134,22 @@ def _table(table: Table, catalogue: Catalogue, known: Defined) -> tuple[Rows, st
     return Rows(catalogue, Scan(dataset.name), {"": columns}), table.alias or dataset.name, dataset.name
 
 
-def _derived(query: Query, catalogue: Catalogue, known: Defined) -> Rows:
-    """A query inside another: rows computed and filtered, or figures per person. Its one table has no name yet."""
+def _derived(query: Query | Both, catalogue: Catalogue, known: Defined) -> Rows | Figures:
+    """A query inside another: rows computed and filtered, figures per person, or figures of groups.
+
+    Its one table has no name yet.
+    """
+    if isinstance(query, Both):
+        sides = [_as_rows(_derived(side, catalogue, known), side.at) for side in (query.left, query.right)]
+        return added(sides[0], sides[1], query.at)
+    rows = source_of(query, catalogue, known)
+    if isinstance(rows, Figures) or (asks_features(query) and not by_person(query, rows)):
+        return Figures(query, rows)
     for clause, there in (("LIMIT", query.limit is not None or query.offset), ("ORDER BY", query.order)):
         if there:
             raise Refused("SQL_ROW_CLAUSE", at=query.at, clause=clause)
-    rows = rows_of(query, catalogue, known)
+    if query.qualify is not None:
+        raise refuse_window(query.qualify.at, "over single rows")
     items = [i for i in query.items if isinstance(i, Item)]
     rows = rows.with_aliases({i.alias.lower(): i.expression for i in items if i.alias})
     rows = where(rows, query.where)

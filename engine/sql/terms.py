@@ -15,6 +15,7 @@ from engine.sql.aggregates import AGGREGATES, read_aggregate, read_filter, read_
 from engine.sql.refusals import refuse_clause, refuse_node
 from engine.sql.scan import position_of
 from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name, Query, SyntaxExpression
+from engine.sql.windows import read_window
 from engine.trusted.plan import Type
 
 LARGEST_INTEGER = 2**53
@@ -379,4 +380,5 @@ _SPECIAL: dict[str, Callable[[Terms, Node], SyntaxExpression]] = {
     "GroupingId": Terms._grouping,
     "Filter": read_filter,
     "WithinGroup": read_within,
+    "Window": read_window,
 }

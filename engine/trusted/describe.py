@@ -29,6 +29,7 @@ from engine.trusted.plan import (
     Relation,
     Scan,
     Statistic,
+    UnionAll,
 )
 from engine.trusted.stability import dataset_of, stability_of
 from engine.trusted.wording import in_sql, in_words, literal_text, named, number_text
@@ -99,6 +100,9 @@ def _source_lines(relation: Relation, catalogue: Catalogue) -> list[str]:
         case PersonJoin(join=kind, left=left, right=right):
             inner = [f"  {line}" for line in _source_lines(right, catalogue)]
             return [*_source_lines(left, catalogue), f"{_JOINED[kind]}:", *inner]
+        case UnionAll(left=left, right=right):
+            inner = [f"  {line}" for line in _source_lines(right, catalogue)]
+            return [*_source_lines(left, catalogue), "And, under the same names, all of these rows too:", *inner]
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
@@ -178,6 +182,9 @@ def _source_sql(relation: Relation, catalogue: Catalogue) -> str:
             on = [f"{a}.{named(person_of(side, catalogue))}" for a, side in (("a", left), ("b", right))]
             joined = f"{sides[0]} AS a {kind.name} JOIN {sides[1]} AS b ON {' = '.join(on)}"
             return f"(SELECT * FROM {joined}) AS t"  # noqa: S608
+        case UnionAll(left=left, right=right):
+            both = [(", ".join(map(named, scope_of(s, catalogue))), _source_sql(s, catalogue)) for s in (left, right)]
+            return f"({' UNION ALL '.join(f'SELECT {names} FROM {source}' for names, source in both)}) AS t"  # noqa: S608
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 

@@ -65,8 +65,22 @@ def scope_of(relation: plan.Relation, catalogue: Catalogue) -> Scope:
                 return scope
             absent = kind is plan.JoinKind.LEFT
             return _beside(scope, ((n, _or_null(d, absent)) for n, d in other.items() if not d.person))
+        case plan.UnionAll(left=left, right=right):
+            stability_of(relation, catalogue)
+            scope, other = scope_of(left, catalogue), scope_of(right, catalogue)
+            if [*scope][1:] != [*other][1:]:
+                raise Refused("POLICY_PLAN_INVALID", internal="columns of a union")
+            return {n: _either(a, b) for (n, a), b in zip(scope.items(), other.values(), strict=True)}
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
+
+
+def _either(left: Domain, right: Domain) -> Domain:
+    """Of a value that comes from one side or the other, as of a CASE."""
+    if left.type is not right.type or left.person != right.person:
+        raise Refused("POLICY_PLAN_INVALID", internal="types of a union")
+    either = Use(Function.CASE, (), (Domain(Type.BOOLEAN), left, right))
+    return left if left.person else TABLE[Function.CASE].rule(either)
 
 
 def _check_names(names: Sequence[str]) -> None:

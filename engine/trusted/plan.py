@@ -6,8 +6,8 @@ stability.py, calibrate.py) by everybody who needs them.
 
 Scoping. The output columns of a relation are: Scan, the dataset's columns; Filter, its input's; Project, the
 person column of its input, then its own; PersonAggregate, the person column and one column a feature;
-PersonJoin, the left columns then the right ones without its person column (names disjoint). The person column
-keeps the name it has in the (left-most) scanned dataset.
+PersonJoin, the left columns then the right ones without its person column (names disjoint); UnionAll, its left
+side's. The person column keeps the name it has in the (left-most) scanned dataset.
 
 Generated from plan.proto by protos/build.py; do not edit.
 """
@@ -218,6 +218,14 @@ class PrivateJoin:
 
 
 @dataclass(frozen=True, slots=True)
+class UnionAll:
+    """All rows of both sides. Equal column names and types; the person column has the name of the left one."""
+
+    left: Relation
+    right: Relation
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnRef:
     name: str
 
@@ -228,5 +236,5 @@ class Call:
     arguments: tuple[Expression, ...]
 
 
-Relation = Scan | Filter | Project | PersonAggregate | PersonJoin | PrivateJoin
+Relation = Scan | Filter | Project | PersonAggregate | PersonJoin | PrivateJoin | UnionAll
 Expression = ColumnRef | Literal | Call

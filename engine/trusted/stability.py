@@ -4,8 +4,9 @@ Claim: adding or removing one person changes, at one host, at most ``rows`` rows
        at most ``overlap`` hosts; the rows of other persons stay as they are.
 Because: the snapshot cut keeps at most ``rows_per_person`` rows of a person, Filter and Project never add rows, a
          PersonAggregate makes one row of them, a PersonJoin meets each of a person's rows with each on the other side
-         and with nobody else's, and the node caps groups where fewer are declared than rows. Where rows of a person
-         are put together, all of them are at one node: one placement, overlap 1.
+         and with nobody else's, a UnionAll adds the rows of both sides, and the node caps groups where fewer are
+         declared than rows. Where rows of a person are put together, all of them are at one node: one placement,
+         overlap 1, or one host.
 Checked by: tests/trusted_numerics/test_calibrate.py::test_no_person_moves_a_block_beyond_its_declared_norm
             tests/sources/test_persons.py::test_no_person_moves_an_answer_beyond_its_declared_norm
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from engine.errors import Refused
 from engine.trusted.catalogue import Catalogue, Dataset
-from engine.trusted.plan import Filter, JoinKind, PersonAggregate, PersonJoin, Project, Relation, Scan
+from engine.trusted.plan import Filter, JoinKind, PersonAggregate, PersonJoin, Project, Relation, Scan, UnionAll
 
 MOST_JOINED_ROWS = 100_000  # of one person
 
@@ -47,6 +48,8 @@ def stability_of(relation: Relation, catalogue: Catalogue) -> Stability:
             return replace(held, rows=1, groups=1)
         case PersonJoin(join=kind, left=left, right=right):
             return _joined(stability_of(left, catalogue), stability_of(right, catalogue), kind)
+        case UnionAll(left=left, right=right):
+            return _added(stability_of(left, catalogue), stability_of(right, catalogue))
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
@@ -81,6 +84,20 @@ def _joined(left: Stability, right: Stability, kind: JoinKind) -> Stability:
         raise Refused("SQL_TOO_LARGE", what="the number of joined rows of one person")
     groups, most = min(rows, left.groups * right.groups), max(left.at_most_rows * right.rows, right.at_most_rows)
     return replace(left, rows=rows, groups=groups, datasets=datasets, at_most_rows=most)
+
+
+def _added(left: Stability, right: Stability) -> Stability:
+    """Rows of one placement are at the same nodes; else at those of both sides, and the placement has no name."""
+    if (left.identifier, left.hosts) != (right.identifier, right.hosts):
+        raise Refused("SQL_UNION_HOSTS", left=left.datasets[0], right=right.datasets[0])
+    overlap, placement = min(left.overlap + right.overlap, len(left.hosts)), ""
+    if left.placement == right.placement != "":
+        overlap, placement = max(left.overlap, right.overlap), left.placement
+    rows, groups, most = left.rows + right.rows, left.groups + right.groups, left.at_most_rows + right.at_most_rows
+    names = tuple(dict.fromkeys(left.datasets + right.datasets))
+    return replace(
+        left, rows=rows, groups=groups, overlap=overlap, datasets=names, placement=placement, at_most_rows=most
+    )
 
 
 def _check_together(left: Stability, right: Stability) -> None:

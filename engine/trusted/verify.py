@@ -34,6 +34,7 @@ from engine.trusted.plan import (
     Scan,
     Statistic,
     Type,
+    UnionAll,
 )
 from engine.trusted.records import Operation, Rules
 from engine.trusted.stability import stability_of
@@ -86,7 +87,7 @@ def check_size(aggregate: Aggregate) -> None:
             _limit(count, MOST_EXPRESSIONS, "expressions")
     _limit(max(depth for depth, _ in relations), MOST_DEPTH, "nested queries")
     _limit(len(aggregate.measures), MOST_MEASURES, "aggregates")
-    _limit(sum(isinstance(r, PersonJoin | PrivateJoin) for _, r in relations), MOST_JOINS, "joins")
+    _limit(sum(isinstance(r, PersonJoin | PrivateJoin | UnionAll) for _, r in relations), MOST_JOINS, "joins")
 
 
 def _limit(found: int, most: int, what: str) -> None:
@@ -178,6 +179,9 @@ def columns_read(plan: Plan, catalogue: Catalogue) -> Mapping[str, frozenset[str
                 for side in (left, right):
                     kept = needed if side is left or kind in (JoinKind.INNER, JoinKind.LEFT) else frozenset[str]()
                     below.append((side, (kept & scope_of(side, catalogue).keys()) | {person_of(side, catalogue)}))
+            case UnionAll(left=left, right=right):
+                renamed = {person_of(left, catalogue): person_of(right, catalogue)}
+                below += [(left, needed), (right, frozenset(renamed.get(name, name) for name in needed))]
             case _:
                 raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
     return read

@@ -76,7 +76,7 @@ TEMPLATES: dict[Function, tuple[str, str]] = {
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _FIXED = "if then otherwise true false null as select from where group by grouping sets date count sum avg t a b "
-_FIXED += "join inner left semi anti on min max bool_or filter distinct"
+_FIXED += "join inner left semi anti on min max bool_or filter distinct union all"
 _SPOKEN = frozenset(
     re.findall("[a-z_]+", " ".join([*(text for pair in TEMPLATES.values() for text in pair), _FIXED]).lower())
 )

@@ -79,6 +79,9 @@ def rows_of(relation: plan.Relation, catalogue: Catalogue, dialect: Dialect) -> 
     if isinstance(relation, plan.PersonJoin):
         left, right = (rows_of(side, catalogue, dialect) for side in (relation.left, relation.right))
         return _joined(relation.join, left, right, scope)
+    if isinstance(relation, plan.UnionAll):
+        left, right = (rows_of(side, catalogue, dialect) for side in (relation.left, relation.right))
+        return _all_of(left, right, scope)
     raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
 
@@ -105,6 +108,17 @@ def _joined(kind: plan.JoinKind, left: Rows, right: Rows, scope: Scope) -> Rows:
     columns = "".join(f", b.{quoted(name)}" for name in names)
     joined = f"({left.sql}) AS a {kind.name} JOIN ({right.sql}) AS b ON a.{person} = b.{other}"
     return Rows(f"SELECT a.*{columns} FROM {joined}", scope, left.keyed | right.keyed, left.person)
+
+
+def _all_of(left: Rows, right: Rows, scope: Scope) -> Rows:
+    """Both sides with the same columns in the same order; a side without a key form is its own key form."""
+    keyed = left.keyed | right.keyed
+    sides = []
+    for rows in (left, right):
+        names = [quoted(name) for name in rows.scope]
+        names += [f"{quoted(n + KEY * (n in rows.keyed))} AS {quoted(n + KEY)}" for n in rows.scope if n in keyed]
+        sides.append(f"SELECT {', '.join(names)} FROM ({rows.sql}) AS r")
+    return Rows(" UNION ALL ".join(sides), scope, keyed, left.person)
 
 
 def _features(relation: plan.PersonAggregate, rows: Rows, scope: Scope, dialect: Dialect) -> Rows:

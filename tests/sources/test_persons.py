@@ -26,8 +26,10 @@ from engine.trusted.plan import (
     PersonAggregate,
     PersonFeature,
     PersonJoin,
+    Relation,
     Scan,
     Type,
+    UnionAll,
 )
 from engine.trusted.records import Loss, Rules
 from engine.trusted.stability import stability_of
@@ -78,6 +80,22 @@ STATEMENTS = (
     ),
     "SELECT SUM(income) AS s FROM people WHERE EXISTS (SELECT 1 FROM visits WHERE nhs = person_id)",
     "SELECT COUNT(*) AS s FROM people WHERE person_id NOT IN (SELECT nhs FROM visits WHERE nights < 0)",
+    (
+        "SELECT SUM(v) AS s, COUNT(*) AS n FROM (SELECT cost AS v FROM visits UNION ALL SELECT nights FROM visits"
+        " UNION ALL SELECT cost FROM visits) AS u"
+    ),
+    (
+        "SELECT k, COUNT(*) AS n, COUNT(DISTINCT person_id) AS p FROM (SELECT person_id, region AS k FROM people"
+        " UNION ALL SELECT nhs, ward FROM visits) AS u GROUP BY k"
+    ),
+    (
+        "WITH u AS (SELECT nhs, cost AS v FROM visits UNION ALL SELECT nhs, nights FROM visits),"
+        " f AS (SELECT nhs, SUM(v) AS s, COUNT(*) AS n FROM u GROUP BY nhs) SELECT SUM(s) AS t, SUM(n) AS m FROM f"
+    ),
+    (
+        "SELECT region, SUM(v) AS s FROM people JOIN (SELECT nhs, nights AS v FROM visits UNION ALL SELECT nhs, nights"
+        " FROM visits WHERE ward = 'A') AS u ON person_id = nhs GROUP BY region"
+    ),
 )
 
 
@@ -198,6 +216,14 @@ def test_columns_follow_lineage_through_joins() -> None:
     assert read("SELECT SUM(n) AS m FROM (SELECT nhs, COUNT(*) AS n FROM visits GROUP BY nhs) AS f") == {
         "visits": {"nhs"}
     }
+    assert read(
+        "SELECT SUM(v) AS s FROM (SELECT person_id, income AS v, age AS unused FROM people"
+        " UNION ALL SELECT nhs, cost, 1 FROM visits WHERE ward = 'A') AS u"
+    ) == {"people": {"income"}, "visits": {"cost", "ward"}}
+    assert read(
+        "SELECT COUNT(DISTINCT person_id) AS s"
+        " FROM (SELECT person_id FROM people UNION ALL SELECT nhs FROM visits) AS u"
+    ) == {"people": {"person_id"}, "visits": {"nhs"}}
     assert read("SELECT SUM(age) AS m FROM people WHERE person_id IN (SELECT nhs FROM visits WHERE cost > 1)") == {
         "people": {"person_id", "age"},
         "visits": {"nhs", "cost"},
@@ -213,12 +239,72 @@ def test_columns_follow_lineage_through_joins() -> None:
         (PersonJoin(JoinKind.INNER, Scan("people"), PersonAggregate(Scan("visits"), ())), 3, 2),
         (PersonJoin(JoinKind.SEMI, Scan("people"), Scan("visits")), 3, 2),
         (PersonJoin(JoinKind.ANTI, Scan("visits"), Scan("people")), 2, 2),
+        (UnionAll(Scan("people"), Scan("people")), 6, 4),
+        (UnionAll(Scan("people"), UnionAll(Scan("visits"), Scan("people"))), 8, 6),
+        (PersonJoin(JoinKind.INNER, UnionAll(Scan("people"), Scan("people")), Scan("visits")), 12, 8),
+        (PersonAggregate(UnionAll(Scan("people"), Scan("people")), ()), 1, 1),
     ],
 )
-def test_rows_and_groups_of_a_person_multiply(relation: PersonAggregate | PersonJoin, rows: int, groups: int) -> None:
+def test_rows_and_groups_of_a_person_multiply_or_add(relation: Relation, rows: int, groups: int) -> None:
     found = stability_of(relation, placed(groups=2))
     assert (found.rows, found.groups) == (rows, groups)
     assert set(found.datasets) <= {"people", "visits"}
+
+
+SPREAD = [  # overlaps of people and visits, whether they share a placement, hosts, overlap of people UNION ALL visits
+    (1, 1, True, 3, 1),
+    (1, 1, False, 3, 2),
+    (1, 1, False, 1, 1),
+    (2, 2, False, 5, 4),
+    (2, 2, False, 3, 3),
+]
+
+
+@pytest.mark.parametrize(("people", "visits", "together", "hosts", "overlap"), SPREAD)
+def test_a_person_is_at_the_nodes_of_both_sides(
+    people: int, visits: int, together: bool, hosts: int, overlap: int
+) -> None:
+    first, second = placed().datasets
+    where = tuple(f"n{i}" for i in range(hosts))
+    placement = first.placement if together else "elsewhere"
+    first, second = (
+        replace(first, overlap=people, hosts=where),
+        replace(second, overlap=visits, hosts=where, placement=placement),
+    )
+    third = replace(second, name="third", placement="further")
+    catalogue = catalogue_of(first, second, third)
+    both = UnionAll(Scan("people"), Scan("visits"))
+    assert stability_of(both, catalogue).overlap == overlap
+    assert stability_of(UnionAll(Scan("people"), Scan("people")), catalogue).overlap == people
+    again = stability_of(UnionAll(both, UnionAll(Scan("people"), Scan("third"))), catalogue).overlap
+    assert again == min(hosts, overlap + min(people + visits, hosts))  # a union of placements is like no other
+    if overlap > 1:
+        with pytest.raises(Refused, match="SQL_OVERLAP_FEATURES"):
+            stability_of(PersonAggregate(both, ()), catalogue)
+
+
+def test_a_union_keeps_the_keys_of_both_sides(source: DuckDBSource, tmp_path: Path) -> None:
+    """An age of 300 is clamped where it is summed and missing where it is a key; ages of the other side are as made."""
+    catalogue = placed()
+    body = {"people": HEADERS["people"] + "a,N,F,300,1,,,\nb,N,F,20,1,,,\n", "visits": HEADERS["visits"] + "c,A,20,1\n"}
+    tables = tables_of(catalogue, body, tmp_path, source)
+    both = "SELECT age AS v FROM people UNION ALL SELECT nights FROM visits"
+    sql = f"SELECT v, COUNT(*) AS n FROM ({both}) AS u GROUP BY v HAVING COUNT(*) > 0"
+    plan = prepare(sql, catalogue, RULES).plan
+    calibration = calibrate(plan, catalogue, Loss(10_000_000, 0), 1, 0)
+    cells = partials(plan, catalogue, calibration, tables, source)
+    counts = {k.value: n for k, n in zip(plan.aggregate.keys[0].values, cells, strict=True) if n}
+    assert counts == {20: 2 * calibration.multipliers[0]}
+
+
+def test_a_union_is_of_one_identifier_and_the_same_hosts() -> None:
+    people, visits = placed().datasets
+    for other in (
+        replace(visits, person=replace(visits.person, identifier="other"), placement="elsewhere"),
+        replace(visits, hosts=("here", "there"), placement="elsewhere"),
+    ):
+        with pytest.raises(Refused, match="SQL_UNION_HOSTS"):
+            stability_of(UnionAll(Scan("people"), Scan("visits")), catalogue_of(people, other))
 
 
 def test_rows_of_a_person_are_put_together_only_at_one_node() -> None:

@@ -59,6 +59,27 @@ STATEMENTS = yaml.safe_load("""
 - SELECT birth_year // 20 * 20 AS score, AVG(income - balance) AS d FROM people GROUP BY score ORDER BY score DESC
 - SELECT SUM(CASE WHEN sex = 'F' THEN income END) AS f, SUM(LEAST(income, 1000)) AS capped FROM people
 - SELECT AVG(t.z) AS a FROM (SELECT income * 2 AS z FROM people WHERE region = 'N') AS t WHERE t.z > 100
+- SELECT region, COUNT(*) * 100.0 / SUM(COUNT(*)) OVER () AS share FROM people WHERE region IS NOT NULL
+  GROUP BY region ORDER BY region
+- SELECT region, sex, COUNT(*) AS n, SUM(COUNT(*)) OVER (PARTITION BY region) AS total,
+  ROUND(COUNT(*) / SUM(COUNT(*)) OVER (PARTITION BY sex), 3) AS share FROM people WHERE region IS NOT NULL
+  GROUP BY region, sex ORDER BY region, sex
+- SELECT year(paid_on) AS y, SUM(COUNT(*)) OVER (ORDER BY year(paid_on)) AS so_far, LAG(COUNT(*)) OVER (ORDER BY y) AS
+  before, COUNT(*) - LAG(COUNT(*), 1, 0) OVER (ORDER BY y) AS change, AVG(SUM(children)) OVER (ORDER BY y ROWS BETWEEN 2
+  PRECEDING AND CURRENT ROW) AS smooth FROM people GROUP BY y ORDER BY y
+- SELECT region, RANK() OVER (ORDER BY COUNT(*) DESC) AS r, ROW_NUMBER() OVER (ORDER BY region) AS i, NTILE(3) OVER
+  (ORDER BY region) AS t FROM people WHERE region IS NOT NULL GROUP BY region HAVING COUNT(*) > 60 ORDER BY region
+- SELECT region, AVG(income) AS m, AVG(income) - AVG(AVG(income)) OVER () AS d FROM people WHERE region IS NOT NULL
+  GROUP BY region QUALIFY RANK() OVER (ORDER BY m DESC) <= 2 ORDER BY region
+- SELECT region, COUNT(*) AS n FROM people WHERE region IS NOT NULL GROUP BY region
+  ORDER BY ROW_NUMBER() OVER (ORDER BY SUM(income) DESC)
+- WITH t AS (SELECT region, COUNT(*) AS n, SUM(income) AS s FROM people GROUP BY region HAVING COUNT(*) > 1)
+  SELECT region, n, s / n AS mean, n * 100.0 / SUM(n) OVER () AS share FROM t WHERE region <> 'N' ORDER BY share DESC
+- SELECT y, n FROM (SELECT year(paid_on) AS y, COUNT(*) AS n, RANK() OVER (ORDER BY year(paid_on)) AS r FROM people
+  GROUP BY y) AS t WHERE r BETWEEN 3 AND 5 ORDER BY y DESC LIMIT 2
+- SELECT y, n, so_far * 1.0 / MAX(so_far) OVER () AS part FROM (SELECT y, n, SUM(n) OVER (ORDER BY y) AS so_far FROM
+  (SELECT year(paid_on) AS y, COUNT(*) AS n FROM people GROUP BY y ORDER BY y LIMIT 4) AS a) AS b ORDER BY y
+- SELECT s / n AS mean FROM (SELECT SUM(income) AS s, COUNT(*) AS n FROM people) AS t
 - SELECT region, COUNT(*) * 2 + 1 AS a, -SUM(children) AS b, SUM(income) IS NULL AS c FROM people GROUP BY 1 ORDER BY 1
 """)
 

@@ -33,6 +33,7 @@ from engine.trusted.plan import (
     Scan,
     Statistic,
     Type,
+    UnionAll,
 )
 from engine.trusted.verify import verify_plan
 from engine.trusted.wording import TEMPLATES, in_sql, in_words, literal_text, named, number_text
@@ -216,6 +217,32 @@ def test_a_change_of_a_join_or_feature_changes_the_text() -> None:
     plans.append(replace(plans[0], aggregate=replace(plans[0].aggregate, input=swapped)))
     assert len({english(p, CATALOGUE) for p in plans}) == len(plans)
     assert len({normalised_sql(p, CATALOGUE) for p in plans}) == len(plans)
+
+
+def test_unions_read_well() -> None:
+    adults = Filter(Scan("people"), call("GREATER", column("age"), value(17)))
+    few, many = (Project(r, (NamedExpression("age", column("age")),)) for r in (Scan("people"), adults))
+    plan = plan_of(CATALOGUE, counted(Statistic.COUNT_PERSONS), keys=())
+    shapes = [UnionAll(few, many), UnionAll(many, few), UnionAll(few, few), UnionAll(UnionAll(few, many), few)]
+    shapes.append(UnionAll(few, UnionAll(many, few)))
+    plans = [replace(plan, aggregate=replace(plan.aggregate, input=shape)) for shape in shapes]
+    assert len({english(p, CATALOGUE) for p in plans}) == len({normalised_sql(p, CATALOGUE) for p in plans}) == 5
+    verify_plan(plans[0], CATALOGUE, RULES)
+    assert english(plans[0], CATALOGUE).splitlines()[:6] == [
+        "Rows of: people (Residents), held by node-0, node-1.",
+        "Only these columns go on: age.",
+        "And, under the same names, all of these rows too:",
+        "  Rows of: people (Residents), held by node-0, node-1.",
+        "  Only rows where: age is more than 17.",
+        "  Only these columns go on: age.",
+    ]
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE people AS SELECT 'p' || (i % 3) AS person_id, i * 9 AS age FROM range(9) AS r(i)"
+        )
+        assert connection.execute(normalised_sql(plans[4], CATALOGUE)).fetchall() == [(3,)]
 
 
 def test_long_key_lists_are_shortened_and_sets_named() -> None:

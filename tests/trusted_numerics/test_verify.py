@@ -29,6 +29,7 @@ from engine.trusted.plan import (
     Scan,
     Statistic,
     Type,
+    UnionAll,
 )
 from engine.trusted.records import Operation
 from engine.trusted.verify import columns_read, operations_used, verify_plan
@@ -154,6 +155,18 @@ FORGED: dict[str, tuple[Plan, str]] = {
     },
     "name without end": (changed(input=Project(SCAN, (NamedExpression("a" * 129, INCOME),))), "POLICY_PLAN_INVALID"),
     "names of both sides": (changed(input=PersonJoin(JoinKind.INNER, SCAN, SCAN)), "POLICY_PLAN_INVALID"),
+    "columns of a union": (
+        changed(input=UnionAll(SCAN, Project(SCAN, (NamedExpression("age", column("age")),)))),
+        "POLICY_PLAN_INVALID",
+    ),
+    "types of a union": (
+        changed(
+            input=UnionAll(
+                Project(SCAN, (NamedExpression("a", column("age")),)), Project(SCAN, (NamedExpression("a", INCOME),))
+            )
+        ),
+        "POLICY_PLAN_INVALID",
+    ),
     "private join": (changed(input=PrivateJoin(SCAN, SCAN)), "POLICY_NOT_SUPPORTED"),
 }
 
@@ -180,6 +193,13 @@ def _joined(joins: int) -> Relation:
     return relation
 
 
+def _added(unions: int) -> Relation:
+    relation: Relation = SCAN
+    for _ in range(unions):
+        relation = UnionAll(SCAN, relation)
+    return relation
+
+
 LIMITS: dict[str, tuple[Callable[[int], Plan], int]] = {
     "depth of expressions": (lambda n: filtered(_nested(n)), 39),
     "depth of queries": (lambda n: filtered(column("flag"), n - 1), 40),
@@ -190,6 +210,7 @@ LIMITS: dict[str, tuple[Callable[[int], Plan], int]] = {
         32,
     ),
     "joins": (lambda n: changed(input=_joined(n)), 6),
+    "unions": (lambda n: changed(input=_added(n)), 6),
 }
 
 

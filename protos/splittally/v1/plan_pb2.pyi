@@ -243,20 +243,22 @@ class Clamp(_message.Message):
     def __init__(self, lower: _Optional[_Union[Rational, _Mapping]] = ..., upper: _Optional[_Union[Rational, _Mapping]] = ...) -> None: ...
 
 class Relation(_message.Message):
-    __slots__ = ("scan", "filter", "project", "person_aggregate", "person_join", "private_join")
+    __slots__ = ("scan", "filter", "project", "person_aggregate", "person_join", "private_join", "union_all")
     SCAN_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     PERSON_AGGREGATE_FIELD_NUMBER: _ClassVar[int]
     PERSON_JOIN_FIELD_NUMBER: _ClassVar[int]
     PRIVATE_JOIN_FIELD_NUMBER: _ClassVar[int]
+    UNION_ALL_FIELD_NUMBER: _ClassVar[int]
     scan: Scan
     filter: Filter
     project: Project
     person_aggregate: PersonAggregate
     person_join: PersonJoin
     private_join: PrivateJoin
-    def __init__(self, scan: _Optional[_Union[Scan, _Mapping]] = ..., filter: _Optional[_Union[Filter, _Mapping]] = ..., project: _Optional[_Union[Project, _Mapping]] = ..., person_aggregate: _Optional[_Union[PersonAggregate, _Mapping]] = ..., person_join: _Optional[_Union[PersonJoin, _Mapping]] = ..., private_join: _Optional[_Union[PrivateJoin, _Mapping]] = ...) -> None: ...
+    union_all: UnionAll
+    def __init__(self, scan: _Optional[_Union[Scan, _Mapping]] = ..., filter: _Optional[_Union[Filter, _Mapping]] = ..., project: _Optional[_Union[Project, _Mapping]] = ..., person_aggregate: _Optional[_Union[PersonAggregate, _Mapping]] = ..., person_join: _Optional[_Union[PersonJoin, _Mapping]] = ..., private_join: _Optional[_Union[PrivateJoin, _Mapping]] = ..., union_all: _Optional[_Union[UnionAll, _Mapping]] = ...) -> None: ...
 
 class Scan(_message.Message):
     __slots__ = ("dataset",)
@@ -319,6 +321,14 @@ class PersonJoin(_message.Message):
     def __init__(self, join: _Optional[_Union[JoinKind, str]] = ..., left: _Optional[_Union[Relation, _Mapping]] = ..., right: _Optional[_Union[Relation, _Mapping]] = ...) -> None: ...
 
 class PrivateJoin(_message.Message):
+    __slots__ = ("left", "right")
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    RIGHT_FIELD_NUMBER: _ClassVar[int]
+    left: Relation
+    right: Relation
+    def __init__(self, left: _Optional[_Union[Relation, _Mapping]] = ..., right: _Optional[_Union[Relation, _Mapping]] = ...) -> None: ...
+
+class UnionAll(_message.Message):
     __slots__ = ("left", "right")
     LEFT_FIELD_NUMBER: _ClassVar[int]
     RIGHT_FIELD_NUMBER: _ClassVar[int]

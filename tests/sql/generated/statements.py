@@ -262,7 +262,9 @@ class Writer:
             return "", ["COUNT(*) >= 0"] if self.open.chance(4) else [], items
         names = [sql for sql, _ in keys]
         simple = all(name.replace(".", "").isalnum() for name in names)
-        shape = self.open.pick(("plain", "plain", "position", "all", "rollup", "cube", "sets") if simple else ("plain",))
+        shape = self.open.pick(
+            ("plain", "plain", "position", "all", "rollup", "cube", "sets") if simple else ("plain",)
+        )
         written = {
             "plain": ", ".join(names),
             "position": ", ".join(str(i + 1) for i in range(len(names))),
@@ -297,7 +299,9 @@ class Writer:
             return ""
         text = " ORDER BY " + ", ".join(f"{i}{self.open.pick(direction)}" for i in wanted)
         if not completed and self.open.chance(3):
-            text += f" LIMIT {self.open.number(0, 5)}" + (f" OFFSET {self.open.number(0, 2)}" if self.open.chance(3) else "")
+            text += f" LIMIT {self.open.number(0, 5)}" + (
+                f" OFFSET {self.open.number(0, 2)}" if self.open.chance(3) else ""
+            )
         return text
 
 
