@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from neighbours import KINDS
+from neighbours import KINDS, OFTEN
 from scipy import stats
-from test_greybox import dataset_of, observed, with_person
-from world import FORM, HOSTS, Form, Operator, World, operators
+from test_greybox import neighbours, observed
+from world import FORM, HOSTS, Form, Operator, World, datasets_with, operators
 
 from engine.trusted import ring
 from engine.trusted.account import epsilon_of, loss_for
@@ -46,6 +46,9 @@ TYPES = (
     "capped groups",
     "capped groups of persons",
     "overlapping hosts",
+    "quantile of capped groups",
+    "join by groups of both sides",
+    "a person's total",
 )
 SAMPLER = ProductionSampler(SystemRandomness())
 Cells = tuple[int, ...]
@@ -54,12 +57,13 @@ Cells = tuple[int, ...]
 def worst_pair(world: World, operator: Operator) -> tuple[list[Cells], list[Cells], int]:
     """Each host's exact sums without and with the person that moves them furthest; the scale of a node's noise."""
     plan = operator.plan()
-    dataset = dataset_of(plan)
-    without = observed(world, plan, {host: [] for host in HOSTS}, loss=PRICE)
+    held = datasets_with(plan)
+    kinds = [k for k in KINDS if k.every <= OFTEN and k.among(held)]
+    without = observed(world, plan, neighbours(held, "nobody", kinds[0])[0], loss=PRICE)
     best: tuple[int, list[Cells]] = (0, [])
     before = [without.at[h].mechanisms[0].before[:-1] for h in HOSTS]
-    for kind in (k for k in KINDS if k.far):
-        seen = observed(world, plan, with_person([], kind, dataset), without, loss=PRICE)
+    for kind in kinds:
+        seen = observed(world, plan, neighbours(held, "nobody", kind)[1], without, loss=PRICE)
         after = [seen.at[h].mechanisms[0].before[:-1] for h in HOSTS]
         moved = sum(
             (sum(b) - sum(a)) ** 2 for a, b in zip(zip(*before, strict=True), zip(*after, strict=True), strict=True)
