@@ -83,9 +83,8 @@ def mixed(dataset: Dataset, position: int, cell: Callable[[Column], str]) -> Rec
 
 @dataclass(frozen=True)
 class Kind:
-    """``everywhere``: at each host, if the overlap allows it; ``same``: must not be seen; ``present``: the datasets of a
-    placement in which the person has rows (none named: in all); ``every``: in the short form each so manieth operator
-    tries it."""
+    """``everywhere``: at each host, if the overlap allows it; ``same``: must not be seen; ``present``: the datasets of
+    a placement in which the person has rows (none named: in all); ``every``: how seldom the short form tries it."""
 
     name: str
     records: Records
