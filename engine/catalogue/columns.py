@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from engine.catalogue.entry import Entry, is_name
 from engine.trusted.catalogue import Bounds, Column
+from engine.trusted.domains import ROW_NAME
 from engine.trusted.plan import Type
 
 MOST_COLUMNS = 1_000
@@ -25,6 +26,10 @@ def load_columns(entry: Entry) -> tuple[Column, ...]:
     for name, inner in pairs:
         if not is_name(name):
             raise inner.wrong("is not a name for a column", "Use letters, digits and underscores, a letter first.")
+        if name.lower() == ROW_NAME:
+            raise inner.wrong(
+                "has a name that database engines use for rows themselves", "Name the column differently."
+            )
         if name.lower() in columns:
             raise inner.wrong("has the name of another column", "SQL does not tell upper from lower case; rename it.")
         columns[name.lower()] = _column(name, inner)

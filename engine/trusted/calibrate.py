@@ -26,7 +26,7 @@ from engine.trusted.account import BILLION
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import Scope, domain_of, scope_of
 from engine.trusted.intervals import step_within
-from engine.trusted.plan import Aggregate, Measure, Plan, Statistic
+from engine.trusted.plan import Aggregate, Measure, Plan, Statistic, Type
 from engine.trusted.records import Calibration, Loss
 from engine.trusted.stability import Stability, stability_of
 
@@ -106,7 +106,8 @@ def grid_of(measure: Measure, scope: Scope) -> Grid:
         centred = measure.statistic is Statistic.CENTRED_SUM
         reach = (upper - lower) / 2 if centred else max(abs(lower), abs(upper))
         middle = (lower + upper) / 2 if centred else Fraction(0)
-    step = step_within(domain_of(measure.expression, scope).step, reach)
+    domain = domain_of(measure.expression, scope)
+    step = step_within(Fraction(1) if domain.type is Type.DATE else domain.step, reach)
     centre = floor(middle / step + Fraction(1, 2)) * step
     bound = ceil(max(abs(lower - centre), abs(upper - centre)) / step)
     return Grid(step, centre, max(bound, 1))

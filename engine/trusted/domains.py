@@ -31,6 +31,7 @@ from engine.trusted.stability import dataset_of, stability_of
 __all__ = ["DEFAULT_MAX_KEYS", "Domain", "Scope", "clamp_of", "domain_of", "key_values", "person_of", "scope_of"]
 
 DEFAULT_MAX_KEYS = 10_000
+ROW_NAME = "rowid"  # what an engine calls a row where no column has the name; a snapshot's rows are capped by it
 Scope = Mapping[str, Domain]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMPARISONS = frozenset(f for f in Function if Function.EQUAL.value <= f.value <= Function.LIKE.value)
@@ -168,7 +169,7 @@ def _check_type(function: str, domain: Domain, accepted: frozenset[Type]) -> Non
 
 
 def _scan_scope(dataset: Dataset) -> Scope:
-    _check_names([c.name for c in dataset.columns])
+    _check_names([ROW_NAME, *(c.name for c in dataset.columns)])
     person = {dataset.person.column: Domain(Type.TEXT, nullable=False, person=True)}
     return person | {c.name: column_domain(c) for c in dataset.columns if c.name != dataset.person.column}
 

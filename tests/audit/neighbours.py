@@ -1,7 +1,8 @@
 """Neighbouring data: what one person's rows may look like, written from how such systems were broken before.
 
 A kind gives the records of one person, who is then in one of two data sets that are otherwise the same; or it changes
-what must not matter at all (``same``): the order of rows, rows without a person.
+what must not matter at all (``same``): the order of rows, rows without a person. Where several datasets are of one
+placement, the person's rows come and go in all of them at once, or the person is in some of them only.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from engine.trusted.plan import Type
 
 Records = Callable[[Dataset], list[Record]]
 PERSON = "777"
+SELDOM, OFTEN, ALWAYS = 24, 4, 1
 NUMBERS = ("NaN", "inf", "-Infinity", "-0", "-0.0", "1e-320", "5e-324", "9007199254740992", "9007199254740993", "1e308")
 NUMBERS += (
     "-9223372036854775808",
@@ -81,13 +83,24 @@ def mixed(dataset: Dataset, position: int, cell: Callable[[Column], str]) -> Rec
 
 @dataclass(frozen=True)
 class Kind:
-    """``everywhere``: at each host, if the overlap allows it; ``same``: must not be seen; ``far``: reaches far."""
+    """``everywhere``: at each host, if the overlap allows it; ``same``: must not be seen; ``present``: the datasets of
+    a placement in which the person has rows (none named: in all); ``every``: how seldom the short form tries it."""
 
     name: str
     records: Records
     everywhere: bool = False
     same: bool = False
-    far: bool = False
+    present: tuple[str, ...] = ()
+    every: int = SELDOM
+
+    def among(self, held: tuple[Dataset, ...]) -> bool:
+        """Whether the kind says anything about these datasets that another kind does not."""
+        if self.everywhere and all(d.overlap == 1 for d in held):
+            return False
+        return not self.present or not {d.name for d in held}.isdisjoint(self.present)
+
+    def rows(self, dataset: Dataset) -> list[Record]:
+        return self.records(dataset) if not self.present or dataset.name in self.present else []
 
 
 def _ends(upper: bool, times: float = 1, beyond: bool = False, spread: bool = False) -> Records:
@@ -96,6 +109,12 @@ def _ends(upper: bool, times: float = 1, beyond: bool = False, spread: bool = Fa
         return [mixed(dataset, i if spread else 0, lambda c: end(c, upper, beyond)) for i in range(count)]
 
     return records
+
+
+def _turned(dataset: Dataset) -> list[Record]:
+    """High in one dataset of a placement, low in the next."""
+    turn = datasets().index(dataset) % 2 == 0
+    return [mixed(dataset, 0, lambda c: end(c, turn)) for _ in range(dataset.rows_per_person)]
 
 
 def _one_text(position: int, upper: bool) -> Records:
@@ -146,36 +165,45 @@ def _nobody(dataset: Dataset) -> list[Record]:
 
 KINDS = (
     Kind("one row, high", _ends(True, 0)),
-    Kind("all rows, high, one group", _ends(True), far=True),
-    Kind("all rows, low, one group", _ends(False), far=True),
+    Kind("all rows, high, one group", _ends(True), every=ALWAYS),
+    Kind("all rows, low, one group", _ends(False), every=ALWAYS),
     Kind("all rows, high, second group", _one_text(1, True)),
     Kind("all rows, low, second group", _one_text(1, False)),
-    Kind("all rows, high, spread", _ends(True, spread=True), far=True),
+    Kind("all rows, high, spread", _ends(True, spread=True), every=ALWAYS),
     Kind("all rows, low, spread", _ends(False, spread=True)),
     Kind("far above the bounds", _ends(True, beyond=True)),
     Kind("far below the bounds", _ends(False, beyond=True, spread=True)),
     Kind("fan-out, one group", _ends(True, 200)),
-    Kind("fan-out, many groups", _ends(True, 200, spread=True), far=True),
+    Kind("fan-out, many groups", _ends(True, 200, spread=True), every=OFTEN),
     Kind("fan-out, low", _ends(False, 50, spread=True)),
     Kind("rows that cancel", _opposite),
-    Kind("ends crossed", _crossed, far=True),
-    Kind("one person, several spellings", _spellings, far=True),
-    Kind("at every host, high", _ends(True), everywhere=True, far=True),
+    Kind("ends crossed", _crossed, every=OFTEN),
+    Kind("one person, several spellings", _spellings, every=OFTEN),
+    Kind("at every host, high", _ends(True), everywhere=True, every=ALWAYS),
     Kind("at every host, fan-out", _ends(True, 30, spread=True), everywhere=True),
     Kind("at every host, low", _ends(False), everywhere=True),
+    Kind("only a resident", _ends(True), present=("residents",), every=ALWAYS),
+    Kind("only stays", _ends(True, spread=True), present=("stays",), every=ALWAYS),
+    Kind("only claims", _ends(False), present=("claims",)),
+    Kind("no resident", _ends(True, 30, spread=True), present=("stays", "claims")),
+    Kind("no stays", _ends(True), present=("residents", "claims")),
+    Kind("no claims", _ends(False), present=("residents", "stays")),
+    Kind("high and low in turn", _turned, present=("residents", "stays", "claims"), every=OFTEN),
     *(Kind(f"odd values, turn {turn}", _odd(turn)) for turn in range(len(NUMBERS))),
-    Kind("rows without a person", _nobody, same=True, far=True),
+    Kind("rows without a person", _nobody, same=True, every=OFTEN),
 )
 
 
 @lru_cache(maxsize=64)
 def crowd(dataset: Dataset, persons: int, seed: int = 1, odd: float = 0.1) -> list[Record]:
-    """Random persons with up to two rows more than they may have; some values are odd ones."""
+    """Random persons with up to two rows more than they may have; some values are odd ones. In a dataset that is
+    placed with others a third of them have no row."""
     rng = random.Random(f"{dataset.name} {seed}")
+    missing = 0.3 if dataset.placement != dataset.name else 0
     return [
         record(dataset, lambda c: any_value(c, rng, odd), str(1000 + person))
         for person in range(persons)
-        for _ in range(rng.randint(1, dataset.rows_per_person + 2))
+        for _ in range(rng.randint(1, dataset.rows_per_person + 2) if rng.random() >= missing else 0)
     ]
 
 
@@ -197,3 +225,9 @@ def any_value(column: Column, rng: random.Random, odd: float = 0.3) -> str:
 
 def datasets() -> tuple[Dataset, ...]:
     return CATALOGUE.datasets
+
+
+def placements() -> tuple[tuple[Dataset, ...], ...]:
+    """The datasets that are of one placement together."""
+    names = dict.fromkeys(d.placement for d in CATALOGUE.datasets)
+    return tuple(tuple(d for d in CATALOGUE.datasets if d.placement == name) for name in names)

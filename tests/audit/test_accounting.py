@@ -62,8 +62,9 @@ def reach(plan: Plan, catalogue: Catalogue, multipliers: tuple[int, ...]) -> int
     for chosen in aggregate.grouping_sets:
         for measure, multiplier in zip(aggregate.measures, multipliers, strict=True):
             cells = min(of.rows, of.groups) if chosen.keys else 1
-            persons = measure.statistic is Statistic.COUNT_PERSONS
-            total += multiplier**2 * (cells if persons else (of.rows * steps(measure, scope)) ** 2)
+            persons, tree = (measure.statistic is s for s in (Statistic.COUNT_PERSONS, Statistic.QUANTILE_TREE))
+            moved = layers(measure, scope) if tree else steps(measure, scope) ** 2
+            total += multiplier**2 * (cells if persons else of.rows**2 * moved)
     return total * of.overlap**2
 
 
@@ -73,6 +74,13 @@ def steps(measure: Measure, scope: object) -> int:
     if clamp is None:
         return 1
     return max(1, ceil(max(abs(end - grid.centre) for end in (clamp.lower, clamp.upper)) / grid.step))
+
+
+def layers(measure: Measure, scope: object) -> int:
+    """The counts that one row moves: one a layer of the lowest tree, of five branches at most, over 4,096 leaves."""
+    values = steps(measure, scope) + 1
+    leaves = ceil(values / ceil(values / 4096))
+    return next(depth for depth in range(1, 7) if 5**depth >= leaves)
 
 
 def least_epsilon(rho: Decimal, delta: Decimal) -> Decimal:

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from neighbours import crowd
 from scipy import stats
-from test_greybox import dataset_of
-from world import FORM, HOSTS, NOW, Counted, Form, Recorder, World, operators, shares_of
+from world import FORM, HOSTS, NOW, Counted, Form, Recorder, World, datasets_with, operators, shares_of
 
 from engine.trusted import ring, wire
 from engine.trusted.mask import add_mask, seed_info, subtract_mask
@@ -31,8 +30,8 @@ COMMITTEE = ("ada", "helper-1", "helper-2")
 def replies(world: World, persons: int, randomness: Any) -> list[tuple[bytes, Reply]]:
     """(round, reply) of host n0 over so many persons' rows, without noise."""
     plan = OPERATOR.plan()
-    dataset = dataset_of(plan)
-    tables = {host: world.publish(dataset.name, crowd(dataset, persons), host) for host in HOSTS}
+    share = {d.name: crowd(d, persons) for d in datasets_with(plan)}
+    tables = {host: world.publish(share, host) for host in HOSTS}
     found = []
     for _ in range(ROUNDS):
         manifest = wire.encode(world.round_(plan, tables))

@@ -12,8 +12,8 @@ import enum
 import io
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from hashlib import sha256
@@ -35,7 +35,7 @@ from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
 from engine.trusted.messages import AskReady
-from engine.trusted.plan import ColumnRef, GroupingSet, NamedExpression, Plan, Type
+from engine.trusted.plan import ColumnRef, NamedExpression, Plan, Scan, Type
 from engine.trusted.records import (
     AccountCap,
     AccountScope,
@@ -58,13 +58,14 @@ from engine.trusted.records import (
 )
 from engine.trusted.seal import SealingKey
 from engine.trusted.sign import Roster, SigningKey, signed
+from engine.trusted.walk import relations_of
 from nodes.answer import Node, Reply, answer
 from nodes.committee import ready
 from nodes.ledger import Ledger
 from nodes.manifest import Arrival, Keys, Seat
 from nodes.sources import Limits, worker
 from nodes.sources.duckdb import DuckDBSource
-from nodes.tables import Tables, cut
+from nodes.tables import Snapshot, Tables, cut
 
 
 class Form(enum.Enum):
@@ -87,6 +88,7 @@ CAPS = tuple(AccountCap(scope, "", 0, None, ROOM) for scope in AccountScope)
 RULES = Rules(n_min=0, f=0, max_keys=10_000, max_cells=100_000, caps=CAPS, committee=3)
 ENGINES = 40  # kept open at a time, those used last
 Record = dict[str, str]
+Held = Mapping[str, Sequence[Record]]  # what one host holds: the rows of each dataset
 
 
 @dataclass(frozen=True)
@@ -95,21 +97,16 @@ class Operator:
 
     name: str
     sql: str
-    sets: tuple[tuple[int, ...], ...] = ()
     least: float = 0.5
     reason: str = ""
 
     @cache  # noqa: B019 - a handful of frozen rows
     def plan(self) -> Plan:
-        plan = prepare(self.sql, CATALOGUE, RULES).plan
-        if self.sets:
-            plan = replace(plan, aggregate=replace(plan.aggregate, grouping_sets=tuple(map(GroupingSet, self.sets))))
-        return plan
+        return prepare(self.sql, CATALOGUE, RULES).plan
 
 
 def operators() -> tuple[Operator, ...]:
-    rows = yaml.safe_load((HERE / "operators.yaml").read_text())
-    return tuple(Operator(**{**row, "sets": tuple(map(tuple, row.get("sets", ())))}) for row in rows)
+    return tuple(Operator(**row) for row in yaml.safe_load((HERE / "operators.yaml").read_text()))
 
 
 class StandingClock:
@@ -203,7 +200,8 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.clock, self.source = folder, StandingClock(), InProcess()
-        self._count, self._cuts = 0, dict[tuple[str, str, str], Tables]()
+        self._count, self._cuts = 0, dict[tuple[str, str, str], Snapshot]()
+        self._texts = dict[tuple[str, int], tuple[Sequence[Record], str]]()
         names = (*HOSTS, "helper-1", "helper-2", "ada")
         drawn = Counted("keys")
         self.keys = {
@@ -226,28 +224,35 @@ class World:
         agreements = {self.agreement_digest: self.agreement}
         return Seat(name, self.roster, agreements, ledger, self.clock, Counted(name), self.keys[name])
 
-    def publish(self, dataset: str, records: Sequence[Record], host: str = "n0") -> Tables:
-        """The snapshot of these records, under the same random id each time: neighbours differ in rows alone."""
-        definition = _dataset(dataset)
-        text = csv_of(definition, records)
-        key = (dataset, host, text)
+    def publish(self, held: Held, host: str = "n0") -> Tables:
+        """The snapshots of these rows, under the same random id each time: neighbours differ in rows alone."""
+        return Tables(tuple(self._cut(_dataset(name), self._text(name, held[name]), host) for name in held))
+
+    def _text(self, dataset: str, records: Sequence[Record]) -> str:
+        """Written once for the same list; a list that is kept here is no other's."""
+        key = (dataset, id(records))
+        if key not in self._texts:
+            self._texts[key] = (records, csv_of(_dataset(dataset), records))
+        return self._texts[key][1]
+
+    def _cut(self, dataset: Dataset, text: str, host: str) -> Snapshot:
+        key = (dataset.name, host, text)
         if key not in self._cuts:
             self._count += 1
             home = create_home(self.folder / f"home-{self._count}", host, "node", "audit")
-            file = home.path / f"{dataset}.csv"
+            file = home.path / f"{dataset.name}.csv"
             file.write_text(text, encoding="utf-8", errors="surrogateescape")
-            names = [c.name for c in definition.columns]
+            names = [c.name for c in dataset.columns]
             bound = DatasetBinding(
-                dataset,
+                dataset.name,
                 SourceKind.DUCKDB,
                 (str(file),),
                 tuple(LocalColumn(n, Type.TEXT) for n in names),
                 tuple(NamedExpression(n, ColumnRef(n)) for n in names),
             )
-            binding = NodeBinding(1, host, (bound,))
-            self._cuts[key] = cut(
-                binding, CATALOGUE, home, randomness=Counted(f"snapshot of {host}"), source=self.source
-            )
+            randomness = Counted(f"snapshot of {dataset.name} at {host}")
+            tables = cut(NodeBinding(1, host, (bound,)), CATALOGUE, home, randomness=randomness, source=self.source)
+            [self._cuts[key]] = tables.snapshots
         return self._cuts[key]
 
     def round_(self, plan: Plan, snapshots: dict[str, Tables], loss: Loss = LOSS) -> RoundManifest:
@@ -307,6 +312,12 @@ class World:
         self.source.forget()
         for seat in self.seats.values():
             seat.ledger.close()
+
+
+def datasets_with(plan: Plan) -> tuple[Dataset, ...]:
+    """The datasets that hold rows of the same persons at the same node: those of the plan's placement."""
+    scanned = {_dataset(r.dataset).placement for _, r in relations_of(plan.aggregate.input) if isinstance(r, Scan)}
+    return tuple(d for d in CATALOGUE.datasets if d.placement in scanned)
 
 
 def shares_of(reply: Reply) -> tuple[Share, ...]:
