@@ -10,8 +10,9 @@ Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_n
 from __future__ import annotations
 
 from engine.errors import require
+from engine.trusted.account import add_loss
 from engine.trusted.plan import Plan
-from engine.trusted.records import Agreement, Decision
+from engine.trusted.records import Agreement, Decision, Loss
 from engine.trusted.sign import open_approval, require_in_force
 from engine.trusted.verify import columns_read, operations_used
 from nodes.manifest import Round, Seat
@@ -36,7 +37,7 @@ def check_agreement(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> Agree
         require(not beyond, "POLICY_COLUMN_OUT_OF_SCOPE", name=f"{dataset}: {beyond}")
     for operation in operations_used(plan):
         require(operation in agreement.operations, "POLICY_OPERATION_OUT_OF_SCOPE", name=operation.name.lower())
-    loss, most = request.loss, agreement.per_plan
+    loss, most = add_loss(request.loss, request.selection or Loss(0, 0)), agreement.per_plan
     within = loss.rho_billionths <= most.rho_billionths and loss.delta_quintillionths <= most.delta_quintillionths
     require(within, "POLICY_PRICE_ABOVE_AGREEMENT")
     return agreement

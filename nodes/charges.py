@@ -18,7 +18,7 @@ from engine.trusted.records import AccountScope, Agreement, JournalEntry, Journa
 from engine.trusted.stability import stability_of
 from engine.trusted.wire import digest
 from nodes.ledger import entry_of
-from nodes.manifest import Arrival, Round, Seat
+from nodes.manifest import Arrival, Round, Seat, names_keys
 
 
 def entry_about(round_: Round, kind: JournalKind, survivors: tuple[str, ...] = ()) -> JournalEntry:
@@ -40,9 +40,9 @@ def charge(round_: Round, plan: Plan, agreement: Agreement, seat: Seat) -> None:
     datasets = [d for d in seat.catalogue.datasets if d.name in names]
     accounts = [(AccountScope.IDENTIFIER, d.person.identifier) for d in datasets]
     accounts += [(AccountScope.DATASET, d.name) for d in datasets]
-    entry = entry_about(round_, JournalKind.CHARGED)
-    run = round_.manifest.run
-    seat.ledger.charge(round_.id, round_.request, agreement, accounts, round_.request.loss, entry, run=run)
+    entry, request, phase = entry_about(round_, JournalKind.CHARGED), round_.request, round_.manifest.phase
+    loss = request.selection if names_keys(round_, plan) and request.selection else request.loss
+    seat.ledger.charge(round_.id, request, agreement, accounts, loss, entry, run=round_.manifest.run, phase=phase)
 
 
 @contextmanager

@@ -28,17 +28,18 @@ from engine.trusted.records import AccountCap, AccountScope, Agreement, JournalE
 from nodes import account_store, journal_store
 from nodes.account_store import Account
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CLOCK_BACK_MS = 300_000  # a clock this far behind the last record is refused; less counts as standing still
 BUSY_SECONDS = 10.0
 SCHEMA = """
 CREATE TABLE ledger (id INTEGER PRIMARY KEY CHECK (id = 1), member TEXT NOT NULL, latest_ms INTEGER NOT NULL,
     answered BLOB NOT NULL) STRICT;
 CREATE TABLE rounds (round BLOB PRIMARY KEY CHECK (length(round) = 32), request BLOB NOT NULL, run INTEGER NOT NULL,
-    position INTEGER NOT NULL UNIQUE, reply BLOB, code TEXT, CHECK (reply IS NULL OR code IS NULL)) STRICT;
+    phase INTEGER NOT NULL, position INTEGER NOT NULL UNIQUE, reply BLOB, code TEXT,
+    CHECK (reply IS NULL OR code IS NULL)) STRICT;
 CREATE INDEX rounds_of_request ON rounds (request, run);
 CREATE TABLE answered (round BLOB PRIMARY KEY CHECK (length(round) = 32), request BLOB NOT NULL, run INTEGER NOT NULL,
-    position INTEGER NOT NULL UNIQUE) STRICT;
+    phase INTEGER NOT NULL, position INTEGER NOT NULL UNIQUE) STRICT;
 CREATE INDEX answered_of_request ON answered (request, run);
 """
 _OWN_KINDS = (JournalKind.CHARGED, JournalKind.REPLIED, JournalKind.ANSWERED_AS_HELPER)
@@ -102,6 +103,7 @@ class Ledger:
         entry: JournalEntry,
         *,
         run: int = 1,
+        phase: int = 1,
     ) -> None:
         """Charges one round to ``accounts``, the agreement's and the analyst's, and journals it: all or nothing.
 
@@ -121,13 +123,13 @@ class Ledger:
             now = self._time()
             known = db.execute("SELECT 1 FROM rounds WHERE round = ?", (round_,)).fetchone()
             require(known is None, "ROUND_ALREADY_CHARGED")
-            self._count_attempt("rounds", request, entry.request_digest, run)
+            self._count_attempt("rounds", request, entry.request_digest, run, phase)
             account_store.require_within(loss, agreement.per_plan, "plan", agreement.name)
             for account in dict.fromkeys((*accounts, *parties)):
                 account_store.spend(db, account, (*self._caps, own), loss, now)
             charged = replace(entry, kind=JournalKind.CHARGED, round=round_, analyst=request.analyst, loss=loss)
-            row = (round_, entry.request_digest, run, self._append(charged, now))
-            db.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, NULL, NULL)", row)
+            row = (round_, entry.request_digest, run, phase, self._append(charged, now))
+            db.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, ?, NULL, NULL)", row)
             self._under_way.add(round_)
 
     def reply(self, round_: bytes) -> bytes | None:
@@ -172,9 +174,9 @@ class Ledger:
             now = self._time()
             known = db.execute("SELECT 1 FROM answered WHERE round = ?", (round_,)).fetchone()
             require(known is None, "POLICY_ROUND_ANSWERED")
-            self._count_attempt("answered", request, entry.request_digest, run)
+            self._count_attempt("answered", request, entry.request_digest, run, 1)
             position = self._append(replace(entry, kind=JournalKind.ANSWERED_AS_HELPER, round=round_), now)
-            db.execute("INSERT INTO answered VALUES (?, ?, ?, ?)", (round_, entry.request_digest, run, position))
+            db.execute("INSERT INTO answered VALUES (?, ?, ?, 1, ?)", (round_, entry.request_digest, run, position))
             chain = db.execute("SELECT answered FROM ledger").fetchone()[0]
             db.execute("UPDATE ledger SET answered = ?", (sha256(chain + round_).digest(),))
 
@@ -239,10 +241,10 @@ class Ledger:
         self._db.execute("UPDATE ledger SET latest_ms = ?", (now,))
         return journal_store.append(self._db, wire.encode(entry))
 
-    def _count_attempt(self, table: str, request: Request, request_digest: bytes, run: int) -> None:
-        """One attempt is one round here; a request may make ``max_attempts`` for each of its ``runs``."""
-        count = f"SELECT count(*) FROM {table} WHERE request = ? AND run = ?"  # noqa: S608
-        (made,) = self._db.execute(count, (request_digest, run)).fetchone()
+    def _count_attempt(self, table: str, request: Request, request_digest: bytes, run: int, phase: int) -> None:
+        """One attempt is one round of each phase; a request may make ``max_attempts`` for each of its ``runs``."""
+        count = f"SELECT count(*) FROM {table} WHERE request = ? AND run = ? AND phase = ?"  # noqa: S608
+        (made,) = self._db.execute(count, (request_digest, run, phase)).fetchone()
         require(1 <= run <= request.runs and made < request.max_attempts, "POLICY_ATTEMPTS_EXHAUSTED")
 
     def _store_outcome(self, round_: bytes, reply: bytes | None, code: str | None) -> None:

@@ -55,10 +55,15 @@ def mask(round_: Round, vector: Vector, seat: Seat) -> tuple[bytes, ShareSet]:
         key = seat.roster.member(name).sealing_key
         sealed.append((name, seal(seed, key, seed_info(round_.id, seat.name, name))))
     body = ring.to_bytes(masked)
+    return body, vouch(round_, body, sealed, seat)
+
+
+def vouch(round_: Round, body: bytes, sealed: Sequence[tuple[str, bytes]], seat: Seat) -> ShareSet:
+    """One share for each named member, with its sealed seed, signed over the digest of ``body`` and the head now."""
     vouched, head = digest(body), sign_head(seat.ledger.head(), seat.keys.signing)
     shares = (Share(round_.id, seat.name, name, seed, vouched, head) for name, seed in sealed)
     records = tuple(signed(RecordKind.SHARE, encode(share), seat.keys.signing) for share in shares)
-    return body, ShareSet(round_.id, records, parts_of(body), round_.manifest.phase)
+    return ShareSet(round_.id, records, parts_of(body), round_.manifest.phase)
 
 
 def parts_of(body: bytes) -> int:

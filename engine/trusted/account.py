@@ -24,7 +24,7 @@ from engine.trusted.records import Loss
 
 BILLION = 10**9
 QUINTILLION = 10**18
-_DIGITS = Context(prec=50, Emax=10**6, Emin=-(10**6))
+DIGITS = Context(prec=50, Emax=10**6, Emin=-(10**6))
 _SAFETY = Decimal("1e-40")
 _LARGEST_EPSILON = 1_000
 
@@ -43,13 +43,21 @@ def loss_for(epsilon: Fraction, delta: Fraction) -> Loss:
         return (size + (log_delta + _slack(order)) / order) / (1 + order)
 
     order = Decimal(_best(rho))
-    context = _DIGITS
-    inner = context.divide(context.add(_log(delta), _exact_slack(order)), order)
+    context = DIGITS
+    inner = context.divide(context.add(log_of(delta), _exact_slack(order)), order)
     exact = context.divide(context.add(_decimal(epsilon), inner), context.add(1, order))
     units = int(((exact - _SAFETY) * BILLION).to_integral_value(ROUND_FLOOR))
     if units < 1:
         raise Refused("SQL_EPSILON_RANGE")
     return Loss(units, 0)
+
+
+def allowance(epsilon: Fraction, delta: Fraction) -> Loss:
+    """A budget that (epsilon, delta) allows and that also pays for naming keys, whose loss has a delta of its own.
+
+    Half of delta is that; epsilon holds at the other half.
+    """
+    return Loss(loss_for(epsilon, delta / 2).rho_billionths, int(delta / 2 * QUINTILLION))
 
 
 @lru_cache(maxsize=256)
@@ -65,8 +73,8 @@ def epsilon_of(loss: Loss, delta: Fraction) -> Fraction:
         return Fraction(0)
     size, log_delta = loss.rho_billionths / BILLION, math.log(left.numerator) - math.log(left.denominator)
     order = Decimal(_best(lambda order: -((1 + order) * size - (log_delta + _slack(order)) / order)))
-    context = _DIGITS
-    inner = context.divide(context.add(_log(left), _exact_slack(order)), order)
+    context = DIGITS
+    inner = context.divide(context.add(log_of(left), _exact_slack(order)), order)
     exact = context.multiply(context.add(1, order), context.divide(loss.rho_billionths, BILLION)) - inner
     units = int(((exact + _SAFETY) * BILLION).to_integral_value(ROUND_CEILING))
     return Fraction(max(units, 0), BILLION)
@@ -89,18 +97,19 @@ def _slack(order: float) -> float:
 
 
 def _exact_slack(order: Decimal) -> Decimal:
-    context = _DIGITS
+    context = DIGITS
     alpha = context.add(1, order)
     growth = context.subtract(context.ln(alpha), context.ln(order))
     return context.add(context.ln(order), context.multiply(alpha, growth))
 
 
 def _decimal(value: Fraction) -> Decimal:
-    return _DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
 
 
-def _log(value: Fraction) -> Decimal:
-    return _DIGITS.ln(_decimal(value))
+def log_of(value: Fraction) -> Decimal:
+    """The natural logarithm, to 50 digits."""
+    return DIGITS.ln(_decimal(value))
 
 
 def _best(worth: Callable[[float], float]) -> float:
