@@ -17,6 +17,7 @@ from engine.trusted import wire
 from engine.trusted.messages import (
     AnswerPart,
     AnswerSet,
+    AskAnswer,
     BodyKind,
     FromNode,
     OpenRound,
@@ -106,13 +107,18 @@ class Intake:
         """From now on answers over these survivors, and no others, are taken."""
         self._survivors = survivors
 
+    def ask(self, helper: str) -> AskAnswer:
+        """What a helper is asked, over the survivors."""
+        return AskAnswer(self.frame.round, self.shares_for(helper), ())
+
     def shares_for(self, member: str) -> tuple[SignedRecord, ...]:
         """One share a survivor, addressed to one member of the committee."""
         place = self.frame.committee.index(member)
         return tuple(self._sets[node].shares[place] for node in self._survivors)
 
-    def result(self) -> Result:
+    def result(self, survivors: tuple[str, ...]) -> Result:
         """What the analyst opens, once every helper has answered; of a first phase, the nodes' lists."""
+        self._survivors = survivors
         helpers = () if self.frame.names_keys else self.frame.manifest.helpers
         answers = [(helper, *self._answers[helper]) for helper in helpers]
         records = tuple(record for _, record, _ in answers)

@@ -22,7 +22,7 @@ from engine.coordinator.events import Action, Event
 from engine.coordinator.intake import Frame, Intake, Readies
 from engine.coordinator.services import Services
 from engine.errors import Bug
-from engine.trusted.messages import AskAnswer, AskReady, CloseRound, RequestState, RequestStatus
+from engine.trusted.messages import AskReady, CloseRound, RequestState, RequestStatus
 
 log = structlog.get_logger("coordinator")
 RESTARTED = "ROUND_COORDINATOR_RESTARTED"
@@ -85,8 +85,8 @@ class Run:
                 self._log("share.refused", node=node, code="ROUND_SHARE_INVALID")
             case events.AskAnswers(survivors, helpers):  # (7)
                 self._ask_answers(survivors, helpers)
-            case events.Release():  # (8)
-                self._release()
+            case events.Release(survivors):  # (8)
+                self._release(survivors)
             case events.Refuse(code):
                 self.refuse(code)
             case events.Abandon(code):
@@ -113,15 +113,14 @@ class Run:
 
     def _ask_answers(self, survivors: tuple[str, ...], helpers: tuple[str, ...]) -> None:
         """Each helper is asked once, over one set of survivors."""
-        held = self._round
-        held.fix(survivors)
-        self.services.links.send_all({h: AskAnswer(held.frame.round, held.shares_for(h), ()) for h in helpers})
+        self._round.fix(survivors)
+        self.services.links.send_all({helper: self._round.ask(helper) for helper in helpers})
 
-    def _release(self) -> None:
+    def _release(self, survivors: tuple[str, ...]) -> None:
         """The result waits for its analyst, who may be away; the lists of a first phase wait for an answer."""
         services, frame, now = self.services, self._round.frame, self.services.clock.now_ms()
         state = RequestState.WAITING if frame.names_keys else RequestState.RELEASED
-        services.store.release(self.case.digest, frame.round, self._round.result(), now, state)
+        services.store.release(self.case.digest, frame.round, self._round.result(survivors), now, state)
         self._post(state)
         self._log(f"request.{state.name.lower()}")
 

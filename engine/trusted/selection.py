@@ -99,7 +99,7 @@ def with_keys(plan: Plan, values: Sequence[Literal] = (), most: int = 0) -> Plan
     """The plan with ``values`` for its selected key, or with their number ``most`` where only that is known."""
     position = selected_key(plan.aggregate)
     keys = [
-        replace(key, values=tuple(values), selected_at_most=most) if i == position else key
+        replace(key, values=tuple(values), selected_at_most=most or len(values)) if i == position else key
         for i, key in enumerate(plan.aggregate.keys)
     ]
     return replace(plan, aggregate=replace(plan.aggregate, keys=tuple(keys)))

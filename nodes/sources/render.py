@@ -226,7 +226,7 @@ def _key(key: plan.Key, inner: Expressions) -> str:
 def _listed(name: str, key: plan.Key, inner: Expressions, *, stored: bool) -> str:
     """Whether a row's key is listed; a bare column of the published view, where it is not NULL, always is."""
     held = [v for v in key.values if v.value is not None]
-    if stored and isinstance(key.expression, plan.ColumnRef):
+    if stored and isinstance(key.expression, plan.ColumnRef) and not key.selected_at_most:
         return "TRUE" if len(held) < len(key.values) else f"{name} IS NOT NULL"
     test = inner.dialect.listed.format(name, ", ".join(map(inner.literal, held))) if held else "FALSE"
     return test if len(held) == len(key.values) else f"({name} IS NULL OR {test})"
