@@ -153,6 +153,10 @@ CODES: dict[str, ErrorCode] = {
         "A group key has no published list of values.",
         "Group by a column with a domain or bounds, a CASE with literal outcomes, or a truncated date.",
     ),
+    "SQL_KEYS_SELECTED_TWICE": ErrorCode(
+        "More than one group key has no published list of values.",
+        "Keep one of them, or join them into one text: `a || ' / ' || b`.",
+    ),
     "SQL_KEY_TOO_MANY": ErrorCode(
         "A group key has more values than the federation allows.",
         "Group by a coarser key, such as `x // 10 * 10` or `date_trunc('month', d)`.",
@@ -402,6 +406,13 @@ CODES: dict[str, ErrorCode] = {
     ),
     "ROUND_PHASE": ErrorCode(
         "The round names a phase this version does not know.", "Update the software of all sides."
+    ),
+    "ROUND_KEYS": ErrorCode(
+        "The keys of the round's second phase are not those that its analyst signed.", "Submit the request again."
+    ),
+    "ROUND_KEYS_AWAITED": ErrorCode(
+        "The nodes have named keys, and the analyst's machine is to choose among them.",
+        "Run `splittally result` for the request from the home that submitted it.",
     ),
     "ROUND_ATTEMPT": ErrorCode("The round is beyond the attempts signed for.", "Sign a new request."),
     "ROUND_RUN": ErrorCode("The round is beyond the runs signed for.", "Sign a new request."),

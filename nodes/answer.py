@@ -27,7 +27,8 @@ from nodes.charges import charge, charged_outcome, free_refusals
 from nodes.manifest import Arrival, Seat
 from nodes.partials import partials
 from nodes.rounds import hold
-from nodes.shares import add_noise, mask, with_check_cell
+from nodes.selection import named_keys, with_listed_keys
+from nodes.shares import add_noise, mask, vouch, with_check_cell
 from nodes.sources import Source
 from nodes.tables import Tables
 
@@ -76,16 +77,21 @@ def answer(arrival: Arrival, node: Node) -> Reply:
             return _restore(stored, hold(round_, plan, arrival, seat))
         manifest.check_readies(round_, arrival, seat)
         manifest.check_snapshots(round_, plan, node.tables.refs(), seat)
+        listed = with_listed_keys(round_, plan, arrival, seat)
         # (5) Charge every account and journal it, durably. No row was read so far.
         charge(round_, plan, agreement, seat)
     with charged_outcome(round_, seat):
-        calibration = round_.manifest.calibration
-        # (6) Compute the partial sums in place: exact integers.
-        sums = partials(plan, seat.catalogue, calibration, node.tables, node.source)
-        # (7) Add this node's share of the noise.
-        noisy = add_noise(with_check_cell(sums), calibration.node_sigma, node.sampler)
-        # (8) Mask for every member of the committee, and sign with a head that covers the charge.
-        vector, shares = mask(round_, noisy, seat)
+        if manifest.names_keys(round_, plan):  # the first of two phases: (6) to (8) with noise and seal of their own
+            vector = named_keys(round_, plan, node.tables, node.source, node.sampler, seat)
+            shares = vouch(round_, vector, ((round_.request.analyst, b""),), seat)
+        else:
+            calibration = round_.manifest.calibration
+            # (6) Compute the partial sums in place: exact integers.
+            sums = partials(listed, seat.catalogue, calibration, node.tables, node.source)
+            # (7) Add this node's share of the noise.
+            noisy = add_noise(with_check_cell(sums), calibration.node_sigma, node.sampler)
+            # (8) Mask for every member of the committee, and sign with a head that covers the charge.
+            vector, shares = mask(round_, noisy, seat)
         # (9) Choose the tick, then store the reply: from here on a retry gets these bytes.
         reply = Reply(vector, shares, hold(round_, plan, arrival, seat))
         seat.ledger.store_reply(round_.id, _pack(reply))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from engine.errors import require
 from engine.trusted import account, sign, verify
 from engine.trusted.plan import Plan
-from engine.trusted.records import Agreement, Decision
+from engine.trusted.records import Agreement, Decision, Loss
 from nodes.manifest import Round, Seat
 
 
@@ -35,7 +35,8 @@ def check_agreement(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> Agree
         require(not beyond, "POLICY_COLUMN_OUT_OF_SCOPE", name=f"{dataset}: {beyond}")
     for operation in verify.operations_used(plan):
         require(operation in agreement.operations, "POLICY_OPERATION_OUT_OF_SCOPE", name=operation.name.lower())
-    require(account.within(request.loss, agreement.per_plan), "POLICY_PRICE_ABOVE_AGREEMENT")
+    price = account.add_loss(request.loss, request.selection or Loss(0, 0))
+    require(account.within(price, agreement.per_plan), "POLICY_PRICE_ABOVE_AGREEMENT")
     return agreement
 
 

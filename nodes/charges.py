@@ -40,8 +40,8 @@ def charge(round_: Round, plan: Plan, agreement: Agreement, seat: Seat) -> None:
     datasets = [d for d in seat.catalogue.datasets if d.name in names]
     accounts = [(AccountScope.IDENTIFIER, d.person.identifier) for d in datasets]
     accounts += [(AccountScope.DATASET, d.name) for d in datasets]
-    entry = entry_about(round_, JournalKind.CHARGED)
-    seat.ledger.charge(round_.request, agreement, accounts, entry, run=round_.manifest.run)
+    entry, manifest = entry_about(round_, JournalKind.CHARGED), round_.manifest
+    seat.ledger.charge(round_.request, agreement, accounts, entry, run=manifest.run, phase=manifest.phase)
 
 
 @contextmanager

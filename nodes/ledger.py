@@ -28,17 +28,18 @@ from engine.trusted.records import AccountCap, AccountScope, Agreement, JournalE
 from nodes import account_store, journal_store
 from nodes.account_store import Account
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CLOCK_BACK_MS = 300_000  # a clock this far behind the last record is refused; less counts as standing still
 BUSY_SECONDS = 10.0
 SCHEMA = """
 CREATE TABLE ledger (id INTEGER PRIMARY KEY CHECK (id = 1), member TEXT NOT NULL, latest_ms INTEGER NOT NULL,
     answered BLOB NOT NULL) STRICT;
 CREATE TABLE rounds (round BLOB PRIMARY KEY CHECK (length(round) = 32), request BLOB NOT NULL, run INTEGER NOT NULL,
-    position INTEGER NOT NULL UNIQUE, reply BLOB, code TEXT, CHECK (reply IS NULL OR code IS NULL)) STRICT;
+    phase INTEGER NOT NULL, position INTEGER NOT NULL UNIQUE, reply BLOB, code TEXT,
+    CHECK (reply IS NULL OR code IS NULL)) STRICT;
 CREATE INDEX rounds_of_request ON rounds (request, run);
 CREATE TABLE answered (round BLOB PRIMARY KEY CHECK (length(round) = 32), request BLOB NOT NULL, run INTEGER NOT NULL,
-    position INTEGER NOT NULL UNIQUE) STRICT;
+    phase INTEGER NOT NULL, position INTEGER NOT NULL UNIQUE) STRICT;
 CREATE INDEX answered_of_request ON answered (request, run);
 """
 _OWN_KINDS = (JournalKind.CHARGED, JournalKind.REPLIED, JournalKind.ANSWERED_AS_HELPER)
@@ -93,9 +94,16 @@ class Ledger:
             self._db.close()
 
     def charge(
-        self, request: Request, agreement: Agreement, accounts: Iterable[Account], entry: JournalEntry, *, run: int = 1
+        self,
+        request: Request,
+        agreement: Agreement,
+        accounts: Iterable[Account],
+        entry: JournalEntry,
+        *,
+        run: int = 1,
+        phase: int = 1,
     ) -> None:
-        """Charges the request's loss to ``accounts``, the agreement and the analyst, and journals it: all or nothing.
+        """Charges what the ``phase`` costs to ``accounts``, the agreement and the analyst, and journals it: all or nothing.
 
         ``entry`` gives round, digests and snapshots; kind, time, member, analyst and loss are filled in here.
         Raises ROUND_ALREADY_CHARGED, POLICY_ATTEMPTS_EXHAUSTED, BUDGET_NO_CAP, BUDGET_EXHAUSTED (facts: scope, name),
@@ -105,20 +113,20 @@ class Ledger:
         Because: one transaction; the checks are inside it; COMMIT returns after fsync.
         Checked by: tests/ledger/test_ledger.py::test_a_refused_charge_changes_nothing
         """
-        loss = request.loss
+        loss = request.selection if phase == 1 and request.selection else request.loss
         if loss.rho_billionths < 1 or loss.delta_quintillionths < 0:
             raise ValueError("a charge is positive")
         own = AccountCap(AccountScope.AGREEMENT_ACCOUNT, agreement.name, 0, None, agreement.budget)
         parties = ((AccountScope.AGREEMENT_ACCOUNT, agreement.name), (AccountScope.ANALYST_ACCOUNT, request.analyst))
         with self._transaction() as db:
             now = self._time()
-            self._admit("rounds", "ROUND_ALREADY_CHARGED", request, entry, run)
+            self._admit("rounds", "ROUND_ALREADY_CHARGED", request, entry, run, phase)
             account_store.require_within(loss, agreement.per_plan, "plan", agreement.name)
             for account in dict.fromkeys((*accounts, *parties)):
                 account_store.spend(db, account, (*self._caps, own), loss, now)
             charged = replace(entry, kind=JournalKind.CHARGED, analyst=request.analyst, loss=loss)
-            row = (entry.round, entry.request_digest, run, self._append(charged, now))
-            db.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, NULL, NULL)", row)
+            row = (entry.round, entry.request_digest, run, phase, self._append(charged, now))
+            db.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, ?, NULL, NULL)", row)
             self._under_way.add(entry.round)
 
     def reply(self, round_: bytes) -> bytes | None:
@@ -163,7 +171,9 @@ class Ledger:
             now = self._time()
             self._admit("answered", "POLICY_ROUND_ANSWERED", request, entry, run)
             position = self._append(replace(entry, kind=JournalKind.ANSWERED_AS_HELPER), now)
-            db.execute("INSERT INTO answered VALUES (?, ?, ?, ?)", (entry.round, entry.request_digest, run, position))
+            db.execute(
+                "INSERT INTO answered VALUES (?, ?, ?, 1, ?)", (entry.round, entry.request_digest, run, position)
+            )
             chain = db.execute("SELECT answered FROM ledger").fetchone()[0]
             db.execute("UPDATE ledger SET answered = ?", (sha256(chain + entry.round).digest(),))
 
@@ -228,11 +238,12 @@ class Ledger:
         self._db.execute("UPDATE ledger SET latest_ms = ?", (now,))
         return journal_store.append(self._db, wire.encode(entry))
 
-    def _admit(self, table: str, known: str, request: Request, entry: JournalEntry, run: int) -> None:
-        """A round comes once, else code ``known``; a request may have ``max_attempts`` for each of its ``runs``."""
+    def _admit(self, table: str, known: str, request: Request, entry: JournalEntry, run: int, phase: int = 1) -> None:
+        """A round comes once, else code ``known``; a request may have ``max_attempts`` for each run and phase."""
         same, count = f"SELECT 1 FROM {table}", f"SELECT count(*) FROM {table}"  # noqa: S608
         require(self._db.execute(f"{same} WHERE round = ?", (entry.round,)).fetchone() is None, known)
-        (made,) = self._db.execute(f"{count} WHERE request = ? AND run = ?", (entry.request_digest, run)).fetchone()
+        those = (entry.request_digest, run, phase)
+        (made,) = self._db.execute(f"{count} WHERE request = ? AND run = ? AND phase = ?", those).fetchone()
         require(1 <= run <= request.runs and made < request.max_attempts, "POLICY_ATTEMPTS_EXHAUSTED")
 
     def _store_outcome(self, round_: bytes, reply: bytes | None, code: str | None) -> None:

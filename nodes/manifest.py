@@ -19,8 +19,20 @@ from engine.trusted.catalogue import Catalogue
 from engine.trusted.clock import Clock
 from engine.trusted.plan import Plan
 from engine.trusted.random import Randomness
-from engine.trusted.records import RECORD_VERSION, Agreement, Request, Role, RoundManifest, Rules, SnapshotRef
+from engine.trusted.records import (
+    RECORD_VERSION,
+    Agreement,
+    Calibration,
+    Loss,
+    Request,
+    Role,
+    RoundManifest,
+    Rules,
+    Selection,
+    SnapshotRef,
+)
 from engine.trusted.seal import SealingKey
+from engine.trusted.selection import Choice, choice_of, phases_of, with_keys
 from engine.trusted.stability import stability_of
 from engine.trusted.verify import verify_plan
 from nodes.ledger import Ledger
@@ -66,6 +78,7 @@ class Arrival:
     manifest: bytes
     at_ms: int
     monotonic_ms: float
+    sealed_keys: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +149,52 @@ def check_round(round_: Round, plan: Plan, arrival: Arrival, seat: Seat) -> None
     Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
     """
     manifest, request = round_.manifest, round_.request
-    require(manifest.phase == 1, "ROUND_PHASE")
+    require(1 <= manifest.phase <= phases_of(plan), "ROUND_PHASE")
+    require((request.selection is None) == (phases_of(plan) == 1), "ROUND_PHASE")
     require(1 <= manifest.attempt <= request.max_attempts, "ROUND_ATTEMPT")
     require(1 <= manifest.run <= request.runs, "ROUND_RUN")
     require(arrival.at_ms < manifest.deadline_ms, "ROUND_LATE")
     require(manifest.deadline_ms <= arrival.at_ms + ROUND_MS, "ROUND_DEADLINE_FAR")
     _check_participants(round_, plan, seat)
     _check_committee(round_, seat)
-    expected = calibrate(plan, seat.catalogue, request.loss, request.n_min, request.f)
-    require(manifest.calibration == expected, "ROUND_CALIBRATION")
+    require(manifest.calibration == _calibration(round_, plan, seat), "ROUND_CALIBRATION")
+
+
+def names_keys(round_: Round, plan: Plan) -> bool:
+    """Whether this is the first of two phases, in which nodes name keys."""
+    return round_.manifest.phase < phases_of(plan)
+
+
+def choice(round_: Round, plan: Plan, seat: Seat) -> Choice:
+    """How a node names keys at the price that the request gives for it."""
+    stability = stability_of(plan.aggregate.input, seat.catalogue)
+    return choice_of(round_.request.selection or Loss(0, 0), stability.overlap, stability.groups)
+
+
+def selection(round_: Round, plan: Plan, seat: Seat) -> Selection | None:
+    """In a second phase, what the analyst signed about its keys; else None. Raises ROUND_KEYS.
+
+    Claim: the length is the one signed for this request, and at most what the plan allows.
+    Because: the analyst's signature is over the record, which names the request's digest.
+    Checked by: tests/nodes/test_selection.py::test_forged_keys_are_refused_and_cost_nothing
+    """
+    record = round_.manifest.selection
+    second = not names_keys(round_, plan) and phases_of(plan) == 2
+    require((record is not None) == second, "ROUND_KEYS")
+    if record is None:
+        return None
+    found = sign.open_selection(record, seat.roster, round_.request.analyst)
+    require(found.request_digest == round_.request_digest, "ROUND_KEYS")
+    require(1 <= found.length <= max(key.selected_at_most for key in plan.aggregate.keys), "ROUND_KEYS")
+    return found
+
+
+def _calibration(round_: Round, plan: Plan, seat: Seat) -> Calibration:
+    request, signed = round_.request, selection(round_, plan, seat)
+    if names_keys(round_, plan):
+        return choice(round_, plan, seat).calibration
+    plan = plan if signed is None else with_keys(plan, most=signed.length)
+    return calibrate(plan, seat.catalogue, request.loss, request.n_min, request.f)
 
 
 def _check_participants(round_: Round, plan: Plan, seat: Seat) -> None:

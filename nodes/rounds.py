@@ -139,8 +139,8 @@ class Rounds:
                 return self._begin(message.request_digest, (Duty.READY,), arrival, message)
             case AskReady(request):
                 self._hold(now_ms, request, (RoundRefusal(request, "NODE_CLOSING"),))
-            case OpenRound(manifest):
-                return self._open(replace(arrival, manifest=manifest))
+            case OpenRound():
+                return self._open(replace(arrival, manifest=message.manifest, sealed_keys=message.sealed_keys))
             case AskAnswer() if message.round in self._opened:
                 return self._begin(message.round, (Duty.HELP,), arrival, message)
             case AskAnswer():

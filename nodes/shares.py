@@ -52,10 +52,15 @@ def mask(round_: Round, vector: Vector, seat: Seat) -> tuple[bytes, ShareSet]:
         key = seat.roster.member(name).sealing_key
         sealed.append((name, seal(seed, key, seed_info(round_.id, seat.name, name))))
     body = ring.to_bytes(masked)
+    return body, vouch(round_, body, sealed, seat)
+
+
+def vouch(round_: Round, body: bytes, sealed: Sequence[tuple[str, bytes]], seat: Seat) -> ShareSet:
+    """One share for each named member, with its sealed seed, signed over the digest of ``body`` and the head now."""
     vouched, head = wire.digest(body), sign.sign_head(seat.ledger.head(), seat.keys.signing)
     shares = (records.Share(round_.id, seat.name, name, seed, vouched, head) for name, seed in sealed)
     vouching = tuple(sign.signed(records.RecordKind.SHARE, wire.encode(s), seat.keys.signing) for s in shares)
-    return body, ShareSet(round_.id, vouching, parts_of(body), round_.manifest.phase)
+    return ShareSet(round_.id, vouching, parts_of(body), round_.manifest.phase)
 
 
 def parts_of(body: bytes) -> int:

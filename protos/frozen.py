@@ -65,6 +65,7 @@ milliseconds since 1970-01-01 UTC; digests are SHA-256; keys are raw Ed25519 or 
 """
 RECORDS_NEEDS = """
 from engine.trusted.catalogue import Catalogue
+from engine.trusted.literal import Literal
 
 RECORD_VERSION = 1
 """
@@ -105,8 +106,16 @@ DEFAULTS = {
     "Column.domain": "()",
     "Dataset.per_person": "()",
     "DatasetBinding.consent_version": "0",
+    "OpenRound.sealed_keys": 'b""',
 }
-OPTIONAL_LAST = ("Measure", "PersonFeature", "Column", "DatasetBinding")  # optional fields may be left out
+OPTIONAL_LAST = (
+    "Measure",
+    "PersonFeature",
+    "Column",
+    "DatasetBinding",
+    "Request",
+    "RoundManifest",
+)  # optional fields may be left out
 FIELD = FieldDescriptorProto
 SCALARS = {
     FIELD.TYPE_UINT32: "int",

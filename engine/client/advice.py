@@ -9,10 +9,10 @@ from math import inf
 
 from engine.client.assumed import Assumption
 from engine.client.forecast import ColumnError, Forecast, errors_of
+from engine.client.terms import Price, price_of
 from engine.errors import Refused
 from engine.sql import prepare
 from engine.sql.statement import Statement
-from engine.trusted.account import loss_for
 from engine.trusted.catalogue import Bounds, Catalogue, Column
 from engine.trusted.plan import Type
 from engine.trusted.records import Loss, Rules
@@ -114,7 +114,7 @@ class _Asking:
         """The least epsilon of the list that makes the error fit for use, or the last."""
         after, chosen = inf, Fraction(0)
         for chosen in (e for e in EPSILONS if e > self.found.cost.epsilon):
-            after = self._after(loss=loss_for(chosen, self.found.cost.delta))
+            after = self._after(loss=self._priced(chosen).answer)
             if after <= POOR:
                 break
         if chosen and self._helps(after):
@@ -125,7 +125,7 @@ class _Asking:
     def cheaper(self) -> Iterator[Advice]:
         """The least epsilon of the list that keeps the error fit for use."""
         for epsilon in (e for e in EPSILONS if e < self.found.cost.epsilon):
-            after = self._after(loss=loss_for(epsilon, self.found.cost.delta))
+            after = self._after(loss=self._priced(epsilon).answer)
             if after <= POOR / 2:
                 part = 100 * self._price(epsilon)
                 yield self._advice(f"Epsilon {float(epsilon):g} would do, for {part:.2g} % of the budget", after)
@@ -134,10 +134,12 @@ class _Asking:
     def _helps(self, after: float) -> bool:
         return after < inf and after <= HELPS * self.before
 
+    def _priced(self, epsilon: Fraction) -> Price:
+        return price_of(epsilon, self.found.cost.delta, self.statement.plan)
+
     def _price(self, epsilon: Fraction) -> float:
         """Rho of another epsilon by that of the one asked with."""
-        rho = loss_for(epsilon, self.found.cost.delta).rho_billionths
-        return rho / self.found.cost.loss.rho_billionths
+        return self._priced(epsilon).total.rho_billionths / self.found.cost.loss.rho_billionths
 
     def _after(
         self,
@@ -155,7 +157,7 @@ class _Asking:
             columns = errors_of(
                 statement,
                 catalogue or self.catalogue,
-                loss or self.found.cost.loss,
+                loss or self._priced(self.found.cost.epsilon).answer,
                 (n_min or self.found.n_min, self.rules.f),
                 assumption or self.found.assumption,
             )

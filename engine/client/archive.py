@@ -2,6 +2,7 @@
 
     requests/<request digest>/asked.json     signed request, plan, statement and agreement; epsilon and delta as asked
                               receipt        proof of the release, to be checked offline (Receipt)
+                              keys.json      of a selected key: the list that was signed
                               release.json   cells in ring units; written last
     requests/repeats/<digest of the question>   the request that asked it last
 
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from engine.client.choose import Keys
 from engine.errors import BadFile, Refused
 from engine.trusted import wire
 from engine.trusted.home import Home
@@ -85,6 +87,19 @@ class Archive:
         name = digest.hex()
         self._put(f"{name}/receipt", wire.encode(released.receipt))
         self._put(f"{name}/release.json", json.dumps({"cells": released.cells}).encode())
+
+    def keep_keys(self, digest: bytes, keys: Keys) -> None:
+        """Before they are sent: without them a release cannot be read."""
+        document = {"keys": b64encode(keys.body).decode(), "named": keys.named}
+        self._home.write(f"requests/{digest.hex()}/keys.json", json.dumps(document).encode(), secret=True)
+
+    def keys(self, digest: bytes) -> Keys | None:
+        """The keys chosen for a request, None if none were."""
+        try:
+            document = json.loads((self._requests / digest.hex() / "keys.json").read_bytes())
+            return Keys(b64decode(document["keys"]), int(document["named"]))
+        except (OSError, ValueError, KeyError):
+            return None
 
     def _put(self, name: str, body: bytes) -> None:
         """Writes one file as a whole, for its owner's eyes, without waiting for the disk."""

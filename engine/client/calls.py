@@ -14,6 +14,7 @@ from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import (
     BodyKind,
+    Chosen,
     DescribeFederation,
     FederationDescription,
     ListRequests,
@@ -56,6 +57,10 @@ class Line:
 
     def submit(self, submission: Submission) -> RequestStatus:
         status: RequestStatus = self._call("Submit", submission, RequestStatus)
+        return status
+
+    def choose(self, chosen: Chosen) -> RequestStatus:
+        status: RequestStatus = self._call("Choose", chosen, RequestStatus)
         return status
 
     def requests(self, most: int) -> RequestList:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
+from itertools import chain
 from math import floor
 from typing import Any
 
@@ -36,6 +37,7 @@ from engine.trusted.plan import (
     Scan,
     Statistic,
     Type,
+    UnionAll,
 )
 from engine.trusted.records import Calibration
 
@@ -141,6 +143,12 @@ def rows_of(relation: Relation, catalogue: Catalogue, tables: Mapping[str, Table
             )
         case PersonJoin():
             return _joined(relation, catalogue, tables)
+        case UnionAll(left=left, right=right):
+            person, other = person_of(left, catalogue), person_of(right, catalogue)
+            renamed = (
+                {person if n == other else n: v for n, v in row.items()} for row in rows_of(right, catalogue, tables)
+            )
+            return chain(rows_of(left, catalogue, tables), renamed)
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 

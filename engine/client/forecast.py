@@ -17,14 +17,13 @@ import numpy as np
 
 from engine.client.assumed import Assumption, assume, assumed_group, shapes
 from engine.client.cost import Asker, Cost, shares_of
-from engine.client.terms import least_nodes, require_delta
+from engine.client.terms import least_nodes, price_of, require_delta
 from engine.sql.evaluate import evaluate
 from engine.sql.figures import Line, leaf_value, units_of
 from engine.sql.finish import SEED
 from engine.sql.moments import VARIANCES
 from engine.sql.spread import Simulation
 from engine.sql.statement import KeyLeaf, MomentLeaf, Output, Statement, Widen
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.plan import ColumnRef, Type
@@ -97,9 +96,10 @@ def forecast(statement: Statement, catalogue: Catalogue, rules: Rules, terms: Te
     aggregate = statement.plan.aggregate
     hosts = stability_of(aggregate.input, catalogue).hosts
     n_min = least_nodes(rules, hosts, terms.n_min)
-    loss = loss_for(terms.epsilon, terms.delta)
+    price = price_of(terms.epsilon, terms.delta, statement.plan)
+    loss = price.total
     assumption = assume(aggregate, catalogue, terms.expected_rows, terms.expected_persons)
-    columns = errors_of(statement, catalogue, loss, (n_min, rules.f), assumption)
+    columns = errors_of(statement, catalogue, price.answer, (n_min, rules.f), assumption)
     found = Forecast(
         columns=columns,
         assumption=assumption,

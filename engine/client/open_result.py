@@ -25,10 +25,11 @@ from engine.trusted.calibrate import calibrate
 from engine.trusted.mask import SEED_BYTES, answer_info, seed_info, subtract_mask
 from engine.trusted.messages import FORWARD_BYTES, BodyKind, ResultHead, Submission
 from engine.trusted.plan import Plan
-from engine.trusted.records import Request, Role, RoundManifest, Share
+from engine.trusted.records import Calibration, Loss, Request, Role, RoundManifest, Share
 from engine.trusted.ring import Vector
 from engine.trusted.seal import SealingKey
-from engine.trusted.sign import Roster, open_answer, open_request, open_share
+from engine.trusted.selection import choice_of, phases_of, with_keys
+from engine.trusted.sign import Roster, open_answer, open_request, open_selection, open_share
 from engine.trusted.stability import stability_of
 
 WORD_BYTES = 8
@@ -51,28 +52,29 @@ def open_result(
     own: Submission,
     roster: Roster,
     key: SealingKey,
+    keys: bytes | None = None,
 ) -> Opened:
-    """The released cells, once all seven checks hold.
+    """The released cells, once all seven checks hold. ``keys``: of a second phase, the list that was signed.
 
     Raises Unavailable ROUND_RESULT_INVALID, ROUND_TOO_FEW_NODES or ROUND_CHECK_FAILED, or Refused POLICY_SIGNATURE_*,
     POLICY_SEAL_INVALID.
     """
     request = open_request(own.request, roster)
-    manifest = _check_round(head, own, request, roster)  # 1
+    manifest = check_round(head, own, request, roster, keys=keys)  # 1
     _check_helpers(manifest, request, roster)  # 2
-    _check_survivors(head, manifest, request)  # 3
+    check_survivors(head, manifest, request)  # 3
     round_ = wire.digest(head.manifest)
     vectors = _vectors(head, bodies, manifest)
-    shares = _check_shares(head, vectors, round_, request, roster)  # 4
+    shares = check_shares(head, vectors, round_, request, roster)  # 4
     _check_answers(head, bodies, round_, manifest, roster)  # 5
     total = _sum(vectors, manifest.calibration.cells + 1)
     for share in shares:  # 6
         seed = key.open(share.sealed_seed, seed_info(round_, share.node, request.analyst))
-        _require(len(seed) == SEED_BYTES, "a seed of another length")
+        require_sound(len(seed) == SEED_BYTES, "a seed of another length")
         subtract_mask(total, seed, round_, share.node)
     for helper in manifest.helpers:
         masks = key.open(bodies[BodyKind.SEALED_MASKS, helper], answer_info(round_, helper))
-        _require(len(masks) == WORD_BYTES * len(total), "masks of another length")
+        require_sound(len(masks) == WORD_BYTES * len(total), "masks of another length")
         total = ring.subtract(total, ring.from_bytes(masks))
     *cells, check = ring.to_signed(total)
     if check != len(head.survivors):  # 7
@@ -80,41 +82,71 @@ def open_result(
     return Opened(manifest, head.survivors, tuple(cells), not head.summed)
 
 
-def _require(holds: bool, detail: str) -> None:
+def require_sound(holds: bool, detail: str) -> None:
+    """Unavailable ROUND_RESULT_INVALID, with ``detail``, unless it holds."""
     if not holds:
         raise Unavailable("ROUND_RESULT_INVALID", detail=detail)
 
 
-def _check_round(head: ResultHead, own: Submission, request: Request, roster: Roster) -> RoundManifest:
+def check_round(
+    head: ResultHead,
+    own: Submission,
+    request: Request,
+    roster: Roster,
+    *,
+    phase: int | None = None,
+    keys: bytes | None = None,
+) -> RoundManifest:
+    """The manifest of the last phase of a request, or of another ``phase`` (step 1)."""
     manifest: RoundManifest = wire.decode(RoundManifest, head.manifest)
     plan: Plan = wire.decode(Plan, own.plan, wire.PLAN_BYTES)
     catalogue = roster.manifest.catalogue
-    _require(manifest.request == own.request, "the round runs another request")
-    _require(manifest.plan == own.plan, "the round runs another plan")
-    _require(wire.digest(own.plan) == request.plan_digest, "the plan is not the one signed for")
-    _require(manifest.epoch == roster.manifest.epoch, "the round belongs to another edition of the federation")
-    _require(1 <= manifest.attempt <= request.max_attempts, "the round is beyond the attempts signed for")
-    _require(1 <= manifest.run <= request.runs and manifest.phase == 1, "the round is beyond the runs signed for")
+    require_sound(manifest.request == own.request, "the round runs another request")
+    require_sound(manifest.plan == own.plan, "the round runs another plan")
+    require_sound(wire.digest(own.plan) == request.plan_digest, "the plan is not the one signed for")
+    require_sound(manifest.epoch == roster.manifest.epoch, "the round belongs to another edition of the federation")
+    require_sound(1 <= manifest.attempt <= request.max_attempts, "the round is beyond the attempts signed for")
+    require_sound(1 <= manifest.run <= request.runs, "the round is beyond the runs signed for")
+    require_sound(manifest.phase == (phase or phases_of(plan)), "the round is of another phase")
     nodes = [p.node for p in manifest.participants]
     hosts = stability_of(plan.aggregate.input, catalogue).hosts
-    _require(len(set(nodes)) == len(nodes) and set(nodes) <= set(hosts), "the participants are not distinct hosts")
-    expected = calibrate(plan, catalogue, request.loss, request.n_min, request.f)
-    _require(manifest.calibration == expected, "its units or noise are not those computed here")
+    require_sound(len(set(nodes)) == len(nodes) and set(nodes) <= set(hosts), "the participants are not distinct hosts")
+    expected = _calibration(plan, manifest, request, roster, keys)
+    require_sound(manifest.calibration == expected, "its units or noise are not those computed here")
     return manifest
+
+
+def _calibration(
+    plan: Plan, manifest: RoundManifest, request: Request, roster: Roster, keys: bytes | None
+) -> Calibration:
+    catalogue, digest = roster.manifest.catalogue, wire.digest(manifest.request.payload)
+    if manifest.phase < phases_of(plan):
+        stability = stability_of(plan.aggregate.input, catalogue)
+        return choice_of(request.selection or Loss(0, 0), stability.overlap, stability.groups).calibration
+    if phases_of(plan) == 2:
+        require_sound(manifest.selection is not None and keys is not None, "the round has no keys")
+        if manifest.selection is not None and keys is not None:
+            selection = open_selection(manifest.selection, roster, request.analyst)
+            same = (selection.request_digest, selection.keys_digest) == (digest, wire.digest(keys))
+            require_sound(same, "the round has other keys than those signed")
+            plan = with_keys(plan, most=selection.length)
+    return calibrate(plan, catalogue, request.loss, request.n_min, request.f)
 
 
 def _check_helpers(manifest: RoundManifest, request: Request, roster: Roster) -> None:
     bodies = [roster.require(helper, Role.HELPER).body for helper in manifest.helpers]
     least = max(LEAST_COMMITTEE, roster.manifest.rules.committee, request.committee) - 1
-    _require(len(bodies) >= least, "the committee is too small")
-    _require(len(set(bodies)) == len(bodies), "two helpers are of one body")
-    _require(roster.member(request.analyst).body not in bodies, "a helper is of the analyst's body")
+    require_sound(len(bodies) >= least, "the committee is too small")
+    require_sound(len(set(bodies)) == len(bodies), "two helpers are of one body")
+    require_sound(roster.member(request.analyst).body not in bodies, "a helper is of the analyst's body")
 
 
-def _check_survivors(head: ResultHead, manifest: RoundManifest, request: Request) -> None:
+def check_survivors(head: ResultHead, manifest: RoundManifest, request: Request) -> None:
     nodes = {p.node for p in manifest.participants}
     distinct = set(head.survivors)
-    _require(len(distinct) == len(head.survivors) and distinct <= nodes, "the survivors are not distinct participants")
+    require_sound(
+        len(distinct) == len(head.survivors) and distinct <= nodes, "the survivors are not distinct participants"
+    )
     if len(distinct) < request.n_min:
         raise Unavailable("ROUND_TOO_FEW_NODES")
 
@@ -125,24 +157,24 @@ def _vectors(
     """One vector a survivor, or the sum; a sum in place of small vectors is not accepted."""
     length = WORD_BYTES * (manifest.calibration.cells + 1)
     small = length * len(manifest.participants) <= FORWARD_BYTES
-    _require(not (head.summed and small), "the vectors were withheld")
+    require_sound(not (head.summed and small), "the vectors were withheld")
     senders = ("",) if head.summed else head.survivors
     expected = {(BodyKind.MASKED_VECTOR, s) for s in senders} | {(BodyKind.SEALED_MASKS, h) for h in manifest.helpers}
-    _require(set(bodies) == expected, "parts are missing or not asked for")
+    require_sound(set(bodies) == expected, "parts are missing or not asked for")
     vectors = tuple(bodies[BodyKind.MASKED_VECTOR, sender] for sender in senders)
-    _require(all(len(v) == length for v in vectors), "a vector of another length")
+    require_sound(all(len(v) == length for v in vectors), "a vector of another length")
     return vectors
 
 
-def _check_shares(
+def check_shares(
     head: ResultHead, vectors: tuple[bytes, ...], round_: bytes, request: Request, roster: Roster
 ) -> list[Share]:
     shares = [open_share(record, roster) for record in head.shares]
     named = [(share.round, share.node, share.member) for share in shares]
-    _require(named == [(round_, node, request.analyst) for node in head.survivors], "a share is for another round")
+    require_sound(named == [(round_, node, request.analyst) for node in head.survivors], "a share is for another round")
     if not head.summed:
         signed = [share.vector_digest for share in shares]
-        _require([wire.digest(v) for v in vectors] == signed, "a vector is not the one its node signed")
+        require_sound([wire.digest(v) for v in vectors] == signed, "a vector is not the one its node signed")
     return shares
 
 
@@ -154,12 +186,14 @@ def _check_answers(
     roster: Roster,
 ) -> None:
     answers = [open_answer(record, roster) for record in head.answers]
-    _require([a.helper for a in answers] == list(manifest.helpers), "an answer is missing or of another helper")
+    require_sound([a.helper for a in answers] == list(manifest.helpers), "an answer is missing or of another helper")
     for answer in answers:
         same = answer.round == round_ and set(answer.survivors) == set(head.survivors)
-        _require(same and len(answer.survivors) == len(head.survivors), "an answer is over another set of survivors")
+        require_sound(
+            same and len(answer.survivors) == len(head.survivors), "an answer is over another set of survivors"
+        )
         masks = bodies[BodyKind.SEALED_MASKS, answer.helper]
-        _require(wire.digest(masks) == answer.sealed_digest, "masks are not those their helper signed")
+        require_sound(wire.digest(masks) == answer.sealed_digest, "masks are not those their helper signed")
 
 
 def _sum(vectors: tuple[bytes, ...], length: int) -> Vector:

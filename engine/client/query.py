@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from engine.client.archive import Asked, Question, Released
 from engine.client.open_result import LEAST_COMMITTEE
 from engine.client.release import Release
-from engine.client.terms import least_nodes, require_delta
+from engine.client.terms import Price, least_nodes, price_of
 from engine.errors import Refused, Unavailable, error_for
 from engine.trusted import wire
-from engine.trusted.account import loss_for
 from engine.trusted.messages import FederationDescription, RequestState, RequestStatus, Submission
 from engine.trusted.records import RECORD_VERSION, Agreement, Loss, RecordKind, Request, SignedRecord
 from engine.trusted.sign import NONCE_BYTES, open_agreement, require_in_force, signed
@@ -60,10 +59,14 @@ class Query:
         return wire.encode(self.statement.plan)
 
     @cached_property
+    def price(self) -> Price:
+        """What one attempt is charged at each node, by phase; Refused SQL_DELTA_RANGE or SQL_EPSILON_RANGE."""
+        return price_of(self.epsilon, self.delta, self.statement.plan)
+
+    @property
     def loss(self) -> Loss:
-        """What one attempt is charged at each node; Refused SQL_DELTA_RANGE or SQL_EPSILON_RANGE."""
-        require_delta(self.delta)
-        return loss_for(self.epsilon, self.delta)
+        """All that one attempt is charged at each node."""
+        return self.price.total
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:
@@ -161,6 +164,8 @@ class Query:
             if progress is not None:
                 progress(status)
             check_ended_well(status)
+            if status.state is RequestState.WAITING:
+                session.choose(asked)
             if status.state is RequestState.RELEASED:
                 released = session.archive.released(asked.digest) or session.fetch(asked)
                 return session.release(asked, released, self.statement)
@@ -230,7 +235,7 @@ class Query:
             analyst=session.home.name,
             plan_digest=question.plan_digest,
             agreement_digest=question.agreement_digest,
-            loss=self.loss,
+            loss=self.price.answer,
             n_min=self.n_min,
             f=manifest.rules.f,
             committee=max(LEAST_COMMITTEE, manifest.rules.committee),
@@ -240,6 +245,7 @@ class Query:
             max_attempts=MAX_ATTEMPTS,
             runs=1,
             purpose=self.purpose,
+            selection=self.price.selection,
         )
         payload = wire.encode(request)
         own = signed(RecordKind.REQUEST, payload, session.home.signing_key())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -19,15 +20,15 @@ from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from engine.client.choose import Keys
 from engine.client.coverage import unreached
 from engine.client.dummy import PERSONS, Rows, dummy_rows, write_rows
 from engine.client.exact import exact_cells
-from engine.client.terms import least_nodes, require_delta
+from engine.client.terms import least_nodes, price_of, require_delta
 from engine.errors import BadFile, Unavailable, error_for
 from engine.sql import prepare
 from engine.sql.finish import Answer, Shown, finish
 from engine.sql.statement import GroupingLeaf, KeyLeaf, Output, Statement, Widen
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate, layout_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import scope_of
@@ -87,8 +88,7 @@ def rehearse(
     stability = stability_of(statement.plan.aggregate.input, catalogue)
     small = replace(catalogue, datasets=tuple(d for d in catalogue.datasets if d.name in stability.datasets))
     asked = prepare(statement.sql, small, rules)
-    n_min, loss = least_nodes(rules, stability.hosts, terms.n_min), loss_for(terms.epsilon, terms.delta)
-    calibration = calibrate(asked.plan, small, loss, n_min, rules.f)
+    n_min, price = least_nodes(rules, stability.hosts, terms.n_min), price_of(terms.epsilon, terms.delta, asked.plan)
     progress("making dummy data")
     if terms.keep is not None:
         _keep(terms.keep, dummy_rows(catalogue, asked.plan, terms.persons, terms.seed), catalogue)
@@ -98,13 +98,15 @@ def rehearse(
         (Path(folder) / "catalogue").write_bytes(encode(small))
         question = {"sql": asked.sql, "epsilon": str(terms.epsilon), "delta": str(terms.delta)}
         (Path(folder) / "question.json").write_text(json.dumps({**question, "n_min": n_min, "f": rules.f}))
-        cells, survivors = _ask(Path(folder), progress)
+        cells, survivors, keys = _ask(Path(folder), progress)
+    asked = asked if keys is None else asked.with_keys(keys.values, keys.named)
+    calibration = calibrate(asked.plan, small, price.answer, n_min, rules.f)
     union = {name: [row for held in nodes.values() for row in held] for name, nodes in rows.items()}
     exact = exact_cells(asked.plan, small, calibration, union)
     answer, beside = _beside(asked, small, calibration, cells, exact, len(survivors))
     counts = {node: sum(len(rows[d.name].get(node, ())) for d in small.datasets) for node in stability.hosts}
     notes = (DUMMY, *_empty_groups(asked, exact, small), *unreached(asked.plan, small, union))
-    return Rehearsal(answer, beside, survivors, terms.persons, counts, terms.epsilon, terms.delta, loss, notes)
+    return Rehearsal(answer, beside, survivors, terms.persons, counts, terms.epsilon, terms.delta, price.total, notes)
 
 
 def require_nodes() -> None:
@@ -120,8 +122,8 @@ def _keep(folder: Path, rows: Rows, catalogue: Catalogue) -> None:
     write_rows(rows, catalogue, folder)
 
 
-def _ask(folder: Path, progress: Progress) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Cells and survivors from the child; the child's own error, if it ends in one."""
+def _ask(folder: Path, progress: Progress) -> tuple[tuple[int, ...], tuple[str, ...], Keys | None]:
+    """Cells, survivors and the list of a selected key from the child; the child's own error, if it ends in one."""
     log = folder / "log"
     with log.open("wb") as sink:
         child = subprocess.Popen(
@@ -139,7 +141,9 @@ def _ask(folder: Path, progress: Progress) -> tuple[tuple[int, ...], tuple[str, 
             elif "code" in said:
                 raise error_for(said["code"], **said["facts"])
             else:
-                return tuple(said["cells"]), tuple(said["survivors"])
+                chosen = said["keys"]
+                keys = None if chosen is None else Keys(b64decode(chosen["body"]), chosen["named"])
+                return tuple(said["cells"]), tuple(said["survivors"]), keys
     finally:
         child.terminate()  # unless it has ended by itself; it then takes its federation down
         child.wait()

@@ -16,16 +16,20 @@ from typing import TYPE_CHECKING
 
 from engine.client.archive import Archive, Asked, Released
 from engine.client.calls import Line
+from engine.client.choose import chosen, keys_of, open_lists
 from engine.client.open_result import open_result
 from engine.client.query import Query
 from engine.client.release import Release
-from engine.errors import Refused
+from engine.errors import Refused, Unavailable
 from engine.trusted import wire
+from engine.trusted.account import add_loss
 from engine.trusted.clock import Clock, SystemClock
 from engine.trusted.home import Home
-from engine.trusted.messages import FederationDescription, RequestStatus
+from engine.trusted.messages import FederationDescription, RequestState, RequestStatus
+from engine.trusted.plan import Plan
 from engine.trusted.random import Randomness, SystemRandomness
-from engine.trusted.records import RECORD_VERSION, Receipt, Request
+from engine.trusted.records import RECORD_VERSION, Loss, Receipt, Request
+from engine.trusted.selection import phases_of
 from engine.trusted.sign import require_current
 
 if TYPE_CHECKING:
@@ -97,12 +101,36 @@ class Session:
     def result(self, request_id: str) -> Release:
         """The answer of a request submitted from this home, now or long ago; Unavailable ROUND_NOT_RELEASED."""
         asked = self.archive.asked(_digest(request_id))
-        return self.release(asked, self.archive.released(asked.digest) or self.fetch(asked))
+        released = self.archive.released(asked.digest)
+        if released is None and self._awaits_keys(asked):
+            self.choose(asked)
+            raise Unavailable("ROUND_PENDING")
+        return self.release(asked, released or self.fetch(asked))
+
+    def _awaits_keys(self, asked: Asked) -> bool:
+        plan: Plan = wire.decode(Plan, asked.submission.plan, wire.PLAN_BYTES)
+        if phases_of(plan) == 1:
+            return False
+        status = next((s for s in self.requests(1_000) if s.request_digest == asked.digest), None)
+        return status is not None and status.state is RequestState.WAITING
+
+    def choose(self, asked: Asked) -> None:
+        """Between two phases: opens what the nodes named and answers with one list, the same one if asked again."""
+        keys = self.archive.keys(asked.digest)
+        if keys is None:
+            head, bodies = self.line.fetch(asked.digest)
+            lists = open_lists(head, bodies, asked.submission, self.roster, self.home.sealing_key())
+            plan: Plan = wire.decode(Plan, asked.submission.plan, wire.PLAN_BYTES)
+            keys = keys_of(lists, plan, self.roster, self.randomness)
+            self.archive.keep_keys(asked.digest, keys)
+        self.line.choose(chosen(keys, asked.submission, self.roster, self.home.signing_key()))
 
     def fetch(self, asked: Asked) -> Released:
         """Fetches a result, checks and opens it, and keeps it with its receipt."""
         head, bodies = self.line.fetch(asked.digest)
-        opened = open_result(head, bodies, asked.submission, self.roster, self.home.sealing_key())
+        keys = self.archive.keys(asked.digest)
+        listed = None if keys is None else keys.body
+        opened = open_result(head, bodies, asked.submission, self.roster, self.home.sealing_key(), listed)
         receipt = Receipt(
             version=RECORD_VERSION,
             federation_manifest=self.home.manifest_record(),
@@ -128,6 +156,9 @@ class Session:
         receipt = released.receipt
         if wire.encode(statement.plan) != asked.submission.plan:
             raise Refused("POLICY_CATALOGUE_DIFFERS")
+        keys = self.archive.keys(asked.digest)
+        if keys is not None:
+            statement = statement.with_keys(keys.values, keys.named)
         manifest, survivors = receipt.round_manifest, receipt.survivors
         request: Request = wire.decode(Request, manifest.request.payload)
         return Release(
@@ -136,7 +167,7 @@ class Session:
             survivors=survivors,
             participants=tuple(p.node for p in manifest.participants),
             receipt=wire.encode(receipt),
-            loss=request.loss,
+            loss=add_loss(request.loss, request.selection or Loss(0, 0)),
             epsilon=asked.epsilon,
             delta=asked.delta,
             repeated=repeated,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 from engine.errors import Refused
-from engine.trusted.records import Rules
+from engine.trusted.account import QUINTILLION, add_loss, loss_for
+from engine.trusted.plan import Plan
+from engine.trusted.records import Loss, Rules
+from engine.trusted.selection import phases_of
 
 LARGEST_DELTA, LEAST_DELTA = Fraction(1, 10**3), Fraction(1, 10**15)
 
@@ -17,6 +21,31 @@ def require_delta(delta: Fraction) -> None:
     """
     if not LEAST_DELTA <= delta <= LARGEST_DELTA:
         raise Refused("SQL_DELTA_RANGE")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one attempt costs at each node: for the answer, and before it for naming the values of a selected key."""
+
+    answer: Loss
+    selection: Loss | None = None
+
+    @property
+    def total(self) -> Loss:
+        return self.answer if self.selection is None else add_loss(self.answer, self.selection)
+
+
+def price_of(epsilon: Fraction, delta: Fraction, plan: Plan) -> Price:
+    """Both phases of a plan with a selected key get half of rho; half of delta pays for keys that one person has.
+
+    Raises Refused SQL_DELTA_RANGE, SQL_EPSILON_RANGE.
+    """
+    require_delta(delta)
+    if phases_of(plan) == 1:
+        return Price(loss_for(epsilon, delta))
+    rho = loss_for(epsilon, delta / 2).rho_billionths
+    named = Loss(rho // 2, int(delta / 2 * QUINTILLION))
+    return Price(Loss(rho - rho // 2, 0), named)
 
 
 def require_enough_hosts(n_min: int, hosts: tuple[str, ...]) -> None:

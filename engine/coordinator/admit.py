@@ -7,16 +7,25 @@ that cannot end well. The coordinator reads the typed plan, never the statement.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from engine.coordinator.events import Candidate, Terms, Windows
-from engine.errors import Refused
+from engine.errors import Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.calibrate import calibrate
 from engine.trusted.home import Home
-from engine.trusted.messages import Submission
+from engine.trusted.messages import Chosen, Submission
 from engine.trusted.plan import Plan
-from engine.trusted.records import Agreement, Calibration, Request, Role, SignedRecord
-from engine.trusted.sign import Roster, open_agreement, open_request, require_current, require_in_force
+from engine.trusted.records import Agreement, Calibration, Loss, Request, Role, Selection, SignedRecord
+from engine.trusted.selection import choice_of, phases_of, with_keys
+from engine.trusted.sign import (
+    Roster,
+    open_agreement,
+    open_request,
+    open_selection,
+    require_current,
+    require_in_force,
+)
 from engine.trusted.stability import stability_of
 
 LEAST_COMMITTEE = 3
@@ -32,6 +41,9 @@ class Admitted:
     hosts: tuple[str, ...]
     helpers: int
     calibration: Calibration
+    phase: int = 1
+    names_keys: bool = False  # the first of two phases
+    chosen: Chosen | None = None  # the second: what the analyst signed, and sealed to each host
 
 
 class Agreements:
@@ -54,8 +66,11 @@ class Agreements:
         return self._opened[digest]
 
 
-def admit(submission: Submission, agreements: Agreements, roster: Roster, now_ms: int) -> Admitted:
-    """The request if it is its analyst's, current, for these plan bytes, and under an agreement in force.
+def admit(
+    submission: Submission, agreements: Agreements, roster: Roster, now_ms: int, chosen: Chosen | None = None
+) -> Admitted:
+    """The request if it is its analyst's, current, for these plan bytes, and under an agreement in force; with
+    ``chosen``, its second phase.
 
     Raises Refused POLICY_* or SQL_* for the first check that fails; nothing was charged anywhere.
     """
@@ -80,9 +95,28 @@ def admit(submission: Submission, agreements: Agreements, roster: Roster, now_ms
     if not least <= request.n_min <= len(hosts):
         raise Refused("POLICY_N_MIN")
     helpers = max(LEAST_COMMITTEE, manifest.rules.committee, request.committee) - 1
-    calibration = calibrate(plan, manifest.catalogue, request.loss, request.n_min, request.f)
     digest = wire.digest(submission.request.payload)
-    return Admitted(digest, submission, request, hosts, helpers, calibration)
+    case = partial(Admitted, digest, submission, request, hosts, helpers)
+    if phases_of(plan) == 1:
+        return case(calibrate(plan, manifest.catalogue, request.loss, request.n_min, request.f))
+    if chosen is None:
+        return case(_choice(plan, request, roster), 1, True)
+    selection = _selection(chosen, digest, plan, request, roster)
+    plan = with_keys(plan, most=selection.length)
+    return case(calibrate(plan, manifest.catalogue, request.loss, request.n_min, request.f), 2, False, chosen)
+
+
+def _choice(plan: Plan, request: Request, roster: Roster) -> Calibration:
+    stability = stability_of(plan.aggregate.input, roster.manifest.catalogue)
+    return choice_of(request.selection or Loss(0, 0), stability.overlap, stability.groups).calibration
+
+
+def _selection(chosen: Chosen, digest: bytes, plan: Plan, request: Request, roster: Roster) -> Selection:
+    selection = open_selection(chosen.selection, roster, request.analyst)
+    most = max(key.selected_at_most for key in plan.aggregate.keys)
+    if selection.request_digest != digest or not 1 <= selection.length <= most:
+        raise Unavailable("ROUND_KEYS")
+    return selection
 
 
 def terms_of(case: Admitted, roster: Roster, windows: Windows, expires: int) -> Terms:
@@ -95,4 +129,5 @@ def terms_of(case: Admitted, roster: Roster, windows: Windows, expires: int) -> 
     others.sort(key=lambda m: wire.digest(case.digest + m.name.encode()))
     candidates = tuple(Candidate(m.name, m.body) for m in others)
     request = case.request
-    return Terms(case.hosts, candidates, request.n_min, case.helpers, request.max_attempts, expires, windows)
+    attempts, named = request.max_attempts, case.names_keys
+    return Terms(case.hosts, candidates, request.n_min, case.helpers, attempts, expires, windows, named)

@@ -26,13 +26,15 @@ def assemble(case: Admitted, services: Services, chosen: Open, readies: dict[str
         epoch=services.roster.manifest.epoch,
         attempt=chosen.attempt,
         run=1,
-        phase=1,
+        phase=case.phase,
         participants=tuple(services.links.participant(n) or Participant(n, ()) for n in chosen.participants),
         helpers=chosen.helpers,
         calibration=case.calibration,
         created_ms=now,
         deadline_ms=min(now + windows.share + windows.answer, case.request.expires_ms),
         readies=tuple(readies[helper] for helper in chosen.helpers),
+        selection=None if case.chosen is None else case.chosen.selection,
     )
-    payload = wire.encode(manifest)
-    return Frame(wire.digest(payload), payload, manifest, (case.request.analyst, *chosen.helpers))
+    payload, keys = wire.encode(manifest), () if case.chosen is None else case.chosen.sealed
+    committee = (case.request.analyst, *chosen.helpers)
+    return Frame(wire.digest(payload), payload, manifest, committee, {s.node: s.sealed for s in keys}, case.names_keys)

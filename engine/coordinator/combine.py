@@ -15,17 +15,18 @@ Body = tuple[BodyKind, str, bytes]  # of what kind, whose (empty: the sum), the 
 
 
 class Combination:
-    """Vectors of one length (``cells`` and the check cell), at most one for each of ``participants`` nodes."""
+    """Vectors of one ``length`` in bytes, at most one for each of ``participants`` nodes. None: sealed lists of any
+    length, which are never added up."""
 
-    def __init__(self, cells: int, participants: int) -> None:
-        self.length = WORD_BYTES * (cells + 1)
-        self.summed = self.length * participants > FORWARD_BYTES
+    def __init__(self, length: int | None, participants: int) -> None:
+        self.length = length
+        self.summed = length is not None and length * participants > FORWARD_BYTES
         self._vectors: dict[str, bytes] = {}
-        self._sum = np.zeros(cells + 1, dtype=np.uint64) if self.summed else None
+        self._sum = np.zeros(length // WORD_BYTES, dtype=np.uint64) if length is not None and self.summed else None
 
     def add(self, node: str, vector: bytes) -> None:
         """Takes one node's vector (little-endian words, of the round's length)."""
-        if len(vector) != self.length:
+        if self.length not in (None, len(vector)):
             raise ValueError("a vector of another length")
         if self._sum is None:
             self._vectors[node] = vector

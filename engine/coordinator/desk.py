@@ -24,6 +24,7 @@ from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import (
     PART_BYTES,
+    Chosen,
     FederationDescription,
     RequestList,
     RequestState,
@@ -78,6 +79,18 @@ class Desk:
             self._start(Run(case, services))
         return self._board.status(digest)
 
+    def choose(self, caller: str, chosen: Chosen) -> RequestStatus:
+        """Starts the second phase of a request. Said again, it changes nothing."""
+        services, now, digest = self._services, self._services.clock.now_ms(), chosen.request_digest
+        self._require_owner(caller, digest)
+        case = admit(services.store.submission(digest), self._agreements, services.roster, now, chosen)
+        if case.chosen is None or {s.node for s in chosen.sealed} != set(case.hosts):
+            raise Unavailable("ROUND_KEYS")
+        if services.store.choose(digest, chosen, now):
+            self._board.post(RequestStatus(digest, RequestState.SUBMITTED, "", (), 0, (), (), now))
+            self._start(Run(case, services))
+        return self._board.status(digest)
+
     def watch(self, caller: str, request: bytes, wanted: Callable[[], bool]) -> Iterator[RequestStatus]:
         """The status now and after each change, to the end of the request."""
         self._require_owner(caller, request)
@@ -102,11 +115,11 @@ class Desk:
         services = self._services
         services.store.lose_open_rounds(RESTARTED)
         patient = replace(services, windows=replace(services.windows, gather=RESTART_GATHER))
-        for digest, submission, attempts in services.store.unfinished():
+        for digest, submission, attempts, chosen in services.store.unfinished():
             now = services.clock.now_ms()
             self._board.post(RequestStatus(digest, RequestState.SUBMITTED, "", (), attempts, (), (), now))
             try:
-                case = admit(submission, self._agreements, services.roster, now)
+                case = admit(submission, self._agreements, services.roster, now, chosen)
             except SplittallyError as error:
                 self._refuse(digest, error.code)
             else:

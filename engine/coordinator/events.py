@@ -35,6 +35,7 @@ class Terms:
     max_attempts: int
     expires: int
     windows: Windows = Windows()
+    names_keys: bool = False  # a first phase: it ends with the nodes' lists, and no helper answers
 
 
 # -- events: what happened

@@ -6,8 +6,8 @@ signatures, addressees, lengths and digests are right becomes an event; anything
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from engine.coordinator.combine import WORD_BYTES, Combination
 from engine.coordinator.events import Answered, Declined, Event, Readied, Shared
@@ -17,36 +17,56 @@ from engine.trusted import wire
 from engine.trusted.messages import (
     AnswerPart,
     AnswerSet,
+    AskAnswer,
     BodyKind,
     FromNode,
+    OpenRound,
     ResultHead,
     RoundRefusal,
     ShareSet,
     VectorPart,
 )
 from engine.trusted.records import RoundManifest, Share, SignedRecord
+from engine.trusted.selection import LIST_BYTES
 from engine.trusted.sign import Roster, open_answer, open_ready, open_share
 
 SEAL_BYTES = 48
+MOST_LIST_BYTES = 2 * LIST_BYTES + SEAL_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is fixed when a round opens: its id, its exact bytes and what they say, its committee, analyst first."""
+    """What is fixed when a round opens: its id, its exact bytes and what they say, its committee, analyst first.
+
+    ``sealed_keys``: of a second phase, by node; ``names_keys``: a first phase, whose vectors are sealed lists.
+    """
 
     round: bytes
     payload: bytes
     manifest: RoundManifest
     committee: tuple[str, ...]
+    sealed_keys: Mapping[str, bytes] = field(default_factory=dict)
+    names_keys: bool = False
 
     @property
     def members(self) -> tuple[str, ...]:
         """Those who are sent the round: participants, and helpers that are not among them."""
-        return tuple(dict.fromkeys((*(p.node for p in self.manifest.participants), *self.manifest.helpers)))
+        nodes = tuple(p.node for p in self.manifest.participants)
+        return tuple(dict.fromkeys((*nodes, *(() if self.names_keys else self.manifest.helpers))))
+
+    def opening(self, member: str) -> OpenRound:
+        """The message that opens the round at one member."""
+        return OpenRound(self.payload, self.sealed_keys.get(member, b""))
+
+    @property
+    def voucher(self) -> tuple[str, ...]:
+        """Those whom a node's shares are for."""
+        return self.committee[:1] if self.names_keys else self.committee
 
     @property
     def vector_bytes(self) -> int:
-        return WORD_BYTES * (self.manifest.calibration.cells + 1)
+        """The length of a vector; of a sealed list, the most."""
+        return MOST_LIST_BYTES if self.names_keys else WORD_BYTES * (self.manifest.calibration.cells + 1)
 
 
 class _Parts:
@@ -74,7 +94,8 @@ class Intake:
         self._masks: dict[str, _Parts] = {h: _Parts(frame.vector_bytes + SEAL_BYTES) for h in manifest.helpers}
         self._sets: dict[str, ShareSet] = {}
         self._complete: dict[str, bytes] = {}
-        self._combination = Combination(manifest.calibration.cells, len(manifest.participants))
+        length = None if frame.names_keys else frame.vector_bytes
+        self._combination = Combination(length, len(manifest.participants))
         self._answers: dict[str, tuple[SignedRecord, bytes]] = {}
         self._survivors: tuple[str, ...] = ()
 
@@ -86,14 +107,20 @@ class Intake:
         """From now on answers over these survivors, and no others, are taken."""
         self._survivors = survivors
 
+    def ask(self, helper: str) -> AskAnswer:
+        """What a helper is asked, over the survivors."""
+        return AskAnswer(self.frame.round, self.shares_for(helper), ())
+
     def shares_for(self, member: str) -> tuple[SignedRecord, ...]:
         """One share a survivor, addressed to one member of the committee."""
         place = self.frame.committee.index(member)
         return tuple(self._sets[node].shares[place] for node in self._survivors)
 
-    def result(self) -> Result:
-        """What the analyst opens, once every helper has answered."""
-        answers = [(helper, *self._answers[helper]) for helper in self.frame.manifest.helpers]
+    def result(self, survivors: tuple[str, ...]) -> Result:
+        """What the analyst opens, once every helper has answered; of a first phase, the nodes' lists."""
+        self._survivors = survivors
+        helpers = () if self.frame.names_keys else self.frame.manifest.helpers
+        answers = [(helper, *self._answers[helper]) for helper in helpers]
         records = tuple(record for _, record, _ in answers)
         shares = self.shares_for(self.frame.committee[0])
         head = ResultHead(self.frame.payload, self._survivors, shares, records, self._combination.summed)
@@ -129,10 +156,10 @@ class Intake:
         return event
 
     def _check_share(self, sender: str, message: ShareSet, vector: bytes) -> None:
-        committee, digest = self.frame.committee, wire.digest(vector)
+        committee, digest = self.frame.voucher, wire.digest(vector)
         shares: list[Share] = [open_share(record, self._roster) for record in message.shares]
         sound = (
-            len(vector) == self.frame.vector_bytes
+            (self.frame.names_keys or len(vector) == self.frame.vector_bytes)
             and message.parts == self._vectors[sender].count
             and message.phase == self.frame.manifest.phase
             and tuple(s.member for s in shares) == committee

@@ -7,7 +7,7 @@ are handed, in order, to the listener of the round or request that they name. No
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Protocol
@@ -92,6 +92,11 @@ class Links:
             link = self._links.get(name)
         if link is not None:
             link.outbox.put(message)
+
+    def send_all(self, messages: Mapping[str, ToNode]) -> None:
+        """Each member its own message."""
+        for name, message in messages.items():
+            self.send(name, message)
 
     def send_each(self, names: Iterable[str], message: ToNode) -> None:
         for name in names:

@@ -3,7 +3,7 @@
     GATHERING   enough hosts and helpers are not connected yet
     READYING    helpers were asked whether they are ready
     SHARING     the round is open: nodes charge, compute and send masked vectors
-    ANSWERING   the survivors are fixed, and each helper was asked once
+    ANSWERING   the survivors are fixed, and each helper was asked once; left out where nodes only name keys
     ENDED       released or refused
 
 Nothing is charged before SHARING. From then on a lost or silent helper costs the round: the next attempt, if the
@@ -234,6 +234,8 @@ def _judge_sharing(terms: Terms, state: State, now: int) -> Step:
 
 def _fix_survivors(terms: Terms, state: State, now: int) -> Step:
     survivors = tuple(p for p in state.participants if p in state.shared)
+    if terms.names_keys:
+        return replace(state, phase=Phase.ENDED), (Release(survivors),)
     state = replace(state, phase=Phase.ANSWERING, deadline=now + terms.windows.answer)
     return state, (AskAnswers(survivors, state.helpers),)
 

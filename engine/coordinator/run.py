@@ -6,8 +6,7 @@
      4 assemble the round     9 close
      5 open the round
 
-What comes next, whom to choose and when to give up is decided by the state machine in rounds.py; this file carries
-its decisions out. Each change is durable before anybody hears of it.
+rounds.py decides what comes next; this file carries it out. Each change is durable before anybody hears of it.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from engine.coordinator.events import Action, Event
 from engine.coordinator.intake import Frame, Intake, Readies
 from engine.coordinator.services import Services
 from engine.errors import Bug
-from engine.trusted.messages import AskAnswer, AskReady, CloseRound, OpenRound, RequestState, RequestStatus
+from engine.trusted.messages import AskReady, CloseRound, RequestState, RequestStatus
 
 log = structlog.get_logger("coordinator")
 RESTARTED = "ROUND_COORDINATOR_RESTARTED"
@@ -78,7 +77,7 @@ class Run:
                 frame = assemble(self.case, self.services, action, self.readies.records)
                 self._open(frame)  # (5)
             case events.Reopen(node):
-                links.send(node, OpenRound(self._round.frame.payload))
+                links.send(node, self._round.frame.opening(node))
             case events.Keep(node):  # (6)
                 self._round.keep(node)
                 self.services.board.replied(self.case.digest, node)
@@ -86,8 +85,8 @@ class Run:
                 self._log("share.refused", node=node, code="ROUND_SHARE_INVALID")
             case events.AskAnswers(survivors, helpers):  # (7)
                 self._ask_answers(survivors, helpers)
-            case events.Release():  # (8)
-                self._release()
+            case events.Release(survivors):  # (8)
+                self._release(survivors)
             case events.Refuse(code):
                 self.refuse(code)
             case events.Abandon(code):
@@ -103,27 +102,27 @@ class Run:
 
     def _open(self, frame: Frame) -> None:
         """From here on nodes may charge."""
-        services, digest, attempt = self.services, self.case.digest, frame.manifest.attempt
-        services.store.open_round(digest, frame.round, attempt, frame.payload, frame.manifest.created_ms)
+        services, digest, manifest = self.services, self.case.digest, frame.manifest
+        opened, attempt = (frame.payload, manifest.created_ms, manifest.phase), manifest.attempt
+        services.store.open_round(digest, frame.round, attempt, *opened)
         self.intake, self.readies.attempt = Intake(frame, services.roster, self.inbox.put), attempt
         services.links.listen(frame.round, self.intake)
         self._post(RequestState.RUNNING)
         self._log("round.opened")
-        services.links.send_each(frame.members, OpenRound(frame.payload))
+        services.links.send_all({member: frame.opening(member) for member in frame.members})
 
     def _ask_answers(self, survivors: tuple[str, ...], helpers: tuple[str, ...]) -> None:
         """Each helper is asked once, over one set of survivors."""
         self._round.fix(survivors)
-        for helper in helpers:
-            ask = AskAnswer(self._round.frame.round, self._round.shares_for(helper), ())
-            self.services.links.send(helper, ask)
+        self.services.links.send_all({helper: self._round.ask(helper) for helper in helpers})
 
-    def _release(self) -> None:
-        """The result waits for its analyst, who may be away."""
-        services, frame = self.services, self._round.frame
-        services.store.release(self.case.digest, frame.round, self._round.result(), services.clock.now_ms())
-        self._post(RequestState.RELEASED)
-        self._log("request.released")
+    def _release(self, survivors: tuple[str, ...]) -> None:
+        """The result waits for its analyst, who may be away; the lists of a first phase wait for an answer."""
+        services, frame, now = self.services, self._round.frame, self.services.clock.now_ms()
+        state = RequestState.WAITING if frame.names_keys else RequestState.RELEASED
+        services.store.release(self.case.digest, frame.round, self._round.result(survivors), now, state)
+        self._post(state)
+        self._log(f"request.{state.name.lower()}")
 
     def refuse(self, code: str) -> None:
         """The end without a result."""
@@ -141,8 +140,9 @@ class Run:
 
     def _post(self, state: RequestState, code: str = "") -> None:
         nodes = tuple(p.node for p in self.intake.frame.manifest.participants) if self.intake else ()
-        now, attempt = self.services.clock.now_ms(), self.readies.attempt
-        self.services.board.post(RequestStatus(self.case.digest, state, code, (), attempt, nodes, (), now))
+        waiting, now = (self.case.request.analyst,) * (state is RequestState.WAITING), self.services.clock.now_ms()
+        attempt = self.readies.attempt
+        self.services.board.post(RequestStatus(self.case.digest, state, code, waiting, attempt, nodes, (), now))
 
     def _log(self, event: str, **facts: str) -> None:
         round_ = self.intake.frame.round.hex() if self.intake else ""

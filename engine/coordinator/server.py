@@ -1,7 +1,7 @@
 """The coordinator's gRPC edge: mutual TLS, who is calling, raw bytes through wire.py, and the life of the process.
 
     /splittally.v1.Federation/Attend                         nodes and helpers, one stream each
-    /splittally.v1.Desk/{Describe,Submit,Watch,Fetch,List}   people
+    /splittally.v1.Desk/{Describe,Submit,Choose,Watch,Fetch,List}   people
     /grpc.health.v1.Health/*                                 any member
 
 A caller is the member that its certificate names (spiffe://<federation>/<role>/<name>) if the federation manifest
@@ -35,6 +35,7 @@ from engine.trusted.clock import Clock, SystemClock
 from engine.trusted.home import Home
 from engine.trusted.messages import (
     MESSAGE_VERSION,
+    Chosen,
     DescribeFederation,
     FromNode,
     Hello,
@@ -114,6 +115,7 @@ class Handlers:
             "Watch": stream(self.watch),
             "Fetch": stream(self.fetch),
             "List": unary(self.requests),
+            "Choose": unary(self.choose),
         }
         federation = {"Attend": grpc.stream_stream_rpc_method_handler(self.attend)}
         return (
@@ -170,6 +172,11 @@ class Handlers:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
             return wire.encode(self._desk.submit(caller.name, wire.decode(Submission, payload)))
+
+    def choose(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
+        with _Edge(context):
+            caller = caller_of(context, self._services.roster, (Role.ANALYST,))
+            return wire.encode(self._desk.choose(caller.name, wire.decode(Chosen, payload)))
 
     def watch(self, payload: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         with _Edge(context):

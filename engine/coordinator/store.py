@@ -21,9 +21,10 @@ import sqlalchemy as sa
 from engine.coordinator.combine import Body
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
-from engine.trusted.messages import BodyKind, RequestState, RequestStatus, ResultHead, Submission
+from engine.trusted.messages import BodyKind, Chosen, RequestState, RequestStatus, ResultHead, Submission
 
-SCHEMA = 1
+SCHEMA = 2
+CHOSEN_BYTES = 64 << 20
 ENDED = (RequestState.RELEASED, RequestState.REFUSED_STATE, RequestState.EXPIRED, RequestState.REVOKED)
 _TABLES = sa.MetaData()
 _requests = sa.Table(
@@ -35,7 +36,8 @@ _requests = sa.Table(
     sa.Column("received_ms", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Integer, nullable=False, index=True),
     sa.Column("code", sa.String, nullable=False, default=""),
-    sa.Column("attempt", sa.Integer, nullable=False, default=0),
+    sa.Column("attempt", sa.Integer, nullable=False, default=0),  # of the phase it is in
+    sa.Column("chosen", sa.LargeBinary, nullable=True),  # Chosen, once a second phase may begin
     sa.Column("changed_ms", sa.BigInteger, nullable=False),
 )
 _rounds = sa.Table(
@@ -43,12 +45,13 @@ _rounds = sa.Table(
     _TABLES,
     sa.Column("round", sa.LargeBinary, primary_key=True),
     sa.Column("request", sa.LargeBinary, sa.ForeignKey("requests.digest"), nullable=False, index=True),
+    sa.Column("phase", sa.Integer, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("manifest", sa.LargeBinary, nullable=False),
     sa.Column("opened_ms", sa.BigInteger, nullable=False),
     sa.Column("code", sa.String, nullable=False, default=""),
     sa.Column("result", sa.LargeBinary, nullable=True),  # ResultHead of a release
-    sa.UniqueConstraint("request", "attempt"),
+    sa.UniqueConstraint("request", "phase", "attempt"),
 )
 _bodies = sa.Table(
     "bodies",
@@ -76,10 +79,12 @@ _REQUESTS = sa.select(_requests).where(_requests.c.analyst == _ANALYST)
 _NEWEST = _REQUESTS.order_by(_requests.c.received_ms.desc(), _requests.c.digest).limit(sa.bindparam("most"))
 _UNFINISHED = (
     sa.select(_requests)
-    .where(_requests.c.state.not_in([state.value for state in ENDED]))
+    .where(_requests.c.state.not_in([state.value for state in (*ENDED, RequestState.WAITING)]))
     .order_by(_requests.c.received_ms)
 )
-_RELEASED = sa.select(_rounds).where(_rounds.c.request == _DIGEST, _rounds.c.result.is_not(None))
+_RESULTS = sa.select(_rounds).where(_rounds.c.request == _DIGEST, _rounds.c.result.is_not(None))
+_NEWEST_RESULT = _RESULTS.order_by(_rounds.c.phase.desc()).limit(1)
+_CHOOSE = _CHANGE.where(_requests.c.state == RequestState.WAITING.value)
 _BODIES = sa.select(_bodies).where(_bodies.c.round == _ROUND).order_by(_bodies.c.place)
 
 
@@ -138,9 +143,12 @@ class Store:
                 return False
         return True
 
-    def open_round(self, request: bytes, round_: bytes, attempt: int, manifest: bytes, now_ms: int) -> None:
+    def open_round(
+        self, request: bytes, round_: bytes, attempt: int, manifest: bytes, now_ms: int, phase: int = 1
+    ) -> None:
         """The request is RUNNING, in a round that members may hear of from now on."""
-        row = {"round": round_, "request": request, "attempt": attempt, "manifest": manifest, "opened_ms": now_ms}
+        row = {"round": round_, "request": request, "phase": phase, "attempt": attempt}
+        row |= {"manifest": manifest, "opened_ms": now_ms}
         with self._transaction() as connection:
             connection.execute(_OPEN, row)
             _change(connection, request, RequestState.RUNNING, "", now_ms, attempt=attempt)
@@ -155,8 +163,16 @@ class Store:
         with self._transaction() as connection:
             connection.execute(_LOSE_OPEN, {"code": code})
 
-    def release(self, request: bytes, round_: bytes, result: Result, now_ms: int) -> None:
-        """The request is RELEASED, with all that its analyst needs to open the result."""
+    def release(
+        self,
+        request: bytes,
+        round_: bytes,
+        result: Result,
+        now_ms: int,
+        state: RequestState = RequestState.RELEASED,
+    ) -> None:
+        """The request is RELEASED, with all that its analyst needs to open the result; or WAITING for the analyst to
+        choose among the keys of a first phase."""
         rows = [
             {"round": round_, "kind": kind.value, "sender": sender, "place": place, "body": body}
             for place, (kind, sender, body) in enumerate(result.bodies)
@@ -165,7 +181,14 @@ class Store:
             connection.execute(_KEEP, rows)
             head = wire.encode(result.head)
             connection.execute(_END_ROUND, {"of_round": round_, "result": head})
-            _change(connection, request, RequestState.RELEASED, "", now_ms)
+            _change(connection, request, state, "", now_ms)
+
+    def choose(self, request: bytes, chosen: Chosen, now_ms: int) -> bool:
+        """A request that was WAITING is SUBMITTED again, for its second phase; False for one that was not."""
+        values = {"state": RequestState.SUBMITTED.value, "attempt": 0, "changed_ms": now_ms}
+        with self._transaction() as connection:
+            row = {"of_digest": request, "chosen": wire.encode(chosen), **values}
+            return connection.execute(_CHOOSE, row).rowcount == 1
 
     def refuse(self, request: bytes, code: str, now_ms: int, state: RequestState = RequestState.REFUSED_STATE) -> None:
         """The request is over, without a result."""
@@ -192,16 +215,26 @@ class Store:
         with self._transaction() as connection:
             return tuple(_status(r) for r in connection.execute(_NEWEST, {"of_analyst": analyst, "most": most}))
 
-    def unfinished(self) -> tuple[tuple[bytes, Submission, int], ...]:
-        """(digest, submission, attempts so far) of every request that has not ended, oldest first."""
+    def unfinished(self) -> tuple[tuple[bytes, Submission, int, Chosen | None], ...]:
+        """(digest, submission, attempts so far, keys of a second phase) of every request that has not ended and waits
+        for nobody, oldest first."""
         with self._transaction() as connection:
             rows = connection.execute(_UNFINISHED).all()
-        return tuple((r.digest, wire.decode(Submission, r.submission), r.attempt) for r in rows)
+        return tuple((r.digest, wire.decode(Submission, r.submission), r.attempt, _chosen(r)) for r in rows)
+
+    def submission(self, request: bytes) -> Submission:
+        """What was handed in; Refused POLICY_REQUEST_UNKNOWN."""
+        with self._transaction() as connection:
+            row = connection.execute(_REQUEST, {"of_digest": request}).first()
+        if row is None:
+            raise Refused("POLICY_REQUEST_UNKNOWN")
+        submission: Submission = wire.decode(Submission, row.submission)
+        return submission
 
     def result(self, request: bytes) -> Result:
-        """The result of a released request; Unavailable ROUND_NOT_RELEASED before."""
+        """The newest result of a request; Unavailable ROUND_NOT_RELEASED before there is one."""
         with self._transaction() as connection:
-            row = connection.execute(_RELEASED, {"of_digest": request}).first()
+            row = connection.execute(_NEWEST_RESULT, {"of_digest": request}).first()
             if row is None:
                 raise Unavailable("ROUND_NOT_RELEASED")
             parts = connection.execute(_BODIES, {"of_round": row.round})
@@ -219,6 +252,10 @@ def _change(
 ) -> None:
     values = {"state": state.value, "code": code, "changed_ms": now_ms, **more}
     connection.execute(_CHANGE, {"of_digest": request, **values})
+
+
+def _chosen(row: Any) -> Chosen | None:
+    return None if row.chosen is None else wire.decode(Chosen, row.chosen, CHOSEN_BYTES)
 
 
 def _status(row: Any) -> RequestStatus:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,7 @@ from engine.catalogue.entry import Entry, read_yaml
 from engine.errors import BadFile, Refused
 from engine.governance.federation import Federation
 from engine.governance.homes import store_agreement
-from engine.trusted.account import loss_for
+from engine.trusted.account import allowance, loss_for
 from engine.trusted.clock import Clock
 from engine.trusted.home import Home
 from engine.trusted.records import (
@@ -31,6 +31,7 @@ from engine.trusted.wire import decode, encode
 
 DAY_MS = 86_400_000
 BUDGET = (Fraction(8), Fraction(1, 10**6))
+CAUTIOUS = (Operation.AGGREGATE, Operation.QUANTILE)
 PER_PLAN = (Fraction(2), Fraction(1, 10**9))
 _REQUIRED = ("agreement", "title", "purpose", "necessity", "scope", "budget", "per_plan", "from", "until")
 _OPTIONAL = (
@@ -42,9 +43,16 @@ _OPERATIONS = {operation.name.lower(): operation for operation in Operation}
 
 
 def default_agreement(
-    manifest: FederationManifest, clock: Clock, budget: Loss | None = None, per_plan: Loss | None = None
+    manifest: FederationManifest,
+    clock: Clock,
+    budget: Loss | None = None,
+    per_plan: Loss | None = None,
+    operations: tuple[Operation, ...] = CAUTIOUS,
 ) -> Agreement:
-    """Every dataset and column, every analyst, aggregates and quantiles, for a year: to begin with or to try."""
+    """Every dataset and column, every analyst, for a year: to begin with, or to try things out.
+
+    Aggregates and quantiles, unless ``operations`` say otherwise: keys without a published list are refused.
+    """
     return Agreement(
         version=RECORD_VERSION,
         name="first-agreement",
@@ -57,7 +65,7 @@ def default_agreement(
         parties=_bodies(manifest),
         analysts=_analysts(manifest),
         scope=tuple(DatasetScope(d.name, tuple(c.name for c in d.columns)) for d in manifest.catalogue.datasets),
-        operations=(Operation.AGGREGATE, Operation.QUANTILE),
+        operations=operations,
         dpia_reference="",
         dpia_outcome="",
         consent_basis="",
@@ -124,14 +132,18 @@ def install_agreement(record: SignedRecord, homes: Iterable[Home]) -> Agreement:
 
 
 def sign_first_agreement(
-    federation: Federation, clock: Clock, budget: Loss | None = None, per_plan: Loss | None = None
+    federation: Federation,
+    clock: Clock,
+    budget: Loss | None = None,
+    per_plan: Loss | None = None,
+    operations: tuple[Operation, ...] = CAUTIOUS,
 ) -> Agreement:
     """Write the default agreement, sign it with the homes of the policy officer and all guardians, and install it.
 
     Possible while all homes of a new federation still lie below one directory.
     """
     manifest = federation.manifest
-    draft = default_agreement(manifest, clock, budget, per_plan)
+    draft = default_agreement(manifest, clock, budget, per_plan, operations)
     record = sign_agreement(draft, *(Home.load(federation.home(name)) for name in signing_members(manifest)))
     return install_agreement(record, (Home.load(federation.home(name)) for name in enforcing_members(manifest)))
 
@@ -160,7 +172,9 @@ def _agreement(root: Entry, manifest: FederationManifest) -> Agreement:
         return tuple(entry.text("a name") for entry in given[key].items(f"Write `{key}: [NAME, ...]`."))
 
     dpia = given["dpia"].fields(("reference", "outcome"), (), "Write its fields.") if "dpia" in given else {}
-    operations = given["operations"].items("Write a list.") if "operations" in given else ()
+    listed = given["operations"].items("Write a list.") if "operations" in given else ()
+    operations = tuple(_OPERATIONS[entry.one_of(_OPERATIONS)] for entry in listed) or CAUTIOUS
+    priced = allowance if Operation.KEY_SELECTION in operations else loss_for
     return Agreement(
         version=RECORD_VERSION,
         name=given["agreement"].member("the agreement's name"),
@@ -173,12 +187,12 @@ def _agreement(root: Entry, manifest: FederationManifest) -> Agreement:
         parties=texts("parties", _bodies(manifest)),
         analysts=texts("analysts", _analysts(manifest)),
         scope=_scope(given["scope"], manifest),
-        operations=tuple(_OPERATIONS[entry.one_of(_OPERATIONS)] for entry in operations) or (Operation.AGGREGATE,),
+        operations=operations,
         dpia_reference=dpia["reference"].text("a reference") if "reference" in dpia else "",
         dpia_outcome=dpia["outcome"].text("the outcome") if "outcome" in dpia else "",
         consent_basis=words("consent_basis"),
-        budget=_loss(given["budget"]),
-        per_plan=_loss(given["per_plan"]),
+        budget=_loss(given["budget"], priced),
+        per_plan=_loss(given["per_plan"], priced),
         from_ms=_day_ms(given["from"]),
         until_ms=_day_ms(given["until"]),
         decided_by=words("decided_by"),
@@ -203,14 +217,15 @@ def _scope(entry: Entry, manifest: FederationManifest) -> tuple[DatasetScope, ..
     return tuple(scopes)
 
 
-def _loss(entry: Entry) -> Loss:
+def _loss(entry: Entry, priced: Callable[[Fraction, Fraction], Loss]) -> Loss:
+    """A loss of zero delta; where keys may be named, one whose delta pays for that too."""
     fields = entry.fields(("epsilon", "delta"), ("epsilon", "delta"), "Write `{epsilon: 8, delta: 1e-6}`.")
     epsilon, delta = fields["epsilon"].number("a number above 0"), fields["delta"].number("a number such as 1e-6")
     if epsilon <= 0:
         raise fields["epsilon"].wrong("is not above 0", "Write a number above 0.")
     if not 0 < delta < 1:
         raise fields["delta"].wrong("is not between 0 and 1", "Write a number such as 1e-6.")
-    return loss_for(epsilon, delta)
+    return priced(epsilon, delta)
 
 
 def _day_ms(entry: Entry) -> int:

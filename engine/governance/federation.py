@@ -17,7 +17,7 @@ from pathlib import Path
 from engine.errors import BadFile
 from engine.governance import homes
 from engine.governance.authority import COORDINATOR_NAMES, Authority
-from engine.trusted.account import loss_for
+from engine.trusted.account import allowance
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.clock import Clock
 from engine.trusted.home import Home
@@ -76,7 +76,7 @@ class Federation:
 
 def default_caps(epsilon: Fraction = CAP[0], delta: Fraction = CAP[1]) -> tuple[AccountCap, ...]:
     """One cap for every identifier: a year and a lifetime may both cost (epsilon, delta) at each node."""
-    most = loss_for(epsilon, delta)
+    most = allowance(epsilon, delta)
     return (AccountCap(AccountScope.IDENTIFIER, "", 365, most, most),)
 
 

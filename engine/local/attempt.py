@@ -11,15 +11,14 @@ from engine.client.release import Release
 from engine.governance.federation import default_rules
 from engine.local.data import folders_of
 from engine.local.federation import LocalFederation, Terms
-from engine.trusted.account import loss_for, times
-from engine.trusted.records import AccountCap, AccountScope
+from engine.trusted.account import times
+from engine.trusted.records import AccountCap, AccountScope, Loss
 
 ATTEMPTS = 4
 
 
-def terms_for(epsilon: Fraction, delta: Fraction, n_min: int | None) -> Terms:
-    """Terms that allow this one statement, and a few attempts at it."""
-    price = loss_for(epsilon, delta)
+def terms_for(price: Loss, n_min: int | None) -> Terms:
+    """Terms that allow one statement of this price, and a few attempts at it."""
     budget = times(price, ATTEMPTS)
     caps = (AccountCap(AccountScope.IDENTIFIER, "", 365, budget, budget),)
     return Terms(caps, budget, price, n_min or 0)
@@ -40,16 +39,16 @@ def attempt(
     Catalogue, folders and statement are checked before any process starts. ``tell`` is told what the
     owner of the files should know of them. Raises BadFile, Refused, Unavailable.
     """
-    from engine.client.terms import require_delta, require_enough_hosts
+    from engine.client.terms import price_of, require_delta, require_enough_hosts
     from engine.sql import prepare
     from engine.trusted.stability import stability_of
 
     require_delta(delta)
     catalogue = load_catalogue(catalogue_file)
     folders = folders_of(data, catalogue)
-    terms = terms_for(epsilon, delta, n_min)
-    statement = prepare(sql, catalogue, default_rules(terms.n_min, caps=terms.caps))
-    require_enough_hosts(terms.n_min, stability_of(statement.plan.aggregate.input, catalogue).hosts)
+    plan = prepare(sql, catalogue, default_rules(n_min or 0)).plan
+    terms = terms_for(price_of(epsilon, delta, plan).total, n_min)
+    require_enough_hosts(terms.n_min, stability_of(plan.aggregate.input, catalogue).hosts)
     with LocalFederation(catalogue, folders, terms, progress) as local, local.session() as session:
         progress("asking the nodes")
         release = session.query(sql, epsilon=epsilon, delta=delta, n_min=n_min).wait()

@@ -29,7 +29,7 @@ from engine.local.children import Child, start, stop
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.clock import Clock, SystemClock
 from engine.trusted.random import SystemRandomness
-from engine.trusted.records import AccountCap, Loss, Role
+from engine.trusted.records import AccountCap, Loss, Operation, Role
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -115,7 +115,7 @@ class LocalFederation:
             analysts=(ANALYST,),
             caps=terms.caps,
         )
-        sign_first_agreement(self.federation, self.clock, terms.budget, terms.per_plan)
+        sign_first_agreement(self.federation, self.clock, terms.budget, terms.per_plan, tuple(Operation))
 
     def _start(self) -> None:
         self.progress("starting the coordinator")

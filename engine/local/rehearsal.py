@@ -2,20 +2,24 @@
 
 A process of its own, started by engine/client/rehearse.py: it takes signals and starts children, which a notebook
 should not. FOLDER holds ``catalogue`` (encoded), ``question.json`` and one folder a node. Standard output is one JSON
-object a line: ``{"progress"}``, then ``{"cells", "survivors"}`` or ``{"code", "facts"}``.
+object a line: ``{"progress"}``, then ``{"cells", "survivors", "keys"}`` or ``{"code", "facts"}``.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from base64 import b64encode
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from engine.client.terms import price_of
 from engine.errors import SplittallyError
+from engine.governance.federation import default_rules
 from engine.local.attempt import terms_for
 from engine.local.federation import LocalFederation
+from engine.sql import prepare
 from engine.trusted import wire
 from engine.trusted.catalogue import Catalogue
 
@@ -25,14 +29,18 @@ def rehearsal(folder: Path) -> dict[str, object]:
     question = json.loads((folder / "question.json").read_text())
     catalogue: Catalogue = wire.decode(Catalogue, (folder / "catalogue").read_bytes())
     epsilon, delta, n_min = Fraction(question["epsilon"]), Fraction(question["delta"]), int(question["n_min"])
-    terms = replace(terms_for(epsilon, delta, n_min), f=int(question["f"]))
+    plan = prepare(question["sql"], catalogue, default_rules(n_min, int(question["f"]))).plan
+    terms = replace(terms_for(price_of(epsilon, delta, plan).total, n_min), f=int(question["f"]))
     bindings = {host: folder / host for dataset in catalogue.datasets for host in dataset.hosts}
     with LocalFederation(catalogue, bindings, terms, _progress) as local, local.session() as session:
         _progress("asking the nodes")
         release = session.query(question["sql"], epsilon=str(epsilon), delta=str(delta), n_min=n_min).wait()
-        released = session.archive.released(bytes.fromhex(release.request_id))
+        digest = bytes.fromhex(release.request_id)
+        released, keys = session.archive.released(digest), session.archive.keys(digest)
         _progress("stopping the nodes")
-        return {"cells": list(released.cells) if released else [], "survivors": list(release.survivors)}
+        chosen = None if keys is None else {"body": b64encode(keys.body).decode(), "named": keys.named}
+        cells = list(released.cells) if released else []
+        return {"cells": cells, "survivors": list(release.survivors), "keys": chosen}
 
 
 def _progress(words: str) -> None:

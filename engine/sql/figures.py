@@ -27,7 +27,7 @@ from engine.trusted.calibrate import Block, Grid, grid_of, layout_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.dates import EPOCH
 from engine.trusted.domains import domain_of, scope_of
-from engine.trusted.plan import LiteralValue, Measure, Statistic, Type
+from engine.trusted.plan import Literal, LiteralValue, Measure, Statistic, Type
 from engine.trusted.records import Calibration
 
 if TYPE_CHECKING:
@@ -98,10 +98,13 @@ def groups_of(
         own = [block for block in blocks if block.grouping_set == index]
         plain = [None if block.tree else block.offset for block in own]
         values = [
-            [literal.value for literal in key.values] if position in grouping_set.keys else [None]
+            key.values if position in grouping_set.keys else (Literal(Type.TEXT, None),)
             for position, key in enumerate(aggregate.keys)
         ]
-        for cell, keys in enumerate(product(*values)):
+        for cell, literals in enumerate(product(*values)):
+            if not statement.fillers.isdisjoint(literals):
+                continue
+            keys = tuple(literal.value for literal in literals)
             sums = tuple(
                 Fraction(0) if start is None else cells[start + cell] * unit.ring
                 for start, unit in zip(plain, units, strict=True)

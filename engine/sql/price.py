@@ -14,6 +14,7 @@ from engine.sql.decompose import Decomposed
 from engine.sql.statement import Context, Figure, MeanLeaf, MomentLeaf, Ordering, Output, QuantileLeaf, Statement
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.plan import PLAN_VERSION, Plan, Type
+from engine.trusted.selection import selected_key
 from engine.trusted.stability import Stability, stability_of
 from engine.trusted.verify import verify_plan
 from engine.trusted.wire import digest, encode
@@ -65,6 +66,8 @@ def _notes(decomposed: Decomposed, stability: Stability, *, adds_up: bool) -> tu
         notes.append("An average over fewer than one row, as counted with noise, is NULL; variances and the like too.")
     if any(isinstance(leaf, QuantileLeaf) for _, leaf in decomposed.leaves):
         notes.append("A quantile comes from noisy counts of ranges and is exact to the width of one range at best.")
+    if selected_key(decomposed.aggregate) is not None:
+        notes.append("A key without a published list shows values that enough persons share; rarer ones are left out.")
     figures = {use.figure for use in decomposed.query.aggregates}
     ends = [("MIN", "1 %", Figure.LOWEST), ("MAX", "99 %", Figure.HIGHEST)]
     notes += [

@@ -14,7 +14,7 @@ from engine.sql.bound import Bound, located
 from engine.sql.outputs import COUNTS, AggregateUse
 from engine.sql.relations import filtered, pruned
 from engine.sql.statement import Context
-from engine.trusted.domains import Domain, clamp_of, key_values
+from engine.trusted.domains import DEFAULT_MAX_KEYS, Domain, clamp_of, is_selectable, key_values
 from engine.trusted.plan import Clamp, Key, Relation
 from engine.trusted.walk import names_in
 
@@ -36,13 +36,23 @@ def restrict(query: BoundQuery, context: Context) -> Restricted:
     needed = frozenset().union(*(names_in(bound.expression) for bound in above if bound is not None))
     whole = filtered(query.relation, None if query.predicate is None else query.predicate.expression)
     relation = pruned(whole, needed, context.catalogue)
-    keys = tuple(_key(key, context.rules.max_keys) for key in query.keys)
+    keys = tuple(_key(key, context.rules.max_keys or DEFAULT_MAX_KEYS) for key in query.keys)
+    selected = [bound for bound, key in zip(query.keys, keys, strict=True) if key.selected_at_most]
+    if len(selected) > 1:
+        raise Refused("SQL_KEYS_SELECTED_TWICE", at=selected[1].at)
     return Restricted(query, relation, keys, tuple(_clamp(use) for use in query.aggregates))
 
 
 def _key(key: Bound, max_keys: int) -> Key:
+    """With its list of values; without one, values that nodes choose privately."""
+    domain = _known(key)
     with located(key.at):
-        return Key(key.expression, key_values(_known(key), max_keys))
+        try:
+            return Key(key.expression, key_values(domain, max_keys))
+        except Refused as refused:
+            if refused.code != "SQL_KEY_NO_DOMAIN" or not is_selectable(domain, max_keys):
+                raise
+    return Key(key.expression, (), max_keys)
 
 
 def _clamp(use: AggregateUse) -> Clamp | None:

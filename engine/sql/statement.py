@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from engine.trusted.catalogue import Catalogue
-from engine.trusted.plan import Expression, Plan, Type
+from engine.trusted.plan import Expression, Literal, Plan, Type
 from engine.trusted.records import Rules
+from engine.trusted.selection import with_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,11 @@ class Statement:
     limit: int | None
     offset: int
     notes: tuple[str, ...]
+    fillers: frozenset[Literal] = frozenset()  # values of a selected key that stand for nothing
+
+    def with_keys(self, values: Sequence[Literal], named: int) -> Statement:
+        """The statement over the list of its selected key, of which the first ``named`` are keys."""
+        return replace(self, plan=with_keys(self.plan, values), fillers=frozenset(values[named:]))
 
     @property
     def columns(self) -> tuple[tuple[str, Type], ...]:

@@ -24,7 +24,7 @@ from engine.trusted.records import Loss
 
 BILLION = 10**9
 QUINTILLION = 10**18
-_DIGITS = Context(prec=50, Emax=10**6, Emin=-(10**6))
+DIGITS = Context(prec=50, Emax=10**6, Emin=-(10**6))
 _SAFETY = Decimal("1e-40")
 _LARGEST_EPSILON = 1_000
 
@@ -43,12 +43,20 @@ def loss_for(epsilon: Fraction, delta: Fraction) -> Loss:
         return (size + (log_delta + _slack(order)) / order) / (1 + order)
 
     order = Decimal(_best(rho))
-    with localcontext(_DIGITS):
-        exact = (_decimal(epsilon) + (_log(delta) + _exact_slack(order)) / order) / (1 + order)
+    with localcontext(DIGITS):
+        exact = (_decimal(epsilon) + (log_of(delta) + _exact_slack(order)) / order) / (1 + order)
         units = int(((exact - _SAFETY) * BILLION).to_integral_value(ROUND_FLOOR))
     if units < 1:
         raise Refused("SQL_EPSILON_RANGE")
     return Loss(units, 0)
+
+
+def allowance(epsilon: Fraction, delta: Fraction) -> Loss:
+    """A budget that (epsilon, delta) allows and that also pays for naming keys, whose loss has a delta of its own.
+
+    Half of delta is that; epsilon holds at the other half.
+    """
+    return Loss(loss_for(epsilon, delta / 2).rho_billionths, int(delta / 2 * QUINTILLION))
 
 
 @lru_cache(maxsize=256)
@@ -64,8 +72,8 @@ def epsilon_of(loss: Loss, delta: Fraction) -> Fraction:
         return Fraction(0)
     size, log_delta = loss.rho_billionths / BILLION, math.log(left.numerator) - math.log(left.denominator)
     order = Decimal(_best(lambda order: -((1 + order) * size - (log_delta + _slack(order)) / order)))
-    with localcontext(_DIGITS):
-        exact = (1 + order) * loss.rho_billionths / BILLION - (_log(left) + _exact_slack(order)) / order
+    with localcontext(DIGITS):
+        exact = (1 + order) * loss.rho_billionths / BILLION - (log_of(left) + _exact_slack(order)) / order
         units = int(((exact + _SAFETY) * BILLION).to_integral_value(ROUND_CEILING))
     return Fraction(max(units, 0), BILLION)
 
@@ -100,7 +108,8 @@ def _decimal(value: Fraction) -> Decimal:
     return Decimal(value.numerator) / Decimal(value.denominator)
 
 
-def _log(value: Fraction) -> Decimal:
+def log_of(value: Fraction) -> Decimal:
+    """The natural logarithm, in the digits of the context."""
     return _decimal(value).ln()
 
 

@@ -131,7 +131,8 @@ def layout_of(aggregate: Aggregate, scope: Scope) -> tuple[Block, ...]:
     """Where each block's cells lie: set by set, in a set measure by measure; offsets follow on."""
     blocks, offset = [], 0
     for index, grouping_set in enumerate(aggregate.grouping_sets):
-        shape = tuple(len(aggregate.keys[key].values) for key in grouping_set.keys)
+        chosen = (aggregate.keys[key] for key in grouping_set.keys)
+        shape = tuple(len(key.values) or key.selected_at_most for key in chosen)
         for position, measure in enumerate(aggregate.measures):
             blocks.append(Block(index, position, offset, shape, tree_of(measure, scope)))
             offset += blocks[-1].cells
@@ -226,12 +227,12 @@ def _noise(
     """Multipliers scaled up until a node's share is at least ``target`` wide; sigma; a node's sigma."""
     square = sum(m * m * n for m, squares in zip(balanced, norms, strict=True) for n in squares)
     distance = stability.overlap**2 * square  # D2^2
-    scale = max(1, _root_up(Fraction(target**2 * 2 * loss.rho_billionths * honest, BILLION * distance)))
-    sigma = _root_up(Fraction(scale**2 * distance * BILLION, 2 * loss.rho_billionths))
-    return tuple(m * scale for m in balanced), sigma, _root_up(Fraction(sigma**2, honest))
+    scale = max(1, root_up(Fraction(target**2 * 2 * loss.rho_billionths * honest, BILLION * distance)))
+    sigma = root_up(Fraction(scale**2 * distance * BILLION, 2 * loss.rho_billionths))
+    return tuple(m * scale for m in balanced), sigma, root_up(Fraction(sigma**2, honest))
 
 
-def _root_up(value: Fraction) -> int:
+def root_up(value: Fraction) -> int:
     """The least whole number whose square is at least ``value``."""
     whole = ceil(value)
     root = isqrt(whole)

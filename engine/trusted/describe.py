@@ -119,6 +119,8 @@ def _kept(column: NamedExpression) -> bool:
 
 
 def _key_words(key: Key) -> str:
+    if key.selected_at_most:
+        return f"{in_words(key.expression)}, at most {key.selected_at_most} values: those that enough persons share"
     values = [literal_text(v) if v.value is not None else "missing" for v in key.values]
     shown = values if len(values) <= SHOWN_VALUES else [*values[: SHOWN_VALUES - 2], "...", values[-1]]
     return f"{in_words(key.expression)}, {_plural(len(values), 'value')}: {', '.join(shown)}"

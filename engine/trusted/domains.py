@@ -258,6 +258,12 @@ def key_values(domain: Domain, max_keys: int) -> tuple[Literal, ...]:
     return tuple(Literal(domain.type, value) for value in values) + null
 
 
+def is_selectable(domain: Domain, max_keys: int) -> bool:
+    """Whether the values of a key may be chosen privately: it has no list, and values that all engines write alike."""
+    plain = domain.type in (Type.TEXT, Type.INTEGER, Type.DATE)
+    return plain and not domain.person and enumerated(domain, max_keys) is None
+
+
 def clamp_of(domain: Domain) -> Clamp:
     """The widest clamp a measure of this domain may have; on the grid of the step where there is one.
 

@@ -44,6 +44,7 @@ class AskReady:
 @dataclass(frozen=True, slots=True)
 class OpenRound:
     manifest: bytes  # the exact bytes; round = SHA-256 of them
+    sealed_keys: bytes = b""  # second phase: the KeyList, sealed by the analyst to this node
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,21 @@ class Submission:
     request: SignedRecord
     plan: bytes
     statement: bytes  # the analyst's own words; never executed, never sent to nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The analyst's answer to the lists of a first phase."""
+
+    request_digest: bytes
+    selection: SignedRecord  # kind SELECTION
+    sealed: tuple[SealedKeys, ...]  # one a host
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKeys:
+    node: str
+    sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)

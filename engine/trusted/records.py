@@ -12,6 +12,7 @@ import enum
 from dataclasses import dataclass
 
 from engine.trusted.catalogue import Catalogue
+from engine.trusted.literal import Literal
 
 RECORD_VERSION = 1
 
@@ -29,6 +30,7 @@ class RecordKind(enum.Enum):
     HELPER_ANSWER = 10
     RECEIPT = 11
     NOTICE = 12
+    SELECTION = 13
 
 
 class Role(enum.Enum):
@@ -208,6 +210,25 @@ class Request:
     max_attempts: int
     runs: int
     purpose: str  # why this question is asked, in words
+    selection: Loss | None = None  # price of choosing keys, at each node; present if the plan has a selected key
+
+
+@dataclass(frozen=True, slots=True)
+class KeyList:
+    """What the analyst's machine makes of the keys that the nodes chose; sealed to each host, never in the clear."""
+
+    salt: bytes  # 32 random bytes, so that the digest says nothing about the keys
+    values: tuple[Literal, ...]  # distinct; those that stand for nothing fill the list up
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The keys of a second phase, signed by the analyst of the request."""
+
+    version: int
+    request_digest: bytes
+    length: int  # of the list
+    keys_digest: bytes  # SHA-256 of the KeyList
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +309,7 @@ class RoundManifest:
     created_ms: int
     deadline_ms: int
     readies: tuple[SignedRecord, ...]
+    selection: SignedRecord | None = None  # kind SELECTION; in the second phase
 
 
 @dataclass(frozen=True, slots=True)

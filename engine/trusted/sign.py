@@ -197,6 +197,13 @@ def open_ready(record: SignedRecord, roster: Roster) -> records.Ready:
     return ready
 
 
+def open_selection(record: SignedRecord, roster: Roster, analyst: str) -> records.Selection:
+    """What the analyst says of the keys of a second phase."""
+    selection = _decoded(record, RecordKind.SELECTION, records.Selection)
+    _require_signed_by(record, roster.require(analyst, Role.ANALYST))
+    return selection
+
+
 def open_share(record: SignedRecord, roster: Roster) -> records.Share:
     """A node's share for one committee member, signed by the node it names, with that node's signed head."""
     share = _decoded(record, RecordKind.SHARE, records.Share)

@@ -17,12 +17,24 @@ from collections.abc import Mapping
 from engine.errors import Refused
 from engine.trusted.calibrate import cells_of
 from engine.trusted.catalogue import Catalogue
-from engine.trusted.domains import Scope, check_condition, clamp_of, domain_of, key_values, person_of, scope_of
+from engine.trusted.domains import (
+    DEFAULT_MAX_KEYS,
+    Domain,
+    Scope,
+    check_condition,
+    clamp_of,
+    domain_of,
+    is_selectable,
+    key_values,
+    person_of,
+    scope_of,
+)
 from engine.trusted.plan import (
     PLAN_VERSION,
     Aggregate,
     Filter,
     JoinKind,
+    Key,
     Literal,
     Measure,
     PersonAggregate,
@@ -62,9 +74,9 @@ def verify_plan(plan: Plan, catalogue: Catalogue, rules: Rules) -> None:
     _check_texts(aggregate)  # (4)
     stability = stability_of(aggregate.input, catalogue)  # (5)
     scope = scope_of(aggregate.input, catalogue)
-    for key in aggregate.keys:  # (6)
-        _supported(key.selected_at_most == 0, "keys without a published list")
-        _require(key.values == key_values(domain_of(key.expression, scope), rules.max_keys), "key values")
+    _require(sum(key.selected_at_most > 0 for key in aggregate.keys) <= 1, "selected keys")  # (6)
+    for key in aggregate.keys:
+        _check_key(key, domain_of(key.expression, scope), rules.max_keys or DEFAULT_MAX_KEYS)
     _check_sets(aggregate)  # (7)
     _require(0 < len(set(aggregate.measures)) == len(aggregate.measures), "measures")  # (8)
     for measure in aggregate.measures:
@@ -73,6 +85,14 @@ def verify_plan(plan: Plan, catalogue: Catalogue, rules: Rules) -> None:
             raise Refused("SQL_OVERLAP_PERSONS")
     if cells_of(aggregate, scope) > (rules.max_cells or DEFAULT_MAX_CELLS):  # (10)
         raise Refused("SQL_TOO_COMPLEX", what="cells in the answer")
+
+
+def _check_key(key: Key, domain: Domain, most: int) -> None:
+    if key.selected_at_most:
+        _require(not key.values and key.selected_at_most <= most, "values of a selected key")
+        _require(is_selectable(domain, most), "selected key")
+    else:
+        _require(key.values == key_values(domain, most), "key values")
 
 
 def check_size(aggregate: Aggregate) -> None:

@@ -15,6 +15,7 @@ Checked by: tests/sources/test_render.py::test_steps_are_clamped_and_rounded
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
@@ -197,6 +198,38 @@ def query_of(
     return f"SELECT {columns} FROM {source}" + (f" GROUP BY {', '.join(names)}" if names else "")
 
 
+def selection_of(
+    aggregate: plan.Aggregate,
+    key: plan.Key,
+    catalogue: Catalogue,
+    dialect: Dialect,
+    hash_key: str,
+    weights: Sequence[int],
+) -> str:
+    """SQL of a first phase: each value of ``key`` that some person has, and the sum of its persons' weights.
+
+    A person counts once for a value, with the weight for as many values as it has; of too many, those of least keyed
+    hash are kept.
+    """
+    rows = rows_of(aggregate.input, catalogue, dialect)
+    values = f"SELECT {quoted(rows.person)} AS p, {rows.expressions(dialect).value(key.expression, key=True)} AS k"
+    source = f"(SELECT p, k FROM ({values} FROM ({rows.sql}) AS r) AS o WHERE k IS NOT NULL)"
+    shown, total = dialect.cast("k", Type.TEXT), dialect.cast("SUM(w)", Type.TEXT)
+    first, order = weights[0], dialect.keyed_hash.format(text_literal(hash_key), "own.p, k")
+    if stability_of(aggregate.input, catalogue).rows == 1:
+        return f"SELECT {shown}, {total} FROM (SELECT k, {first} AS w FROM {source} AS g) AS h GROUP BY k"
+    of_many = " ".join(f"WHEN {count} THEN {weight}" for count, weight in enumerate(weights, 1))
+    return (
+        f"WITH own AS MATERIALIZED (SELECT p, k FROM {source} AS g GROUP BY p, k),"
+        f" many AS (SELECT p, COUNT(*) AS t FROM own GROUP BY p HAVING COUNT(*) > 1),"
+        f" ranked AS (SELECT k, t, row_number() OVER (PARTITION BY own.p ORDER BY {order}, k) AS n"
+        f" FROM own JOIN many ON own.p = many.p)"
+        f" SELECT {shown}, {total} FROM (SELECT k, {first} AS w FROM own WHERE p NOT IN (SELECT p FROM many)"
+        f" UNION ALL SELECT k, CASE t {of_many} ELSE {weights[-1]} END FROM ranked WHERE n <= {len(weights)}) AS h"
+        f" GROUP BY k"
+    )
+
+
 def _key(key: plan.Key, inner: Expressions) -> str:
     """A DECIMAL key whose values are whole is rounded: the doubles of ``(0.1 + 0.2) * 10`` lie beside them."""
     text = inner.value(key.expression, key=True)
@@ -207,7 +240,7 @@ def _key(key: plan.Key, inner: Expressions) -> str:
 def _listed(name: str, key: plan.Key, inner: Expressions, *, stored: bool) -> str:
     """Whether a row's key is listed; a bare column of the published view, where it is not NULL, always is."""
     held = [v for v in key.values if v.value is not None]
-    if stored and isinstance(key.expression, plan.ColumnRef):
+    if stored and isinstance(key.expression, plan.ColumnRef) and not key.selected_at_most:
         return "TRUE" if len(held) < len(key.values) else f"{name} IS NOT NULL"
     test = inner.dialect.listed.format(name, ", ".join(map(inner.literal, held))) if held else "FALSE"
     return test if len(held) == len(key.values) else f"({name} IS NULL OR {test})"

@@ -16,7 +16,7 @@ WORDS = st.lists(st.integers(0, 2**64 - 1), min_size=3, max_size=3)
 @settings(max_examples=50, deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=6))
 def test_the_sum_of_the_kept_vectors_is_the_sum_that_is_sent(rows: list[list[int]]) -> None:
-    small, large = Combination(2, len(rows)), Combination(2, FORWARD_BYTES)
+    small, large = Combination(24, len(rows)), Combination(24, FORWARD_BYTES)
     names = tuple(f"n{i}" for i in range(len(rows)))
     for name, row in zip(names, rows, strict=True):
         for combination in (small, large):
@@ -34,10 +34,17 @@ def test_the_sum_of_the_kept_vectors_is_the_sum_that_is_sent(rows: list[list[int
 
 def test_a_vector_of_another_length_is_not_added() -> None:
     with pytest.raises(ValueError, match="length"):
-        Combination(2, 1).add("n", bytes(16))
+        Combination(24, 1).add("n", bytes(16))
 
 
 def test_eight_mebibytes_are_still_forwarded() -> None:
-    cells = FORWARD_BYTES // 8 // 4 - 1
-    assert not Combination(cells, 4).summed
-    assert Combination(cells + 1, 4).summed
+    assert not Combination(FORWARD_BYTES // 4, 4).summed
+    assert Combination(FORWARD_BYTES // 4 + 8, 4).summed
+
+
+def test_sealed_lists_are_of_any_length_and_never_added_up() -> None:
+    lists = Combination(None, FORWARD_BYTES)
+    lists.add("a", b"short")
+    lists.add("b", b"and a longer one")
+    assert not lists.summed
+    assert [body for _, _, body in lists.bodies(("b", "a"))] == [b"and a longer one", b"short"]

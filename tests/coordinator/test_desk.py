@@ -339,7 +339,7 @@ def test_a_request_that_does_not_end_in_time_waits_for_the_next_start(bench: Ben
     submission = make_submission(bench.federation)
     digest = bench.desk.submit("analyst", submission).request_digest
     bench.desk.drain(0.05)
-    assert [found for found, _, _ in bench.services.store.unfinished()] == [digest]
+    assert [found[0] for found in bench.services.store.unfinished()] == [digest]
     bench.members["west"].faults.clear()
     again = bench.restarted()
     again.desk.resume()

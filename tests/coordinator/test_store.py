@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.coordinator.store import Result, Store
 from engine.errors import Refused, Unavailable
-from engine.trusted.messages import BodyKind, RequestState, ResultHead, Submission
+from engine.trusted.messages import BodyKind, Chosen, RequestState, ResultHead, SealedKeys, Submission
 from engine.trusted.records import RecordKind, SignedRecord
 
 REQUEST, ROUND = b"q" * 32, b"r" * 32
@@ -18,6 +19,9 @@ RESULT = Result(
     ResultHead(b"manifest", ("east",), (), (), False),
     ((BodyKind.MASKED_VECTOR, "east", b"v" * 16), (BodyKind.SEALED_MASKS, "h", b"m" * 64)),
 )
+
+LISTS = Result(ResultHead(b"manifest", ("east",), (), (), False), ((BodyKind.MASKED_VECTOR, "east", b"a list"),))
+CHOSEN = Chosen(REQUEST, SignedRecord(RecordKind.SELECTION, b"chosen", ()), (SealedKeys("east", b"sealed"),))
 
 
 @pytest.fixture
@@ -37,12 +41,29 @@ def test_each_change_is_there_for_the_next_process(store: Store, tmp_path: Path)
     store.accept(REQUEST, "analyst", SUBMISSION, 1)
     assert Store(tmp_path / "state.db").status(REQUEST).state is RequestState.SUBMITTED
     store.open_round(REQUEST, ROUND, 1, b"manifest", 2)
-    assert Store(tmp_path / "state.db").unfinished() == ((REQUEST, SUBMISSION, 1),)
+    assert Store(tmp_path / "state.db").unfinished() == ((REQUEST, SUBMISSION, 1, None),)
     store.release(REQUEST, ROUND, RESULT, 3)
     again = Store(tmp_path / "state.db")
     assert again.status(REQUEST).state is RequestState.RELEASED
     assert again.result(REQUEST) == RESULT
     assert again.unfinished() == ()
+
+
+def test_a_request_with_keys_to_choose_waits_and_goes_on_with_them(store: Store, tmp_path: Path) -> None:
+    store.accept(REQUEST, "analyst", SUBMISSION, 1)
+    assert not store.choose(REQUEST, CHOSEN, 1)  # nothing was named yet
+    store.open_round(REQUEST, ROUND, 2, b"manifest", 2, 1)
+    store.release(REQUEST, ROUND, LISTS, 3, RequestState.WAITING)
+    again = Store(tmp_path / "state.db")
+    assert (again.status(REQUEST).state, again.unfinished()) == (RequestState.WAITING, ())
+    assert again.result(REQUEST) == LISTS
+    assert again.choose(REQUEST, CHOSEN, 4)
+    assert not again.choose(REQUEST, replace(CHOSEN, sealed=()), 5)
+    assert Store(tmp_path / "state.db").unfinished() == ((REQUEST, SUBMISSION, 0, CHOSEN),)
+    again.open_round(REQUEST, b"s" * 32, 1, b"manifest", 6, 2)  # attempts are counted by phase
+    assert Store(tmp_path / "state.db").unfinished() == ((REQUEST, SUBMISSION, 1, CHOSEN),)
+    again.release(REQUEST, b"s" * 32, RESULT, 7)
+    assert Store(tmp_path / "state.db").result(REQUEST) == RESULT
 
 
 def test_a_refused_request_is_over(store: Store) -> None:

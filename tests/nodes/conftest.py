@@ -165,7 +165,11 @@ def catalogue() -> Catalogue:
             ),
         )
 
-    return Catalogue(1, "demo", (dataset("people", HOSTS), dataset("secrets", HOSTS), dataset("lone", HOSTS[:1])))
+    open_columns = (Column("clinic", Type.TEXT), Column("seen", Type.DATE), Column("code", Type.INTEGER))
+    visits = dataset("visits", HOSTS)
+    visits = replace(visits, columns=(*visits.columns, *open_columns), rows_per_person=6, groups_per_person=4)
+    datasets = (dataset("people", HOSTS), dataset("secrets", HOSTS), dataset("lone", HOSTS[:1]), visits)
+    return Catalogue(1, "demo", datasets)
 
 
 def plan_over(dataset: str, key: str = "region", **changes: Any) -> Plan:

@@ -74,6 +74,11 @@ def test_a_good_plan_passes_also_after_the_wire() -> None:
     verify_plan(decode(Plan, encode(GOOD)), CATALOGUE, RULES)
 
 
+@pytest.mark.parametrize("name", ["free", "huge"])
+def test_a_plan_may_select_the_values_of_one_key_that_has_no_list(name: str) -> None:
+    verify_plan(with_key(expression=column(name), **CHOSEN), CATALOGUE, RULES)
+
+
 def tree(measure: Measure) -> Measure:
     return replace(measure, statistic=Statistic.QUANTILE_TREE)
 
@@ -85,7 +90,8 @@ def test_quantiles_of_numbers_and_dates_pass() -> None:
 
 REGIONS = GOOD.aggregate.keys[0].values
 NULL_TEXT = Literal(Type.TEXT, None)
-INCOME = column("income")
+INCOME, FREE = column("income"), column("free")
+CHOSEN: dict[str, Any] = {"values": (), "selected_at_most": 9}
 
 FORGED: dict[str, tuple[Plan, str]] = {
     "other version": (replace(GOOD, version=2), "POLICY_PLAN_INVALID"),
@@ -96,7 +102,19 @@ FORGED: dict[str, tuple[Plan, str]] = {
     "keys in another order": (with_key(values=REGIONS[::-1]), "POLICY_PLAN_INVALID"),
     "NULL key not declared": (with_key(values=(*REGIONS, NULL_TEXT)), "POLICY_PLAN_INVALID"),
     "no key values": (with_key(values=()), "POLICY_PLAN_INVALID"),
-    "selected keys": (with_key(values=(), selected_at_most=9), "POLICY_NOT_SUPPORTED"),
+    "selected key with a list": (with_key(values=(), selected_at_most=9), "POLICY_PLAN_INVALID"),
+    "selected key of decimals": (with_key(expression=INCOME, **CHOSEN), "POLICY_PLAN_INVALID"),
+    "selected key on the person": (with_key(expression=column("person_id"), **CHOSEN), "POLICY_PLAN_INVALID"),
+    "selected key and values": (
+        with_key(expression=FREE, values=(value("a"),), selected_at_most=9),
+        "POLICY_PLAN_INVALID",
+    ),
+    "selected key of too many": (with_key(expression=FREE, values=(), selected_at_most=10_001), "POLICY_PLAN_INVALID"),
+    "two selected keys": (changed(keys=(Key(FREE, (), 9), Key(column("huge"), (), 9))), "POLICY_PLAN_INVALID"),
+    "selected key of too many cells": (
+        with_key(expression=FREE, values=(), selected_at_most=10_000),
+        "SQL_TOO_COMPLEX",
+    ),
     "key without domain": (with_key(expression=column("free")), "SQL_KEY_NO_DOMAIN"),
     "key on the person": (with_key(expression=column("person_id")), "SQL_PERSON_COLUMN"),
     "key on every day": (with_key(expression=column("born")), "SQL_KEY_TOO_MANY"),
@@ -277,5 +295,5 @@ def test_columns_follow_lineage() -> None:
 def test_operations_are_named() -> None:
     assert operations_used(GOOD) == {Operation.AGGREGATE}
     assert operations_used(measured(tree(summed(INCOME, 0, 1)))) == {Operation.AGGREGATE, Operation.QUANTILE}
-    assert operations_used(FORGED["selected keys"][0]) == {Operation.AGGREGATE, Operation.KEY_SELECTION}
+    assert operations_used(with_key(expression=FREE, **CHOSEN)) == {Operation.AGGREGATE, Operation.KEY_SELECTION}
     assert operations_used(FORGED["private join"][0]) == {Operation.AGGREGATE, Operation.PRIVATE_JOIN}

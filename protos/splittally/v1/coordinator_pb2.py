@@ -25,37 +25,41 @@ _sym_db = _symbol_database.Default()
 from protos.splittally.v1 import governance_pb2 as protos_dot_splittally_dot_v1_dot_governance__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&protos/splittally/v1/coordinator.proto\x12\rsplittally.v1\x1a%protos/splittally/v1/governance.proto\"\x14\n\x12\x44\x65scribeFederation\"\xa6\x01\n\x15\x46\x65\x64\x65rationDescription\x12-\n\x08manifest\x18\x01 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12/\n\nagreements\x18\x02 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12-\n\tconnected\x18\x03 \x03(\x0b\x32\x1a.splittally.v1.Participant\"[\n\nSubmission\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x0c\n\x04plan\x18\x02 \x01(\x0c\x12\x11\n\tstatement\x18\x03 \x01(\x0c\"%\n\x0bRequestName\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\"\xc2\x01\n\rRequestStatus\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.splittally.v1.RequestState\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x04 \x03(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\x14\n\x0cparticipants\x18\x06 \x03(\t\x12\x0f\n\x07replied\x18\x07 \x03(\t\x12\x12\n\nchanged_ms\x18\x08 \x01(\x04\"\x1c\n\x0cListRequests\x12\x0c\n\x04most\x18\x01 \x01(\r\"=\n\x0bRequestList\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.splittally.v1.RequestStatus\"j\n\nResultPart\x12)\n\x04head\x18\x01 \x01(\x0b\x32\x19.splittally.v1.ResultHeadH\x00\x12)\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x19.splittally.v1.ResultBodyH\x00\x42\x06\n\x04kind\"\x9c\x01\n\nResultHead\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\x11\n\tsurvivors\x18\x02 \x03(\t\x12+\n\x06shares\x18\x03 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12,\n\x07\x61nswers\x18\x04 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x0e\n\x06summed\x18\x05 \x01(\x08\"r\n\nResultBody\x12*\n\tbody_kind\x18\x01 \x01(\x0e\x32\x17.splittally.v1.BodyKind\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x0c\n\x04part\x18\x03 \x01(\r\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\x12\x0c\n\x04last\x18\x05 \x01(\x08*\xb2\x01\n\x0cRequestState\x12\x1d\n\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x44RAFTED\x10\x01\x12\r\n\tSUBMITTED\x10\x02\x12\x0b\n\x07WAITING\x10\x03\x12\x12\n\x0e\x41PPROVED_STATE\x10\x04\x12\x0b\n\x07RUNNING\x10\x05\x12\x0c\n\x08RELEASED\x10\x06\x12\x11\n\rREFUSED_STATE\x10\x07\x12\x0b\n\x07\x45XPIRED\x10\x08\x12\x0b\n\x07REVOKED\x10\t*J\n\x08\x42odyKind\x12\x19\n\x15\x42ODY_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rMASKED_VECTOR\x10\x01\x12\x10\n\x0cSEALED_MASKS\x10\x02\x32\xe6\x02\n\x04\x44\x65sk\x12S\n\x08\x44\x65scribe\x12!.splittally.v1.DescribeFederation\x1a$.splittally.v1.FederationDescription\x12\x41\n\x06Submit\x12\x19.splittally.v1.Submission\x1a\x1c.splittally.v1.RequestStatus\x12\x43\n\x05Watch\x12\x1a.splittally.v1.RequestName\x1a\x1c.splittally.v1.RequestStatus0\x01\x12@\n\x05\x46\x65tch\x12\x1a.splittally.v1.RequestName\x1a\x19.splittally.v1.ResultPart0\x01\x12?\n\x04List\x12\x1b.splittally.v1.ListRequests\x1a\x1a.splittally.v1.RequestListb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&protos/splittally/v1/coordinator.proto\x12\rsplittally.v1\x1a%protos/splittally/v1/governance.proto\"\x14\n\x12\x44\x65scribeFederation\"\xa6\x01\n\x15\x46\x65\x64\x65rationDescription\x12-\n\x08manifest\x18\x01 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12/\n\nagreements\x18\x02 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12-\n\tconnected\x18\x03 \x03(\x0b\x32\x1a.splittally.v1.Participant\"[\n\nSubmission\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x0c\n\x04plan\x18\x02 \x01(\x0c\x12\x11\n\tstatement\x18\x03 \x01(\x0c\"{\n\x06\x43hosen\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12.\n\tselection\x18\x02 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12)\n\x06sealed\x18\x03 \x03(\x0b\x32\x19.splittally.v1.SealedKeys\"*\n\nSealedKeys\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"%\n\x0bRequestName\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\"\xc2\x01\n\rRequestStatus\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.splittally.v1.RequestState\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x04 \x03(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\x14\n\x0cparticipants\x18\x06 \x03(\t\x12\x0f\n\x07replied\x18\x07 \x03(\t\x12\x12\n\nchanged_ms\x18\x08 \x01(\x04\"\x1c\n\x0cListRequests\x12\x0c\n\x04most\x18\x01 \x01(\r\"=\n\x0bRequestList\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.splittally.v1.RequestStatus\"j\n\nResultPart\x12)\n\x04head\x18\x01 \x01(\x0b\x32\x19.splittally.v1.ResultHeadH\x00\x12)\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x19.splittally.v1.ResultBodyH\x00\x42\x06\n\x04kind\"\x9c\x01\n\nResultHead\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\x11\n\tsurvivors\x18\x02 \x03(\t\x12+\n\x06shares\x18\x03 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12,\n\x07\x61nswers\x18\x04 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x0e\n\x06summed\x18\x05 \x01(\x08\"r\n\nResultBody\x12*\n\tbody_kind\x18\x01 \x01(\x0e\x32\x17.splittally.v1.BodyKind\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x0c\n\x04part\x18\x03 \x01(\r\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\x12\x0c\n\x04last\x18\x05 \x01(\x08*\xb2\x01\n\x0cRequestState\x12\x1d\n\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x44RAFTED\x10\x01\x12\r\n\tSUBMITTED\x10\x02\x12\x0b\n\x07WAITING\x10\x03\x12\x12\n\x0e\x41PPROVED_STATE\x10\x04\x12\x0b\n\x07RUNNING\x10\x05\x12\x0c\n\x08RELEASED\x10\x06\x12\x11\n\rREFUSED_STATE\x10\x07\x12\x0b\n\x07\x45XPIRED\x10\x08\x12\x0b\n\x07REVOKED\x10\t*J\n\x08\x42odyKind\x12\x19\n\x15\x42ODY_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rMASKED_VECTOR\x10\x01\x12\x10\n\x0cSEALED_MASKS\x10\x02\x32\xa5\x03\n\x04\x44\x65sk\x12S\n\x08\x44\x65scribe\x12!.splittally.v1.DescribeFederation\x1a$.splittally.v1.FederationDescription\x12\x41\n\x06Submit\x12\x19.splittally.v1.Submission\x1a\x1c.splittally.v1.RequestStatus\x12\x43\n\x05Watch\x12\x1a.splittally.v1.RequestName\x1a\x1c.splittally.v1.RequestStatus0\x01\x12@\n\x05\x46\x65tch\x12\x1a.splittally.v1.RequestName\x1a\x19.splittally.v1.ResultPart0\x01\x12?\n\x04List\x12\x1b.splittally.v1.ListRequests\x1a\x1a.splittally.v1.RequestList\x12=\n\x06\x43hoose\x12\x15.splittally.v1.Chosen\x1a\x1c.splittally.v1.RequestStatusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.splittally.v1.coordinator_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REQUESTSTATE']._serialized_start=1093
-  _globals['_REQUESTSTATE']._serialized_end=1271
-  _globals['_BODYKIND']._serialized_start=1273
-  _globals['_BODYKIND']._serialized_end=1347
+  _globals['_REQUESTSTATE']._serialized_start=1262
+  _globals['_REQUESTSTATE']._serialized_end=1440
+  _globals['_BODYKIND']._serialized_start=1442
+  _globals['_BODYKIND']._serialized_end=1516
   _globals['_DESCRIBEFEDERATION']._serialized_start=96
   _globals['_DESCRIBEFEDERATION']._serialized_end=116
   _globals['_FEDERATIONDESCRIPTION']._serialized_start=119
   _globals['_FEDERATIONDESCRIPTION']._serialized_end=285
   _globals['_SUBMISSION']._serialized_start=287
   _globals['_SUBMISSION']._serialized_end=378
-  _globals['_REQUESTNAME']._serialized_start=380
-  _globals['_REQUESTNAME']._serialized_end=417
-  _globals['_REQUESTSTATUS']._serialized_start=420
-  _globals['_REQUESTSTATUS']._serialized_end=614
-  _globals['_LISTREQUESTS']._serialized_start=616
-  _globals['_LISTREQUESTS']._serialized_end=644
-  _globals['_REQUESTLIST']._serialized_start=646
-  _globals['_REQUESTLIST']._serialized_end=707
-  _globals['_RESULTPART']._serialized_start=709
-  _globals['_RESULTPART']._serialized_end=815
-  _globals['_RESULTHEAD']._serialized_start=818
-  _globals['_RESULTHEAD']._serialized_end=974
-  _globals['_RESULTBODY']._serialized_start=976
-  _globals['_RESULTBODY']._serialized_end=1090
-  _globals['_DESK']._serialized_start=1350
-  _globals['_DESK']._serialized_end=1708
+  _globals['_CHOSEN']._serialized_start=380
+  _globals['_CHOSEN']._serialized_end=503
+  _globals['_SEALEDKEYS']._serialized_start=505
+  _globals['_SEALEDKEYS']._serialized_end=547
+  _globals['_REQUESTNAME']._serialized_start=549
+  _globals['_REQUESTNAME']._serialized_end=586
+  _globals['_REQUESTSTATUS']._serialized_start=589
+  _globals['_REQUESTSTATUS']._serialized_end=783
+  _globals['_LISTREQUESTS']._serialized_start=785
+  _globals['_LISTREQUESTS']._serialized_end=813
+  _globals['_REQUESTLIST']._serialized_start=815
+  _globals['_REQUESTLIST']._serialized_end=876
+  _globals['_RESULTPART']._serialized_start=878
+  _globals['_RESULTPART']._serialized_end=984
+  _globals['_RESULTHEAD']._serialized_start=987
+  _globals['_RESULTHEAD']._serialized_end=1143
+  _globals['_RESULTBODY']._serialized_start=1145
+  _globals['_RESULTBODY']._serialized_end=1259
+  _globals['_DESK']._serialized_start=1519
+  _globals['_DESK']._serialized_end=1940
 # @@protoc_insertion_point(module_scope)

@@ -64,6 +64,24 @@ class Submission(_message.Message):
     statement: bytes
     def __init__(self, request: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., plan: _Optional[bytes] = ..., statement: _Optional[bytes] = ...) -> None: ...
 
+class Chosen(_message.Message):
+    __slots__ = ("request_digest", "selection", "sealed")
+    REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SELECTION_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    request_digest: bytes
+    selection: _governance_pb2.SignedRecord
+    sealed: _containers.RepeatedCompositeFieldContainer[SealedKeys]
+    def __init__(self, request_digest: _Optional[bytes] = ..., selection: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., sealed: _Optional[_Iterable[_Union[SealedKeys, _Mapping]]] = ...) -> None: ...
+
+class SealedKeys(_message.Message):
+    __slots__ = ("node", "sealed")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    sealed: bytes
+    def __init__(self, node: _Optional[str] = ..., sealed: _Optional[bytes] = ...) -> None: ...
+
 class RequestName(_message.Message):
     __slots__ = ("request_digest",)
     REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]

@@ -1,4 +1,5 @@
 from protos.splittally.v1 import catalogue_pb2 as _catalogue_pb2
+from protos.splittally.v1 import plan_pb2 as _plan_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -23,6 +24,7 @@ class RecordKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     HELPER_ANSWER: _ClassVar[RecordKind]
     RECEIPT: _ClassVar[RecordKind]
     NOTICE: _ClassVar[RecordKind]
+    SELECTION: _ClassVar[RecordKind]
 
 class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -95,6 +97,7 @@ SHARE: RecordKind
 HELPER_ANSWER: RecordKind
 RECEIPT: RecordKind
 NOTICE: RecordKind
+SELECTION: RecordKind
 ROLE_UNSPECIFIED: Role
 COORDINATOR: Role
 NODE: Role
@@ -302,7 +305,7 @@ class Agreement(_message.Message):
     def __init__(self, version: _Optional[int] = ..., name: _Optional[str] = ..., edition: _Optional[int] = ..., title: _Optional[str] = ..., purpose: _Optional[str] = ..., legal_gateway: _Optional[_Union[LegalGateway, str]] = ..., legal_gateway_detail: _Optional[str] = ..., necessity: _Optional[str] = ..., parties: _Optional[_Iterable[str]] = ..., analysts: _Optional[_Iterable[str]] = ..., scope: _Optional[_Iterable[_Union[DatasetScope, _Mapping]]] = ..., operations: _Optional[_Iterable[_Union[Operation, str]]] = ..., dpia_reference: _Optional[str] = ..., dpia_outcome: _Optional[str] = ..., consent_basis: _Optional[str] = ..., budget: _Optional[_Union[Loss, _Mapping]] = ..., per_plan: _Optional[_Union[Loss, _Mapping]] = ..., from_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., decided_by: _Optional[str] = ..., end_clause: _Optional[str] = ..., retention_days: _Optional[int] = ..., federation: _Optional[str] = ...) -> None: ...
 
 class Request(_message.Message):
-    __slots__ = ("version", "nonce", "federation", "analyst", "plan_digest", "agreement_digest", "loss", "n_min", "f", "committee", "sealing_key", "created_ms", "expires_ms", "max_attempts", "runs", "purpose")
+    __slots__ = ("version", "nonce", "federation", "analyst", "plan_digest", "agreement_digest", "loss", "n_min", "f", "committee", "sealing_key", "created_ms", "expires_ms", "max_attempts", "runs", "purpose", "selection")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_FIELD_NUMBER: _ClassVar[int]
@@ -319,6 +322,7 @@ class Request(_message.Message):
     MAX_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    SELECTION_FIELD_NUMBER: _ClassVar[int]
     version: int
     nonce: bytes
     federation: str
@@ -335,7 +339,28 @@ class Request(_message.Message):
     max_attempts: int
     runs: int
     purpose: str
-    def __init__(self, version: _Optional[int] = ..., nonce: _Optional[bytes] = ..., federation: _Optional[str] = ..., analyst: _Optional[str] = ..., plan_digest: _Optional[bytes] = ..., agreement_digest: _Optional[bytes] = ..., loss: _Optional[_Union[Loss, _Mapping]] = ..., n_min: _Optional[int] = ..., f: _Optional[int] = ..., committee: _Optional[int] = ..., sealing_key: _Optional[bytes] = ..., created_ms: _Optional[int] = ..., expires_ms: _Optional[int] = ..., max_attempts: _Optional[int] = ..., runs: _Optional[int] = ..., purpose: _Optional[str] = ...) -> None: ...
+    selection: Loss
+    def __init__(self, version: _Optional[int] = ..., nonce: _Optional[bytes] = ..., federation: _Optional[str] = ..., analyst: _Optional[str] = ..., plan_digest: _Optional[bytes] = ..., agreement_digest: _Optional[bytes] = ..., loss: _Optional[_Union[Loss, _Mapping]] = ..., n_min: _Optional[int] = ..., f: _Optional[int] = ..., committee: _Optional[int] = ..., sealing_key: _Optional[bytes] = ..., created_ms: _Optional[int] = ..., expires_ms: _Optional[int] = ..., max_attempts: _Optional[int] = ..., runs: _Optional[int] = ..., purpose: _Optional[str] = ..., selection: _Optional[_Union[Loss, _Mapping]] = ...) -> None: ...
+
+class KeyList(_message.Message):
+    __slots__ = ("salt", "values")
+    SALT_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    salt: bytes
+    values: _containers.RepeatedCompositeFieldContainer[_plan_pb2.Literal]
+    def __init__(self, salt: _Optional[bytes] = ..., values: _Optional[_Iterable[_Union[_plan_pb2.Literal, _Mapping]]] = ...) -> None: ...
+
+class Selection(_message.Message):
+    __slots__ = ("version", "request_digest", "length", "keys_digest")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    KEYS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    request_digest: bytes
+    length: int
+    keys_digest: bytes
+    def __init__(self, version: _Optional[int] = ..., request_digest: _Optional[bytes] = ..., length: _Optional[int] = ..., keys_digest: _Optional[bytes] = ...) -> None: ...
 
 class Approval(_message.Message):
     __slots__ = ("version", "request_digest", "guardian", "node", "decision", "reason", "decided_ms", "expires_ms", "shown_digest")
@@ -428,7 +453,7 @@ class Ready(_message.Message):
     def __init__(self, version: _Optional[int] = ..., request_digest: _Optional[bytes] = ..., helper: _Optional[str] = ..., at_ms: _Optional[int] = ..., head: _Optional[_Union[JournalHead, _Mapping]] = ..., held: _Optional[_Iterable[_Union[HeldHead, _Mapping]]] = ...) -> None: ...
 
 class RoundManifest(_message.Message):
-    __slots__ = ("version", "nonce", "request", "plan", "approvals", "epoch", "attempt", "run", "phase", "participants", "helpers", "calibration", "created_ms", "deadline_ms", "readies")
+    __slots__ = ("version", "nonce", "request", "plan", "approvals", "epoch", "attempt", "run", "phase", "participants", "helpers", "calibration", "created_ms", "deadline_ms", "readies", "selection")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
@@ -444,6 +469,7 @@ class RoundManifest(_message.Message):
     CREATED_MS_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
     READIES_FIELD_NUMBER: _ClassVar[int]
+    SELECTION_FIELD_NUMBER: _ClassVar[int]
     version: int
     nonce: bytes
     request: SignedRecord
@@ -459,7 +485,8 @@ class RoundManifest(_message.Message):
     created_ms: int
     deadline_ms: int
     readies: _containers.RepeatedCompositeFieldContainer[SignedRecord]
-    def __init__(self, version: _Optional[int] = ..., nonce: _Optional[bytes] = ..., request: _Optional[_Union[SignedRecord, _Mapping]] = ..., plan: _Optional[bytes] = ..., approvals: _Optional[_Iterable[_Union[SignedRecord, _Mapping]]] = ..., epoch: _Optional[int] = ..., attempt: _Optional[int] = ..., run: _Optional[int] = ..., phase: _Optional[int] = ..., participants: _Optional[_Iterable[_Union[Participant, _Mapping]]] = ..., helpers: _Optional[_Iterable[str]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., created_ms: _Optional[int] = ..., deadline_ms: _Optional[int] = ..., readies: _Optional[_Iterable[_Union[SignedRecord, _Mapping]]] = ...) -> None: ...
+    selection: SignedRecord
+    def __init__(self, version: _Optional[int] = ..., nonce: _Optional[bytes] = ..., request: _Optional[_Union[SignedRecord, _Mapping]] = ..., plan: _Optional[bytes] = ..., approvals: _Optional[_Iterable[_Union[SignedRecord, _Mapping]]] = ..., epoch: _Optional[int] = ..., attempt: _Optional[int] = ..., run: _Optional[int] = ..., phase: _Optional[int] = ..., participants: _Optional[_Iterable[_Union[Participant, _Mapping]]] = ..., helpers: _Optional[_Iterable[str]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., created_ms: _Optional[int] = ..., deadline_ms: _Optional[int] = ..., readies: _Optional[_Iterable[_Union[SignedRecord, _Mapping]]] = ..., selection: _Optional[_Union[SignedRecord, _Mapping]] = ...) -> None: ...
 
 class AccountTotal(_message.Message):
     __slots__ = ("scope", "name", "spent")

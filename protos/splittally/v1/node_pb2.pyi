@@ -84,10 +84,12 @@ class AskReady(_message.Message):
     def __init__(self, request_digest: _Optional[bytes] = ..., participants: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OpenRound(_message.Message):
-    __slots__ = ("manifest",)
+    __slots__ = ("manifest", "sealed_keys")
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    SEALED_KEYS_FIELD_NUMBER: _ClassVar[int]
     manifest: bytes
-    def __init__(self, manifest: _Optional[bytes] = ...) -> None: ...
+    sealed_keys: bytes
+    def __init__(self, manifest: _Optional[bytes] = ..., sealed_keys: _Optional[bytes] = ...) -> None: ...
 
 class CloseRound(_message.Message):
     __slots__ = ("round",)
