@@ -147,8 +147,7 @@ def _grid(column: Column) -> tuple[Fraction, Fraction, Fraction]:
 def _near(column: Column, literal: LiteralValue) -> list[LiteralValue]:
     """A literal and its neighbours, as far as the column may hold them; parts of a pattern."""
     if column.type is Type.TEXT:
-        free = isinstance(literal, str) and not column.domain
-        return [str(literal).strip("%_")] if free else [literal] if literal in column.domain else []
+        return [] if column.domain else [str(literal).strip("%_")]  # a domain's values all occur as it is
     if column.type is Type.BOOLEAN or isinstance(literal, bool | str) or literal is None:
         return []
     if isinstance(literal, date) != (column.type is Type.DATE):

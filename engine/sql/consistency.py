@@ -30,7 +30,8 @@ from engine.trusted.plan import Aggregate, Statistic
 from engine.trusted.stability import stability_of
 
 MOST_KEYS = 10  # that sets of one family may have: parts are subsets of them
-ROUNDING = 1 / 6  # variance, in steps, of a difference of two rounded sums
+ROUNDING = 1 / 6  # variance, in what is rounded to, of a difference of two rounded sums
+WORTH = 0.05  # of the noise's variance, that rounding may add
 Floats = NDArray[np.float64]
 Keys = tuple[int, ...]
 Family = tuple[int, ...]  # positions of grouping sets, the one with all keys first
@@ -51,7 +52,7 @@ def settled(
                 place: [int(sums[i][measure] / unit.ring) for i in range(starts[place], starts[place + 1])]
                 for place in family
             }
-            for place, cells in _estimate(aggregate, family, held, int(unit.grid.step / unit.ring)).items():
+            for place, cells in _estimate(aggregate, family, held, _quantum(unit, aggregate, family)).items():
                 for index, cell in enumerate(cells, starts[place]):
                     sums[index][measure] = cell * unit.ring
     scales = noise_scales(statement, catalogue, units)
@@ -72,8 +73,8 @@ def noise_scales(statement: Statement, catalogue: Catalogue, units: Sequence[Uni
             keys = aggregate.grouping_sets[place].keys
             variance = cell_variance(keys, sets, _sizes(aggregate))
             for measure in _additive(aggregate, catalogue):
-                step = float(units[measure].grid.step) / units[measure].deviation
-                rounding = ROUNDING * step**2 * _runs(keys, sets[0], _sizes(aggregate))
+                size = float(_quantum(units[measure], aggregate, family) * units[measure].ring)
+                rounding = ROUNDING * (size / units[measure].deviation) ** 2 * _runs(keys, sets[0], _sizes(aggregate))
                 scales[place][measure] = sqrt(variance + rounding)
     return tuple(scales)
 
@@ -191,6 +192,16 @@ def cell_variance(keys: Keys, sets: Sequence[Keys], sizes: Sequence[int]) -> flo
         spread = prod(sizes[k] for k in keys if k not in part) ** 2
         total += prod(1 - 1 / sizes[k] for k in part) / weight / spread
     return total
+
+
+def _quantum(unit: Unit, aggregate: Aggregate, family: Family) -> int:
+    """What estimates are multiples of, in ring units: a whole step of the measure, so that figures add up as they are
+    shown; one ring unit where noise is so small that rounding to steps would cost more than it is worth.
+    """
+    finest = aggregate.grouping_sets[family[0]].keys
+    runs = max(_runs(aggregate.grouping_sets[place].keys, finest, _sizes(aggregate)) for place in family)
+    worth = ROUNDING * runs * float(unit.grid.step) ** 2 <= WORTH * unit.deviation**2
+    return int(unit.grid.step / unit.ring) if worth else 1
 
 
 def _runs(keys: Keys, finest: Keys, sizes: Sequence[int]) -> int:

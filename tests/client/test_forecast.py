@@ -15,7 +15,6 @@ from engine.catalogue import load_catalogue
 from engine.client.advice import POOR
 from engine.client.assumed import LEAST_KEPT, kept_share
 from engine.client.forecast import ColumnError, Forecast, Terms, forecast
-from engine.client.session import connect
 from engine.errors import Refused
 from engine.governance.federation import default_rules
 from engine.sql import prepare
@@ -32,7 +31,6 @@ from engine.trusted.plan import LiteralValue, Measure
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import AccountCap, AccountScope, Calibration, Loss
 from engine.trusted.stability import stability_of
-from tests.client.conftest import Bench
 
 CATALOGUE = load_catalogue(Path(__file__).parent.parent / "plans" / "catalogue.yaml")
 RULES = default_rules()
@@ -379,28 +377,3 @@ def test_a_needlessly_exact_question_is_told_what_would_do() -> None:
 
 def test_a_good_forecast_needs_no_advice() -> None:
     assert advice("SELECT COUNT(*) AS n FROM people", 500) == {}
-
-
-# -- sessions
-
-
-def test_a_session_forecasts_with_the_agreement_and_asks_nothing(bench: Bench) -> None:
-    with bench.session() as session:
-        before = session.requests()
-        query = session.query("SELECT region, COUNT(*) AS n FROM people GROUP BY region")
-        found = query.forecast(rows=1_000)
-        assert session.requests() == before
-        assert query.asked is None
-    spans = [(share.account, share.span) for share in found.cost.shares]
-    assert ("agreement first-agreement", "one plan") in spans
-    assert ("agreement first-agreement", "lifetime") in spans
-    assert found.cost.loss == query.loss
-    assert found.n_min == query.n_min == 3
-
-
-def test_a_session_forecasts_without_its_coordinator(bench: Bench) -> None:
-    home = replace(bench.home("analyst"), coordinator="127.0.0.1:1")
-    with connect(home) as session:
-        found = session.query("SELECT COUNT(*) AS n FROM people").forecast()
-    assert [share.account for share in found.cost.shares if share.account.startswith("agreement")] == []
-    assert column(found, "n").exact
