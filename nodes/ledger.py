@@ -103,7 +103,7 @@ class Ledger:
         run: int = 1,
         phase: int = 1,
     ) -> None:
-        """Charges what the ``phase`` costs to ``accounts``, the agreement and the analyst, and journals it: all or nothing.
+        """Charges the phase to ``accounts``, the agreement and the analyst, and journals it: all or nothing.
 
         ``entry`` gives round, digests and snapshots; kind, time, member, analyst and loss are filled in here.
         Raises ROUND_ALREADY_CHARGED, POLICY_ATTEMPTS_EXHAUSTED, BUDGET_NO_CAP, BUDGET_EXHAUSTED (facts: scope, name),

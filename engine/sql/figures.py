@@ -102,8 +102,6 @@ def groups_of(
             for position, key in enumerate(aggregate.keys)
         ]
         for cell, literals in enumerate(product(*values)):
-            if not statement.fillers.isdisjoint(literals):
-                continue
             keys = tuple(literal.value for literal in literals)
             sums = tuple(
                 Fraction(0) if start is None else cells[start + cell] * unit.ring

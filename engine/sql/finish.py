@@ -22,6 +22,7 @@ from engine.sql.statement import Cut, Keep, Ordering, Output, Statement, Step, W
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.plan import LiteralValue, Type
 from engine.trusted.records import Calibration
+from engine.trusted.selection import selected_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +65,7 @@ def finish(
         raise Bug("BUG_UNEXPECTED", internal=f"{len(cells)} cells")
     units = units_of(statement, catalogue, calibration, survivors)
     groups = settled(statement, catalogue, units, groups_of(statement, catalogue, units, cells))
+    groups = tuple(group for group in groups if not _fills(group, statement))
     lines = [_line(statement, i, group, units) for i, group in enumerate(groups)]
     widened: list[tuple[Widen, list[Line]]] = []
     for step in statement.steps:
@@ -80,6 +82,12 @@ def finish(
         deviations=deviations,
         notes=statement.notes,
     )
+
+
+def _fills(group: Group, statement: Statement) -> bool:
+    """Whether the group's value of a selected key only fills the list up."""
+    key = selected_key(statement.plan.aggregate)
+    return key is not None and key in group.kept and group.keys[key] in {filler.value for filler in statement.fillers}
 
 
 def _line(statement: Statement, index: int, group: Group, units: tuple[Unit, ...]) -> Line:
