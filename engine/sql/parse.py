@@ -6,6 +6,7 @@ The text is measured and scanned before the parser sees it (scan.py); the parser
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,6 +105,8 @@ def _unreadable(sql: str, error: Any) -> Refused:
     line, column = found.get("line"), found.get("col")
     near = str(found.get("highlight") or "")[:40]
     at = Position(line, max(1, column - len(near) + 1)) if line and column else position_of(sql, 0)
+    if re.match(r"\s*select\s+top\b", sql, re.IGNORECASE):
+        return Refused("SQL_SYNTAX", at=at, detail="TOP is not read; write LIMIT at the end")
     return Refused("SQL_SYNTAX", at=at, detail=f"unexpected `{near}`" if near else "it ends too early or lacks a part")
 
 
@@ -139,7 +142,7 @@ def _query(terms: Terms, node: Node) -> Query:
     common = _with(terms, found["with_"]) if "with_" in found else ()
     if "from_" not in found:
         raise Refused("SQL_NO_DATASET", at=at)
-    limit = terms.take(found["limit"], ("expression",))["expression"] if "limit" in found else None
+    limit = _limit(terms, found["limit"]) if "limit" in found else None
     offset = terms.take(found["offset"], ("expression",))["expression"] if "offset" in found else None
     return Query(
         common=common,
@@ -156,6 +159,17 @@ def _query(terms: Terms, node: Node) -> Query:
         distinct="distinct" in found and not terms.take(found["distinct"], ()),
         qualify=_condition(terms, found.get("qualify")),
     )
+
+
+def _limit(terms: Terms, node: Node) -> Node:
+    """LIMIT n, or FETCH FIRST n ROWS ONLY."""
+    if type(node).__name__ != "Fetch":
+        return terms.take(node, ("expression",))["expression"]
+    found = terms.take(node, ("count", "limit_options"), ("direction",))
+    for option in ("percent", "with_ties"):
+        if parts_of(found["limit_options"]).get(option):
+            raise refuse_clause("Fetch", "limit_options", terms.at(node))
+    return found["count"]
 
 
 def _join(terms: Terms, node: Node) -> Join:
