@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from engine.errors import Position, Refused
 from engine.sql.bound import Bound, leaf, located
-from engine.sql.relations import free_name
+from engine.sql.relations import check_joins, free_name
 from engine.sql.rows import Columns, Rows, conjuncts, is_person
 from engine.sql.syntax import Apply, Join, Name, SyntaxExpression
 from engine.trusted.domains import Domain, scope_of
@@ -44,6 +44,8 @@ def joined(join: Join, left: Rows, right: Rows) -> Rows:
 
 def met(kind: JoinKind, left: Rows, right: Rows, at: Position) -> Rows:
     """One relation of both, over the names of both; the right side's columns get names of their own."""
+    with located(at):
+        check_joins(left.relation, right.relation)
     if kind in ONE_SIDED:
         relation = PersonJoin(kind, left.whole, right.whole)
         with located(at):

@@ -16,14 +16,13 @@ from typing import Any
 from engine.errors import Position, Refused
 from engine.sql.grouping import read_grouping
 from engine.sql.refusals import refuse_clause, refuse_node
-from engine.sql.scan import position_of, scan
+from engine.sql.scan import MOST_PARTS, position_of, scan
 from engine.sql.statement import Context
 from engine.sql.syntax import Both, Common, Derived, Item, Join, Query, Star, SyntaxExpression, Table
 from engine.sql.terms import LARGEST_INTEGER, Node, Terms, parts_of
 from engine.sql.windows import read_order
 from engine.trusted.plan import JoinKind
 
-MOST_NODES = 2_000
 _DEPTH = 8_000  # interpreter frames: 64 levels of brackets need some 2,000
 _QUERY: tuple[str, ...] = ("with_", "distinct", "expressions", "from_", "joins", "where", "group", "having", "qualify")
 _QUERY += ("order", "limit", "offset")
@@ -94,7 +93,7 @@ def _tree(sql: str) -> Node:
     if len(trees) != 1:
         raise Refused("SQL_NOT_ONE_STATEMENT")
     for count, _ in enumerate(trees[0].walk()):
-        if count >= MOST_NODES:
+        if count >= MOST_PARTS:
             raise Refused("SQL_TOO_MANY_PARTS")
     return trees[0]
 

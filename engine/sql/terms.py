@@ -47,12 +47,22 @@ class Terms:
         self._sql = sql
         self._query = query
         self._last = 0
+        self._starts: dict[int, int | None] = {}
 
     def at(self, node: Node) -> Position:
         """The first character known of a node, else the last place read."""
-        starts = [n.meta["start"] for n in node.walk() if "start" in n.meta]
-        self._last = min(starts) if starts else self._last
+        found = self._start(node)
+        self._last = self._last if found is None else found
         return position_of(self._sql, self._last)
+
+    def _start(self, node: Node) -> int | None:
+        """The least offset of a node and its parts; each is asked once, the tree lives as long as this does."""
+        if id(node) not in self._starts:
+            starts = [s for part in node.iter_expressions() if (s := self._start(part)) is not None]
+            own = node.meta.get("start")
+            starts += [] if own is None else [own]
+            self._starts[id(node)] = min(starts, default=None)
+        return self._starts[id(node)]
 
     def take(self, node: Node, parts: tuple[str, ...], ignored: tuple[str, ...] = ()) -> dict[str, Any]:
         """The set parts of a node, if all of them are among ``parts``; ``ignored`` ones mean nothing."""

@@ -23,6 +23,7 @@ Caller = Callable[[Function, Sequence[Bound], Position], Bound]
 Rule = Callable[[Caller, tuple[Bound, ...], Position], Bound]
 MOST_VALUES = 200  # of a text that is written out
 MOST_PADDING = 40
+MOST_PIECES = 16  # of a format
 _SHIFTED = ("year", "quarter", "month")
 _PIECE = re.compile(r"%-?[A-Za-z%]|[^%]+")
 _LITERAL_FORMAT = re.compile(r"(%[Ymd]|[-/. ])+")
@@ -221,7 +222,7 @@ def _formatted(call: Caller, operands: tuple[Bound, ...], at: Position) -> Bound
         first, second = second, first
     form, day = _value(second), _date(first)
     pieces = _PIECE.findall(form) if isinstance(form, str) else []
-    if not isinstance(form, str) or "".join(pieces) != form or not pieces:
+    if not isinstance(form, str) or "".join(pieces) != form or not 0 < len(pieces) <= MOST_PIECES:
         raise Refused("SQL_LITERAL", at=second.at, problem="STRFTIME takes a format as written, such as '%Y-%m'")
     made = [_piece(call, piece, day, second.at) for piece in pieces]
     return made[0] if len(made) == 1 else call(F.CONCAT, made, at)
