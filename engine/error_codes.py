@@ -151,7 +151,7 @@ CODES: dict[str, ErrorCode] = {
     ),
     "SQL_KEY_NO_DOMAIN": ErrorCode(
         "A group key has no published list of values.",
-        "Group by a column with a domain or bounds, a CASE with literal outcomes, or a truncated date.",
+        "Group by a column with a domain, whole steps such as floor(x / 10) * 10, a CASE, or a truncated date.",
     ),
     "SQL_KEYS_SELECTED_TWICE": ErrorCode(
         "More than one group key has no published list of values.",

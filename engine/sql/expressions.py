@@ -12,6 +12,7 @@ from engine.sql.rules import RULES
 from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name, SyntaxExpression, Windowed
 from engine.sql.terms import LARGEST_INTEGER
 from engine.sql.windows import refuse_window
+from engine.sql.written import simplified
 from engine.trusted.domains import Domain, domain_of
 from engine.trusted.plan import Call, ColumnRef, Expression, Function, Literal, Type
 
@@ -59,7 +60,9 @@ class Expressions:
                 return literal(value, at)
             case Cast():
                 return self._cast(syntax)
-            case Apply(operator=operator, operands=operands, at=at):
+            case Apply():
+                syntax = simplified(syntax)
+                operator, operands, at = syntax.operator, syntax.operands, syntax.at
                 bound = tuple(self.bind(operand) for operand in operands)
                 with located(at):
                     exact = _folded(operator, [o.expression for o in bound])

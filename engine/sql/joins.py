@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from engine.errors import Position, Refused
 from engine.sql.bound import Bound, leaf, located
-from engine.sql.relations import free_name
+from engine.sql.relations import check_joins, free_name
 from engine.sql.rows import Columns, Rows, conjuncts, is_person
 from engine.sql.syntax import Apply, Join, Name, SyntaxExpression
 from engine.trusted.domains import Domain, scope_of
@@ -44,6 +44,8 @@ def joined(join: Join, left: Rows, right: Rows) -> Rows:
 
 def met(kind: JoinKind, left: Rows, right: Rows, at: Position) -> Rows:
     """One relation of both, over the names of both; the right side's columns get names of their own."""
+    with located(at):
+        check_joins(left.relation, right.relation)
     if kind in ONE_SIDED:
         relation = PersonJoin(kind, left.whole, right.whole)
         with located(at):
@@ -140,15 +142,16 @@ def _check_using(join: Join, left: Rows, right: Rows) -> None:
 
 def _check_right_only(conditions: tuple[SyntaxExpression, ...], both: Rows, right: Rows) -> None:
     for condition in conditions:
-        if any(place not in right.tables for name in _names(condition) for place in both.places(name)):
+        if any(place not in right.tables for name in names_of(condition) for place in both.places(name)):
             instead = "Put conditions on the left side into WHERE, or into CASE."
             construct = "A condition on the left side in ON of this join"
             raise Refused("SQL_NOT_SUPPORTED", at=condition.at, construct=construct, instead=instead)
 
 
-def _names(syntax: SyntaxExpression) -> list[Name]:
+def names_of(syntax: SyntaxExpression) -> list[Name]:
+    """The names that stand in an expression."""
     from engine.sql.syntax import operands_of
 
     if isinstance(syntax, Name):
         return [syntax]
-    return [name for operand in operands_of(syntax) for name in _names(operand)]
+    return [name for operand in operands_of(syntax) for name in names_of(operand)]

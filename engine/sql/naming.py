@@ -9,6 +9,8 @@ from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BINARY = frozenset(("+", "-", "*", "/", "//", "%", "=", "!=", "<", "<=", ">", ">=", "||"))
+_INFIX = {"ilike": "~~*", "not ilike": "!~~*", "distinct from": "IS DISTINCT FROM"}
+_INFIX["not distinct from"] = "IS NOT DISTINCT FROM"
 _POSTFIX = {
     "is null": "({} IS NULL)",
     "is true": "(CAST({} AS BOOLEAN) IS NOT DISTINCT FROM true)",
@@ -99,6 +101,10 @@ def _apply(operator: str, operands: list[str], trees: tuple[SyntaxExpression, ..
         return f"({operands[0]} IN ({', '.join(operands[1:])}))"
     if operator in ("like", "not like"):
         return f"({operands[0]} {'~~' if operator == 'like' else '!~~'} {operands[1]})"
+    if operator in _INFIX:
+        return f"({operands[0]} {_INFIX[operator]} {operands[1]})"
+    if operator == "add months":
+        return f"({operands[0]} {spelled} to_months(CAST(trunc(CAST({operands[1]} AS DOUBLE)) AS INTEGER)))"
     if operator == "case":
         return _case(operands)
     if operator == "days":

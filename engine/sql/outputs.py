@@ -24,6 +24,7 @@ from engine.sql.syntax import (
 from engine.sql.windows import Windows, refuse_window
 from engine.trusted.domains import Domain
 from engine.trusted.plan import ColumnRef, Expression, Function, Literal, Type
+from engine.trusted.stability import stability_of
 
 COUNTS = frozenset({Figure.ROWS, Figure.PRESENT, Figure.PERSONS})
 _FIGURES = {
@@ -230,6 +231,8 @@ class Outputs:
                 there = Apply("not", (Apply("is null", operands_of(syntax)[:1], syntax.at),), syntax.at)
                 found = self._rows.condition(there, "inside another", "COUNT")
                 condition = found if condition is None else self._and(condition, found)
+            if stability_of(self._rows.relation, self._rows.catalogue).overlap > 1:
+                raise Refused("SQL_OVERLAP_PERSONS", at=syntax.at)
             return AggregateUse(Figure.PERSONS, None, condition, syntax.at)
         if syntax.aggregate != "count":
             construct = f"{syntax.aggregate.upper()}(DISTINCT ...)"

@@ -6,6 +6,7 @@ The text is measured and scanned before the parser sees it (scan.py); the parser
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +16,13 @@ from typing import Any
 from engine.errors import Position, Refused
 from engine.sql.grouping import read_grouping
 from engine.sql.refusals import refuse_clause, refuse_node
-from engine.sql.scan import position_of, scan
+from engine.sql.scan import MOST_PARTS, position_of, scan
 from engine.sql.statement import Context
 from engine.sql.syntax import Both, Common, Derived, Item, Join, Query, Star, SyntaxExpression, Table
 from engine.sql.terms import LARGEST_INTEGER, Node, Terms, parts_of
 from engine.sql.windows import read_order
 from engine.trusted.plan import JoinKind
 
-MOST_NODES = 2_000
 _DEPTH = 8_000  # interpreter frames: 64 levels of brackets need some 2,000
 _QUERY: tuple[str, ...] = ("with_", "distinct", "expressions", "from_", "joins", "where", "group", "having", "qualify")
 _QUERY += ("order", "limit", "offset")
@@ -93,7 +93,7 @@ def _tree(sql: str) -> Node:
     if len(trees) != 1:
         raise Refused("SQL_NOT_ONE_STATEMENT")
     for count, _ in enumerate(trees[0].walk()):
-        if count >= MOST_NODES:
+        if count >= MOST_PARTS:
             raise Refused("SQL_TOO_MANY_PARTS")
     return trees[0]
 
@@ -104,6 +104,8 @@ def _unreadable(sql: str, error: Any) -> Refused:
     line, column = found.get("line"), found.get("col")
     near = str(found.get("highlight") or "")[:40]
     at = Position(line, max(1, column - len(near) + 1)) if line and column else position_of(sql, 0)
+    if re.match(r"\s*select\s+top\b", sql, re.IGNORECASE):
+        return Refused("SQL_SYNTAX", at=at, detail="TOP is not read; write LIMIT at the end")
     return Refused("SQL_SYNTAX", at=at, detail=f"unexpected `{near}`" if near else "it ends too early or lacks a part")
 
 
@@ -139,7 +141,7 @@ def _query(terms: Terms, node: Node) -> Query:
     common = _with(terms, found["with_"]) if "with_" in found else ()
     if "from_" not in found:
         raise Refused("SQL_NO_DATASET", at=at)
-    limit = terms.take(found["limit"], ("expression",))["expression"] if "limit" in found else None
+    limit = _limit(terms, found["limit"]) if "limit" in found else None
     offset = terms.take(found["offset"], ("expression",))["expression"] if "offset" in found else None
     return Query(
         common=common,
@@ -156,6 +158,17 @@ def _query(terms: Terms, node: Node) -> Query:
         distinct="distinct" in found and not terms.take(found["distinct"], ()),
         qualify=_condition(terms, found.get("qualify")),
     )
+
+
+def _limit(terms: Terms, node: Node) -> Node:
+    """LIMIT n, or FETCH FIRST n ROWS ONLY."""
+    if type(node).__name__ != "Fetch":
+        return terms.take(node, ("expression",))["expression"]
+    found = terms.take(node, ("count", "limit_options"), ("direction",))
+    for option in ("percent", "with_ties"):
+        if parts_of(found["limit_options"]).get(option):
+            raise refuse_clause("Fetch", "limit_options", terms.at(node))
+    return found["count"]
 
 
 def _join(terms: Terms, node: Node) -> Join:

@@ -39,14 +39,29 @@ COLUMNS = (
     Column("q", Type.BOOLEAN),
 )
 FUNCTIONS = {
-    "Arithmetic": ("x + y", "x - y", "n * m", "x / y", "x / n", "n // 7", "n // m", "n % 7", "-n", "abs(m)"),
+    "Arithmetic": (
+        "x + y",
+        "x - y",
+        "n * m",
+        "x / y",
+        "x / n",
+        "n // 7",
+        "n // m",
+        "n % 7",
+        "-n",
+        "abs(m)",
+        "sign(m)",
+        "pow(n, 2)",
+    ),
     "Rounding and buckets": (
         *("floor(x)", "ceil(x)", "round(x)", "round(x, 1)", "floor(x / 500) * 500", "n // 10 * 10"),
-        *("least(n, 50)", "greatest(x, 0)"),
+        *("least(n, 50)", "greatest(x, 0)", "trunc(x)"),
     ),
     "Comparisons": (
         *("x = 1", "x <> 1", "x < y", "x <= 1", "x > 1", "x >= 1", "n BETWEEN 1 AND 9", "n IN (1, 2, 3)"),
         *("x IS NULL", "x IS NOT NULL", "t LIKE 'N%'", "t NOT LIKE 'N%'", "p IS TRUE", "p IS FALSE"),
+        *("t ILIKE 'n%'", "contains(u, 'x')", "starts_with(u, 'x')", "ends_with(u, 'x')"),
+        *("t IS DISTINCT FROM 'North'", "p IS NOT DISTINCT FROM q"),
     ),
     "Conditions": ("p AND q", "p OR q", "NOT p"),
     "Choices": (
@@ -61,11 +76,20 @@ FUNCTIONS = {
         *("date_trunc('day', d)", "date_trunc('week', d)", "date_trunc('month', d)", "date_trunc('quarter', d)"),
         *("date_trunc('year', d)", "year(d)", "quarter(d)", "month(d)", "day(d)", "isodow(d)", "dayofweek(d)"),
         *("extract(year FROM d)", "date_part('month', d)", "d - e", "d + 30", "d + INTERVAL 2 WEEK"),
-        *("date_diff('day', e, d)", "date_diff('month', e, d)", "date_diff('year', e, d)"),
+        *("date_diff('day', e, d)", "date_diff('month', e, d)", "date_diff('quarter', e, d)"),
+        *("date_diff('year', e, d)", "date_part('year', age(d, DATE '1960-05-17'))"),
+        *(
+            "date_sub('year', DATE '1960-05-17', d)",
+            "d < DATE '2020-03-31' - INTERVAL 1 MONTH",
+            "d < make_date(2020, 3, 1)",
+        ),
+        *("d < strptime('2020-03-01', '%Y-%m-%d')", "year(d - INTERVAL 3 MONTH)", "strftime(d, '%Y-%m')"),
+        *("monthname(d)", "dayname(d)"),
     ),
     "Text": (
         *("upper(t)", "lower(t)", "trim(t)", "length(t)", "substring(t, 1, 2)", "left(t, 1)", "t || '!'"),
-        *("concat(t, '-', t)", "alphanumeric(t)"),
+        *("concat(t, '-', t)", "alphanumeric(t)", "'Q' || quarter(d)", "right(t, 2)"),
+        *("replace(t, 'th', 'd')", "lpad(month(d)::VARCHAR, 2, '0')", "split_part(t, 'r', 1)"),
     ),
 }
 AGGREGATES = (
@@ -84,6 +108,16 @@ CLAUSES_READ = (  # keys, clause
     ("t, p", "GROUP BY CUBE (t, p)"),
     ("t, p", "GROUP BY GROUPING SETS ((t, p), (t), ())"),
     ("t", "GROUP BY t HAVING COUNT(*) > 10 ORDER BY COUNT(*) DESC LIMIT 5"),
+)
+SOURCES = (  # what it is for, statement
+    ("In steps", "WITH a AS (SELECT n // 10 AS tens, x FROM people WHERE p) SELECT tens, AVG(x) FROM a GROUP BY tens"),
+    ("Figures per person", "SELECT AVG(s) FROM (SELECT id, SUM(x) AS s FROM people GROUP BY id) AS f"),
+    ("Joins", "SELECT a.t, SUM(b.x) FROM people AS a JOIN people AS b ON a.id = b.id GROUP BY a.t"),
+    ("Some persons", "SELECT COUNT(*) FROM people WHERE id NOT IN (SELECT id FROM people WHERE x > 100)"),
+    (
+        "Several as one",
+        "SELECT k, SUM(v) FROM (SELECT 1 AS k, x AS v FROM people UNION ALL SELECT 2, n FROM people) AS w GROUP BY k",
+    ),
 )
 RELEASED = (  # what it is for, statement
     ("Shares", "SELECT t, COUNT(*) * 100.0 / SUM(COUNT(*)) OVER () AS share FROM people GROUP BY t"),
@@ -195,9 +229,9 @@ def _clauses() -> list[str]:
     return _table(("clause", "grouping sets"), rows)
 
 
-def _released() -> list[str]:
+def _examples(listed: Sequence[tuple[str, str]]) -> list[str]:
     rows = []
-    for title, sql in RELEASED:
+    for title, sql in listed:
         statement = prepare(sql, catalogue(), RULES)
         measures = [m.statistic.name.lower().replace("_", " ") for m in statement.plan.aggregate.measures]
         rows.append((title, f"`{sql}`", ", ".join(measures)))
@@ -256,6 +290,12 @@ def reference() -> str:
         "A row of totals has NULL for the keys it leaves out; `GROUPING(key)` is 1 there.",
         "",
         *_clauses(),
+        "## Where rows come from",
+        "",
+        "Joins, EXISTS and IN are on the person, and need datasets of one `placement`. UNION ALL needs the same hosts",
+        "and identifier, and adds what one person may count.",
+        "",
+        *_examples(SOURCES),
         "## Over released figures",
         "",
         "Window functions read keys and figures that are released anyway, so they cost nothing; their intervals come",
@@ -263,7 +303,7 @@ def reference() -> str:
         "A query may also select from one for figures of groups: its WHERE, QUALIFY, ORDER BY and LIMIT act on the",
         "released rows, in the order SQL has them.",
         "",
-        *_released(),
+        *_examples(RELEASED),
         "## Refused, and what to write instead",
         "",
         *_refused(),

@@ -30,12 +30,15 @@ def _later(construct: str, instead: str) -> Refusal:
 _JOIN = _never("this kind of join", "Use JOIN or LEFT JOIN ... ON a.person = b.person, or EXISTS.")
 _UNION = _never("UNION here", "Ask one statement for each part; UNION ALL of rows stands in FROM (...) or WITH.")
 _SET = _never("INTERSECT or EXCEPT", "Use EXISTS or NOT EXISTS on the person, or conditions in WHERE.")
-_SUBQUERY = _never("a query inside an expression", "Use EXISTS or IN on the person in WHERE, or a join.")
+_SUBQUERY = _never(
+    "a query inside an expression",
+    "For shares write COUNT(*) / SUM(COUNT(*)) OVER (); for persons use EXISTS or IN in WHERE, or a join.",
+)
 _WINDOW = _never("a window function without OVER", "Write it as RANK() OVER (ORDER BY COUNT(*) DESC).")
-_ROWS = _never("a function that returns values of single rows", "Use COUNT, SUM or AVG.")
+_ROWS = _never("a function that returns values of single rows", "Use COUNT, SUM or AVG, or GROUP BY it.")
 _TIME = _never("the current date or time", "Write the date: DATE '2024-01-31'.")
 _SAMPLE = _never("sampling", "Leave it out; noise protects people already.")
-_TEXT = _never("this text function", "Use UPPER, LOWER, TRIM, LENGTH, SUBSTRING or ||.")
+_TEXT = _never("this text function", "Use LIKE, UPPER, LOWER, TRIM, LENGTH, SUBSTRING or ||.")
 _JSON = _never("a list, row, struct, map or JSON value", "Use columns that the catalogue declares.")
 _MATHS = _never("this function", "Use + - * / // % ABS, FLOOR, CEIL, ROUND, LEAST or GREATEST.")
 _UNIT = _never("this part of a date", "Use year, quarter, month, day, isodow or dow.")
@@ -73,35 +76,36 @@ NODES: dict[str, Refusal] = {
     ),
     "TableSample": _SAMPLE,
     **_each(
-        "Replace RegexpLike RegexpReplace RegexpExtract RegexpILike Split ConcatWs Pad Repeat Format "
-        "Right Contains StartsWith EndsWith StrPosition Reverse MD5 SHA2 ToChar Chr Unicode Ascii Hex "
-        "Levenshtein TimeToStr StrToTime Translate Initcap",
+        "RegexpLike RegexpReplace RegexpExtract RegexpILike Split ConcatWs Pad Repeat Format "
+        "StrPosition Reverse MD5 SHA2 ToChar Chr Unicode Ascii Hex Levenshtein Translate Initcap",
         _TEXT,
     ),
-    **_each("ILike SimilarTo Glob Escape", _never("this pattern match", "Use = or IN.")),
+    **_each("SimilarTo Glob Escape", _never("this pattern match", "Use LIKE, ILIKE, = or IN.")),
     **_each(
         "Bracket Array Struct Map JSONExtract JSONExtractScalar JSONBExtract Dot List Explode Unnest "
         "Comprehension Lambda Slice Tuple ToMap JSON ParseJSON",
         _JSON,
     ),
     **_each(
-        "Pow Sqrt Cbrt Ln Log Exp Trunc Sign WidthBucket BitwiseAnd BitwiseOr BitwiseXor BitwiseNot "
+        "Sqrt Cbrt Ln Log Exp BitwiseAnd BitwiseOr BitwiseXor BitwiseNot "
         "BitwiseLeftShift BitwiseRightShift Factorial Sin Cos Tan",
         _MATHS,
     ),
     **_each("Values ReadCSV ReadParquet", Refusal("SQL_FILE", "", "")),
     **_each("Pivot Unpivot", _never("PIVOT", "Group by the column.")),
-    **_each("NullSafeEQ NullSafeNEQ", _later("IS DISTINCT FROM", "Use = or <>, and IS NULL where it may be NULL.")),
+    "WidthBucket": _never("WIDTH_BUCKET", "Write floor(x / 1000) * 1000, or a CASE."),
     **_each("Collate AtTimeZone", _never("COLLATE or a time zone", "Leave it out.")),
     **_each("Placeholder Parameter SessionParameter", _never("a parameter", "Write the value.")),
     **_each("PositionalColumn Columns Aliases", _never("this way to name columns", "Name each column.")),
     "Interval": _never("an interval here", "Add days to a date: paid_on + INTERVAL 7 DAY."),
     "DataType": _never("this type", "Cast to INTEGER, BIGINT, DOUBLE, DECIMAL(p, s), DATE, BOOLEAN or VARCHAR."),
-    "DateDiff": _later("this unit of date_diff", "Use 'day', 'month' or 'year'."),
+    "DateDiff": _never("this unit of date_diff", "Use 'day', 'month', 'quarter' or 'year'."),
     "TimestampTrunc": _never("this unit of date_trunc", "Use 'day', 'week', 'month', 'quarter' or 'year'."),
     "Extract": _UNIT,
-    **_each("Week WeekOfYear DayOfYear LastDay Monthname Dayname TimeToUnix", _UNIT),
-    **_each("DateFromParts DateBin DateSub TsOrDsAdd", _never("this date function", "Use date_trunc.")),
+    **_each("Week WeekOfYear", _never("the number of a week", "Use date_trunc('week', d), the week's Monday.")),
+    "LastDay": _never("LAST_DAY", "Use date_trunc('month', d), the month's first day."),
+    **_each("DayOfYear TimeToUnix", _UNIT),
+    **_each("DateBin DateSub TsOrDsAdd", _never("this date function", "Use date_trunc or date_diff.")),
     **_each("ByteString RawString HexString BitString National", _never("this literal", "Use '...'.")),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from engine.errors import Refused
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import person_of, scope_of
 from engine.trusted.plan import (
@@ -20,11 +21,19 @@ from engine.trusted.plan import (
     Scan,
     UnionAll,
 )
-from engine.trusted.walk import names_in
+from engine.trusted.verify import MOST_JOINS
+from engine.trusted.walk import names_in, relations_of
 
 
 def filtered(relation: Relation, predicate: Expression | None) -> Relation:
     return relation if predicate is None else Filter(relation, predicate)
+
+
+def check_joins(*sides: Relation) -> None:
+    """Refused SQL_TOO_COMPLEX if a join or union of these would be one too many: tables of WITH could double them."""
+    joins = PersonJoin | PrivateJoin | UnionAll
+    if sum(isinstance(found, joins) for side in sides for _, found in relations_of(side)) >= MOST_JOINS:
+        raise Refused("SQL_TOO_COMPLEX", what=f"more than {MOST_JOINS} joins")
 
 
 def free_name(wanted: str, taken: Iterable[str]) -> str:

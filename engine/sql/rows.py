@@ -10,7 +10,7 @@ from engine.sql.bound import Bound
 from engine.sql.expressions import Expressions
 from engine.sql.refusals import meant
 from engine.sql.relations import datasets_in, filtered
-from engine.sql.syntax import Aggregated, Apply, Existence, Name, Query, SyntaxExpression, Windowed
+from engine.sql.syntax import Aggregated, Apply, Existence, Name, Query, SyntaxExpression, Windowed, holds_aggregate
 from engine.sql.windows import refuse_window
 from engine.trusted.catalogue import Catalogue, Dataset
 from engine.trusted.domains import person_of
@@ -86,6 +86,8 @@ class Rows:
                 raise self.unknown(syntax)
             if alias in expanding:
                 raise Refused("SQL_CIRCULAR_NAME", at=syntax.at, name=syntax.parts[0])
+            if holds_aggregate(self.aliases[alias]):
+                raise Refused("SQL_AGGREGATE_MISPLACED", at=syntax.at, where=where)
             return self._expressions(where, (*expanding, alias)).bind(self.aliases[alias])
 
         return Expressions(resolve)

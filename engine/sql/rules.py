@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from engine.errors import Position, Refused
 from engine.sql.bound import Bound, alike, as_date, is_type, literal, typed
+from engine.sql.written import WRITTEN, as_text
 from engine.trusted.domains import Domain
 from engine.trusted.plan import Function, Literal, Type
 
@@ -22,6 +23,15 @@ Rule = Callable[[Call, tuple[Bound, ...], Position], Bound]
 
 def _plain(function: Function) -> Rule:
     return lambda call, operands, at: call(function, alike(operands), at)
+
+
+def _of_whole(function: Function, sign: str, instead: str) -> Rule:
+    def rule(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
+        if any(is_type(o, Type.DECIMAL) for o in operands):
+            raise Refused("SQL_NOT_SUPPORTED", at=at, construct=f"{sign} of decimals", instead=instead)
+        return call(function, alike(operands), at)
+
+    return rule
 
 
 def _typed_as(function: Function, kind: Type) -> Rule:
@@ -137,11 +147,15 @@ def _coalesce(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
     return operands[0] if len(operands) == 1 else call(F.COALESCE, operands, at)
 
 
+def _joined(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
+    return call(F.CONCAT, tuple(as_text(call, o, at) for o in operands), at)
+
+
 def _concat(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
     """CONCAT reads NULL as empty text; ``||`` does not."""
     empty = literal("", at)
     filled = [
-        call(F.COALESCE, (o, empty), at) if _may_be_null(o) else o for o in (typed(o, Type.TEXT) for o in operands)
+        call(F.COALESCE, (o, empty), at) if _may_be_null(o) else o for o in (as_text(call, o, at) for o in operands)
     ]
     return filled[0] if len(filled) == 1 else call(F.CONCAT, filled, at)
 
@@ -163,7 +177,12 @@ def _truncate(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
 
 def _difference(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
     grain = operands[0].expression.value if isinstance(operands[0].expression, Literal) else ""
-    return call(_COUNTS[str(grain)], tuple(as_date(typed(o, Type.DATE)) for o in operands[1:]), at)
+    first, second = (as_date(typed(o, Type.DATE)) for o in operands[1:])
+    if grain == "quarter":
+        years = call(F.MULTIPLY, (call(F.YEARS_BETWEEN, (first, second), at), literal(4, at)), at)
+        quarters = [call(F.QUARTER, (day,), at) for day in (second, first)]
+        return call(F.ADD, (years, call(F.SUBTRACT, quarters, at)), at)
+    return call(_COUNTS[str(grain)], (first, second), at)
 
 
 def _day_of_week(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
@@ -184,8 +203,8 @@ RULES: dict[str, Rule] = {
     "-": _subtract,
     "*": _plain(F.MULTIPLY),
     "/": _plain(F.DIVIDE),
-    "//": _plain(F.INTEGER_DIVIDE),
-    "%": _plain(F.MODULO),
+    "//": _of_whole(F.INTEGER_DIVIDE, "//", "Write floor(x / 10)."),
+    "%": _of_whole(F.MODULO, "%", "Write x - floor(x / 10) * 10."),
     "negate": _typed_as(F.NEGATE, Type.INTEGER),
     "=": _plain(F.EQUAL),
     "!=": _plain(F.NOT_EQUAL),
@@ -200,7 +219,7 @@ RULES: dict[str, Rule] = {
     "in": _in,
     "like": _typed_as(F.LIKE, Type.TEXT),
     "not like": _not_like,
-    "||": _typed_as(F.CONCAT, Type.TEXT),
+    "||": _joined,
     "is null": _is_null,
     "is true": _is_true,
     "is false": _is_false,
@@ -232,4 +251,5 @@ RULES: dict[str, Rule] = {
     "isodow": _dated(F.ISO_DAY_OF_WEEK),
     "dow": _day_of_week,
     "grouping": _misplaced,
+    **WRITTEN,
 }

@@ -12,9 +12,11 @@ import unicodedata
 from dataclasses import dataclass
 
 from engine.errors import Position, Refused
+from engine.sql.keywords import KEYWORDS
 
 LARGEST_TEXT = 16 * 1024
 DEEPEST = 64
+MOST_PARTS = 2_000
 LONGEST_NUMBER = 40  # characters before an exponent, and digits of one: what follows stays cheap
 LONGEST_POWER = 3
 _NUMBER = re.compile(r"([0-9]+(_[0-9]+)*(\.([0-9]+(_[0-9]+)*)?)?|\.[0-9]+(_[0-9]+)*)([eE][+-]?[0-9]+)?")
@@ -22,6 +24,8 @@ _DIGITS = frozenset("0123456789")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SPACE = re.compile(r"[ \t\r\n]+")
 _PLAIN = frozenset("+-*/%=<>(),.;")
+_OPERATORS = frozenset(("+", "-", "*", "/", "%", "=", "<", ">", "||", "::", "!="))  # two may be one part: <=
+_CONNECTING = frozenset(("and", "or", "not"))
 _HIDDEN = frozenset(("Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"))
 
 
@@ -51,6 +55,7 @@ def scan(sql: str) -> tuple[Lexeme, ...]:
     offset = 0
     while offset < len(sql):
         offset = _next(sql, offset, found)
+    _check_parts(sql, found)
     _check_depth(sql, found)
     _check_beginnings(sql, found)
     return tuple(found)
@@ -139,6 +144,18 @@ def _number(sql: str, offset: int, found: list[Lexeme]) -> int:
         raise Refused("SQL_LITERAL", at=position_of(sql, offset), problem="a number has too many digits")
     found.append(Lexeme("number", number.group(), offset))
     return end
+
+
+def _check_parts(sql: str, found: list[Lexeme]) -> None:
+    """No more than 2,000 parts, as far as lexemes tell: the parser takes long over many, and refuses them after."""
+    halves = 0
+    for lexeme in found:
+        if lexeme.kind == "sign":
+            halves += lexeme.text in _OPERATORS
+        elif lexeme.kind != "word" or lexeme.text in _CONNECTING or lexeme.text not in KEYWORDS:
+            halves += 2
+        if halves > 2 * MOST_PARTS:
+            raise Refused("SQL_TOO_MANY_PARTS", at=position_of(sql, lexeme.start))
 
 
 def _check_depth(sql: str, found: list[Lexeme]) -> None:

@@ -12,11 +12,11 @@ from dataclasses import replace
 from engine.errors import Position, Refused
 from engine.sql.bound import Bound, leaf
 from engine.sql.features import asks_features, by_person, features_of
-from engine.sql.joins import correlated, joined, met
+from engine.sql.joins import correlated, joined, met, names_of
 from engine.sql.naming import name_of
 from engine.sql.refusals import meant
 from engine.sql.rows import Figures, Rows, conjuncts, existence, is_person, refuse_figures
-from engine.sql.syntax import Both, Common, Derived, Existence, Item, Query, Star, SyntaxExpression, Table
+from engine.sql.syntax import Both, Common, Derived, Existence, Item, Name, Query, Star, SyntaxExpression, Table
 from engine.sql.unions import added
 from engine.sql.windows import refuse_window
 from engine.trusted.catalogue import Catalogue
@@ -90,8 +90,26 @@ def _related(test: Existence, rows: Rows) -> Rows:
     if len(rest) == len(conditions):
         raise Refused("SQL_JOIN_PERSON", at=test.at)
     for condition in rest:
+        _check_inner(condition, inner, rows)
         inner = where(inner, condition)
     return inner
+
+
+def _check_inner(condition: SyntaxExpression, inner: Rows, outer: Rows) -> None:
+    """A condition of EXISTS besides the person's names columns of its own query only."""
+    for name in names_of(condition):
+        if not _is_outside(name, inner, outer):
+            continue
+        construct = "A column of the query outside, but for its person, in EXISTS"
+        instead = "JOIN the other dataset on the person, with the condition in WHERE, and COUNT(DISTINCT the person)."
+        raise Refused("SQL_NOT_SUPPORTED", at=name.at, construct=construct, instead=instead)
+
+
+def _is_outside(name: Name, inner: Rows, outer: Rows) -> bool:
+    """Whether a name of EXISTS means a column of the query around it: inside is looked first."""
+    if len(name.parts) > 1:
+        return name.parts[0].lower() in outer.tables and name.parts[0].lower() not in inner.tables
+    return inner.column(name) is None and outer.column(name) is not None
 
 
 def _source(source: Table | Derived, catalogue: Catalogue, known: Defined) -> Rows | Figures:

@@ -8,96 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.errors import Position, Refused
 from engine.sql.aggregates import AGGREGATES, read_aggregate, read_filter, read_within
 from engine.sql.refusals import refuse_clause, refuse_node
 from engine.sql.scan import position_of
 from engine.sql.syntax import Aggregated, Apply, Cast, Constant, Existence, Name, Query, SyntaxExpression
+from engine.sql.vocabulary import (
+    COMPARISONS,
+    FUNCTIONS,
+    GRAINS,
+    KNOWN_FUNCTIONS,
+    NAMED,
+    OPERATORS,
+    PARTS,
+    SPELLED,
+    TYPES,
+    Row,
+)
 from engine.sql.windows import read_window
 from engine.trusted.plan import Type
 
 LARGEST_INTEGER = 2**53
 LONGEST_LITERAL = 1_000
 Node = Any  # sqlglot.exp.Expression; the library has no types that hold its argument names
-
-
-class Row(NamedTuple):
-    """How one node is read: its operator, the parts that are its operands, and parts without meaning here."""
-
-    operator: str
-    parts: tuple[str, ...] = ("this", "expression")
-    ignored: tuple[str, ...] = ()
-
-
-_ONE = ("this",)
-OPERATORS: dict[str, Row] = {
-    "Add": Row("+"),
-    "Sub": Row("-"),
-    "Mul": Row("*"),
-    "Div": Row("/", ignored=("typed", "safe")),
-    "IntDiv": Row("//"),
-    "Mod": Row("%"),
-    "EQ": Row("="),
-    "NEQ": Row("!="),
-    "LT": Row("<"),
-    "LTE": Row("<="),
-    "GT": Row(">"),
-    "GTE": Row(">="),
-    "And": Row("and"),
-    "Or": Row("or"),
-    "Not": Row("not", _ONE),
-    "Between": Row("between", ("this", "low", "high")),
-    "DPipe": Row("||", ignored=("safe",)),
-}
-_COMPARISONS = frozenset(("EQ", "NEQ", "LT", "LTE", "GT", "GTE"))
-FUNCTIONS: dict[str, Row] = {
-    "Abs": Row("abs", _ONE),
-    "Floor": Row("floor", _ONE),
-    "Ceil": Row("ceil", _ONE),
-    "Round": Row("round", ("this", "decimals")),
-    "Least": Row("least", ("this", "expressions"), ("ignore_nulls",)),
-    "Greatest": Row("greatest", ("this", "expressions"), ("ignore_nulls",)),
-    "Coalesce": Row("coalesce", ("this", "expressions")),
-    "Nullif": Row("nullif"),
-    "If": Row("if", ("this", "true", "false")),
-    "Upper": Row("upper", _ONE),
-    "Lower": Row("lower", _ONE),
-    "Trim": Row("trim", _ONE),
-    "Length": Row("length", _ONE),
-    "Substring": Row("substring", ("this", "start", "length")),
-    "Left": Row("left"),
-    "Concat": Row("concat", ("expressions",), ("safe", "coalesce")),
-    "Year": Row("year", _ONE),
-    "Quarter": Row("quarter", _ONE),
-    "Month": Row("month", _ONE),
-    "Day": Row("day", _ONE),
-    "DayOfMonth": Row("day", _ONE),
-    "DayOfWeek": Row("dow", _ONE),
-    "DayOfWeekIso": Row("isodow", _ONE),
-}
-NAMED = {
-    "date_part": 2,
-    "datepart": 2,
-    "alphanumeric": 1,
-    "mean": 1,
-}  # functions the parser does not know, with their operands
-PARTS = {"year": "year", "quarter": "quarter", "month": "month", "day": "day", "isodow": "isodow", "dow": "dow"} | {
-    "dayofweek": "dow",
-    "dayofmonth": "day",
-}
-GRAINS = ("day", "week", "month", "quarter", "year")
-_TYPES = {"INT": Type.INTEGER, "BIGINT": Type.INTEGER, "DOUBLE": Type.DECIMAL, "DECIMAL": Type.DECIMAL} | {
-    "TEXT": Type.TEXT,
-    "VARCHAR": Type.TEXT,
-    "DATE": Type.DATE,
-    "BOOLEAN": Type.BOOLEAN,
-}
-_SPELLED = {"INT": "INTEGER", "TEXT": "VARCHAR"}
-KNOWN_FUNCTIONS = tuple(
-    sorted({row.operator for row in FUNCTIONS.values()} | set(AGGREGATES.values()) | set(NAMED) | {"date_trunc"})
-)
 
 
 def parts_of(node: Node) -> dict[str, Any]:
@@ -112,12 +47,22 @@ class Terms:
         self._sql = sql
         self._query = query
         self._last = 0
+        self._starts: dict[int, int | None] = {}
 
     def at(self, node: Node) -> Position:
         """The first character known of a node, else the last place read."""
-        starts = [n.meta["start"] for n in node.walk() if "start" in n.meta]
-        self._last = min(starts) if starts else self._last
+        found = self._start(node)
+        self._last = self._last if found is None else found
         return position_of(self._sql, self._last)
+
+    def _start(self, node: Node) -> int | None:
+        """The least offset of a node and its parts; each is asked once, the tree lives as long as this does."""
+        if id(node) not in self._starts:
+            starts = [s for part in node.iter_expressions() if (s := self._start(part)) is not None]
+            own = node.meta.get("start")
+            starts += [] if own is None else [own]
+            self._starts[id(node)] = min(starts, default=None)
+        return self._starts[id(node)]
 
     def take(self, node: Node, parts: tuple[str, ...], ignored: tuple[str, ...] = ()) -> dict[str, Any]:
         """The set parts of a node, if all of them are among ``parts``; ``ignored`` ones mean nothing."""
@@ -178,15 +123,18 @@ class Terms:
                 chain.append(left.expression)
                 left = left.this
             operands = tuple(self.read(inner) for inner in [left, *reversed(chain)])
+        elif row.operator in ("+", "-") and (months := self._months(node.expression)) is not None:
+            operands = (self.read(node.this), months if row.operator == "+" else _negated(months))
+            return Apply("add months", operands, operands[0].at, row.operator)
         else:
             operands = self._operands(node, row)
-        if kind.__name__ in _COMPARISONS and type(node.this).__name__ in _COMPARISONS:
+        if kind.__name__ in COMPARISONS and type(node.this).__name__ in COMPARISONS:
             raise Refused("SQL_SYNTAX", at=operands[0].at, detail="comparisons are joined with AND, not chained")
         written = self.written(node).lower()
         return Apply(row.operator, operands, operands[0].at, written if written.isalpha() else "")
 
     def _paren(self, node: Node) -> SyntaxExpression:
-        return self.read(self.take(node, _ONE)["this"])
+        return self.read(self.take(node, ("this",))["this"])
 
     def _column(self, node: Node) -> SyntaxExpression:
         found = self.take(node, ("this", "table", "db", "catalog"))
@@ -216,7 +164,7 @@ class Terms:
         return Constant(None, "NULL", self.at(node))
 
     def _negative(self, node: Node) -> SyntaxExpression:
-        operand = self.read(self.take(node, _ONE)["this"])
+        operand = self.read(self.take(node, ("this",))["this"])
         if isinstance(operand, Constant) and type(operand.value) in (int, Fraction) and operand.spelled[0] != "-":
             negated = -operand.value  # type: ignore[operator]
             return Constant(negated, "-" + operand.spelled, operand.at)
@@ -232,7 +180,14 @@ class Terms:
     def _like(self, node: Node) -> SyntaxExpression:
         found = self.take(node, ("this", "expression", "negate"))
         operands = self.read(found["this"]), self.read(found["expression"])
-        return Apply("not like" if "negate" in found else "like", operands, operands[0].at)
+        kind = type(node).__name__.lower()
+        return Apply(f"not {kind}" if "negate" in found else kind, operands, operands[0].at)
+
+    def _pad(self, node: Node) -> SyntaxExpression:
+        if "is_left" not in parts_of(node):
+            raise self.refuse(node)
+        row = Row("lpad", ("this", "expression", "fill_pattern"), ("is_left",))
+        return Apply("lpad", self._operands(node, row), self.at(node), "lpad")
 
     def _in(self, node: Node) -> SyntaxExpression:
         found = self.take(node, ("this", "expressions", "query"))
@@ -246,7 +201,7 @@ class Terms:
 
     def _exists(self, node: Node) -> SyntaxExpression:
         at = self.at(node)
-        return Existence(self._query(self, self.take(node, _ONE)["this"]), None, at)
+        return Existence(self._query(self, self.take(node, ("this",))["this"]), None, at)
 
     def _case(self, node: Node) -> SyntaxExpression:
         """CASE x WHEN v is CASE WHEN x = v, as the engine itself reads it."""
@@ -265,17 +220,26 @@ class Terms:
     def _cast(self, node: Node) -> SyntaxExpression:
         found = self.take(node, ("this", "to"), ("safe",))
         kind = found["to"]
+        if "TIMESTAMP" in str(getattr(kind.this, "name", "")) and (day := self._midnight(found["this"])) is not None:
+            return Cast(day, Type.DATE, None, "TIMESTAMP", "safe" in parts_of(node), day.at)
         name = kind.this.name if hasattr(kind.this, "name") else ""
         parameters = [str(p.this.this) for p in parts_of(kind).get("expressions", []) if hasattr(p.this, "this")]
-        if name not in _TYPES or (parameters and (name != "DECIMAL" or len(parameters) != 2)):
+        if name not in TYPES or (parameters and (name != "DECIMAL" or len(parameters) != 2)):
             raise refuse_node("DataType", self.at(node), "", ())
         if name == "DECIMAL":
             parameters = parameters or ["18", "3"]  # what DuckDB takes it for
         digits, between = self._limits(parameters, node) if parameters else (None, None)
         between = (Fraction(-(2**31) - 1), Fraction(2**31)) if name == "INT" else between
         operand = self.read(found["this"])
-        spelled = _SPELLED.get(name, name) + (f"({', '.join(parameters)})" if parameters else "")
-        return Cast(operand, _TYPES[name], digits, spelled, "safe" in parts_of(node), operand.at, between)
+        spelled = SPELLED.get(name, name) + (f"({', '.join(parameters)})" if parameters else "")
+        return Cast(operand, TYPES[name], digits, spelled, "safe" in parts_of(node), operand.at, between)
+
+    def _midnight(self, node: Node) -> Constant | None:
+        """The date of a point of time as written, if it is midnight."""
+        read = self.read(node)
+        text = read.value if isinstance(read, Constant) and isinstance(read.value, str) else ""
+        day, _, time = text.partition(" ")
+        return Constant(day, read.spelled, read.at) if isinstance(read, Constant) and time in _MIDNIGHT else None
 
     def _limits(self, parameters: list[str], node: Node) -> tuple[int, tuple[Fraction, Fraction]]:
         """Digits after the point of DECIMAL(p, s), and the numbers it lies strictly between."""
@@ -291,13 +255,19 @@ class Terms:
         found = self.take(node, ("this", "expressions"))
         name = str(found["this"]).lower()
         operands = tuple(self.read(operand) for operand in found.get("expressions", ()))
-        if NAMED.get(name) != len(operands):
+        operator, count = NAMED.get(name, ("", -1))
+        if operator == "age" and len(operands) == 1:
+            raise refuse_node("CurrentDate", self.at(node), "", ())
+        if count != len(operands):
             raise self.refuse(node)
-        if name == "mean":
-            return Aggregated("avg", operands[0], False, None, self.at(node), name)
-        if name == "alphanumeric":
-            return Apply(name, operands, self.at(node), name)
-        return self._date_part(node, operands[0], operands[1], name)
+        if operator == "avg":
+            return Aggregated(operator, operands[0], False, None, self.at(node), name)
+        if operator == "date_part":
+            return self._date_part(node, operands[0], operands[1], name)
+        unit = operands[0].value if isinstance(operands[0], Constant) else None
+        if operator == "date_sub" and str(unit).lower() not in ("year", "years"):
+            raise refuse_node("DateSub", self.at(node), "", ())
+        return Apply(operator, operands, self.at(node), name)
 
     def _extract(self, node: Node) -> SyntaxExpression:
         found = self.take(node, ("this", "expression"))
@@ -308,6 +278,8 @@ class Terms:
     def _date_part(self, node: Node, unit: SyntaxExpression, operand: SyntaxExpression, spelled: str) -> Apply:
         """``date part`` has the unit as written, then the date; its name is that of the part's own function."""
         part = str(unit.value).lower() if isinstance(unit, Constant) else ""
+        if isinstance(operand, Apply) and operand.operator == "age" and part.rstrip("s") == "year":
+            return Apply("years of age", operand.operands, operand.at, spelled)
         if part not in PARTS:
             raise refuse_node("Extract", self.at(node), "", ())
         return Apply(PARTS[part], (unit, operand), operand.at, spelled)
@@ -324,7 +296,7 @@ class Terms:
     def _difference(self, node: Node) -> SyntaxExpression:
         found = self.take(node, ("this", "expression", "unit"), ("date_part_boundary",))
         grain = str(found["unit"].name).lower() if "unit" in found else ""
-        if grain not in ("day", "month", "year"):
+        if grain not in ("day", "month", "quarter", "year"):
             raise refuse_node("DateDiff", self.at(node), "", ())
         first, second = self.read(found["expression"]), self.read(found["this"])
         return Apply(
@@ -333,6 +305,17 @@ class Terms:
             first.at,
             self.written(node).lower() or "date_diff",
         )
+
+    def _months(self, node: Node) -> Constant | None:
+        """INTERVAL n MONTH, QUARTER or YEAR as a number of months."""
+        if type(node).__name__ != "Interval":
+            return None
+        found = self.take(node, ("this", "unit"))
+        unit = str(found["unit"].name).lower().rstrip("s") if "unit" in found else ""
+        count = str(found["this"].name) if "this" in found else ""
+        if unit not in _MONTHS or not count.isdecimal() or len(count) > 4:
+            return None
+        return Constant(int(count) * _MONTHS[unit], count, self.at(node))
 
     def _interval(self, node: Node) -> SyntaxExpression:
         """INTERVAL n DAY or WEEK, as a number of days; other units have no fixed length."""
@@ -355,6 +338,12 @@ class Terms:
         return Apply("+", (operand, self.read(found["expression"])), operand.at)
 
 
+def _negated(months: Constant) -> Constant:
+    return Constant(-int(str(months.value)), months.spelled, months.at)
+
+
+_MIDNIGHT = ("", "00:00", "00:00:00")
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _SPECIAL: dict[str, Callable[[Terms, Node], SyntaxExpression]] = {
     "Paren": Terms._paren,
     "Column": Terms._column,
@@ -364,6 +353,8 @@ _SPECIAL: dict[str, Callable[[Terms, Node], SyntaxExpression]] = {
     "Neg": Terms._negative,
     "Is": Terms._is,
     "Like": Terms._like,
+    "ILike": Terms._like,
+    "Pad": Terms._pad,
     "In": Terms._in,
     "Exists": Terms._exists,
     "Case": Terms._case,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from engine.errors import Position, Refused
 from engine.sql.bound import Bound, alike, leaf, located, typed
 from engine.sql.expressions import Expressions
-from engine.sql.relations import free_name
+from engine.sql.relations import check_joins, free_name
 from engine.sql.rows import Rows, is_person
 from engine.trusted.domains import scope_of
 from engine.trusted.plan import ColumnRef, Expression, Function, NamedExpression, Project, Relation, Type, UnionAll
@@ -17,6 +17,8 @@ Column = tuple[str, Bound]
 
 def added(left: Rows, right: Rows, at: Position) -> Rows:
     """The rows of both; columns meet by position and have the left side's names."""
+    with located(at):
+        check_joins(left.relation, right.relation)
     sides = _columns(left), _columns(right)
     if len(sides[0]) != len(sides[1]):
         expected = f"as many columns on both sides, and there are {len(sides[0])} and {len(sides[1])}"
