@@ -93,7 +93,7 @@ def _quantile(terms: Terms, node: Node, where: SyntaxExpression | None) -> Synta
     name = QUANTILES[kind]
     found = terms.take(node, ("this", "expression", "quantile"))
     asked = found.get("expression") or found.get("quantile")
-    if asked is None:
+    if asked is None or "this" not in found:
         raise Refused("SQL_SYNTAX", at=at, detail=f"{name.upper()} takes a column and a fraction")
     spelled = terms.written(node).lower() or _SPELLED.get(kind, name)
     return Aggregated(name, terms.read(found["this"]), False, where, at, spelled, fraction=_fraction(terms, asked))

@@ -17,6 +17,7 @@ from engine.sql.keywords import KEYWORDS
 LARGEST_TEXT = 16 * 1024
 DEEPEST = 64
 MOST_PARTS = 2_000
+MOST_JOIN_WORDS = 8  # a plan holds 6 joins; a parser tries each JOIN without its ON in two ways, one inside the other
 LONGEST_NUMBER = 40  # characters before an exponent, and digits of one: what follows stays cheap
 LONGEST_POWER = 3
 _NUMBER = re.compile(r"([0-9]+(_[0-9]+)*(\.([0-9]+(_[0-9]+)*)?)?|\.[0-9]+(_[0-9]+)*)([eE][+-]?[0-9]+)?")
@@ -57,6 +58,9 @@ def scan(sql: str) -> tuple[Lexeme, ...]:
         offset = _next(sql, offset, found)
     _check_parts(sql, found)
     _check_depth(sql, found)
+    joins = [lexeme.start for lexeme in found if (lexeme.kind, lexeme.text) == ("word", "join")]
+    if len(joins) > MOST_JOIN_WORDS:
+        raise Refused("SQL_TOO_COMPLEX", at=position_of(sql, joins[MOST_JOIN_WORDS]), what=f"{len(joins)} joins")
     _check_beginnings(sql, found)
     return tuple(found)
 

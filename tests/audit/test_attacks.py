@@ -56,6 +56,7 @@ from engine.trusted.plan import (
     Statistic,
     Type,
 )
+from engine.trusted.records import AccountScope
 from engine.trusted.verify import MOST_DEPTH, columns_read, verify_plan
 from nodes.partials import partials
 from nodes.tables import Tables, cut
@@ -287,13 +288,49 @@ def test_every_row_stands_on_one_path_of_its_tree(expression: str, source: InPro
     for upper, lower in pairwise(layers):
         parts = [sum(lower[i : i + tree.branching]) for i in range(0, len(lower), tree.branching)]
         assert list(upper) == parts
+    for leaf in range(0, tree.leaves, tree.leaves // 7) if expression in ("age", "income") else ():
+        end = Literal(Type.DECIMAL, grid.centre + (leaf * tree.width - Fraction(1, 2)) * grid.step)
+        before = Measure(Statistic.COUNT_ROWS, None, Call(Function.LESS, (ColumnRef(expression), end)))
+        assert cells(over(Scan("people"), before), CATALOGUE, tables, source) == (sum(layers[-1][:leaf]),)
     most = (grid.bound_steps + tree.width) // tree.width
     assert not any(layers[-1][most:])
     if measure.expression is not None and measure.expression in (ColumnRef("born"), ColumnRef("age")):
         assert (grid.step, tree.width) == (1, 1)
 
 
-# -- what an agreement covers
+def test_a_left_join_keeps_everybody_and_an_anti_join_the_rest(source: InProcess, tmp_path: Path) -> None:
+    """Rows without a match stand under NULL; a person is either in the semi join or in the anti join."""
+    held = {d.name: crowd(d, 40, seed=7, odd=0) for d in CATALOGUE.datasets if d.placement == "resident"}
+    placed = replace(CATALOGUE, datasets=tuple(d for d in CATALOGUE.datasets if d.name in held))
+    tables = published(placed, held, tmp_path, source)
+
+    def asked(sql: str) -> tuple[int, ...]:
+        return cells(prepare(sql, CATALOGUE, RULES).plan, CATALOGUE, tables, source)
+
+    [everybody] = asked("SELECT COUNT(*) FROM residents")
+    claimants = {row["claimant"] for row in held["claims"]} & {row["resident"] for row in held["residents"]}
+    assert 0 < len(claimants) < everybody
+    assert asked("SELECT COUNT(*) FROM residents WHERE resident IN (SELECT claimant FROM claims)") == (len(claimants),)
+    [others] = asked("SELECT COUNT(*) FROM residents WHERE resident NOT IN (SELECT claimant FROM claims)")
+    assert others == everybody - len(claimants)
+    join = "FROM residents AS a LEFT JOIN (SELECT claimant, MAX(weeks) > 30 AS w FROM claims GROUP BY claimant) AS b"
+    found = asked(f"SELECT w, COUNT(*) {join} ON a.resident = b.claimant GROUP BY w")
+    assert len(found) == 3
+    assert sum(found) == everybody
+    assert found[-1] == others
+
+
+# -- what is charged and what an agreement covers
+
+
+@pytest.mark.parametrize("kind", list(JoinKind))
+def test_every_dataset_that_is_joined_is_charged(kind: JoinKind, world: World) -> None:
+    plan = over(PersonJoin(kind, Scan("residents"), PersonAggregate(Scan("stays"), ())))
+    nobody = dict.fromkeys(("residents", "stays"), NOBODY)
+    tables = {h: world.publish(nobody, h) for h in ("n0", "n1")}
+    charged: Any = world.observe(world.round_(plan, tables), tables["n0"]).shown["charge"]
+    assert {name for (scope, name), rho in charged.items() if scope is AccountScope.DATASET and rho} == set(nobody)
+
 
 NOBODY: list[Record] = []
 
@@ -323,8 +360,8 @@ def test_a_column_that_is_not_read_cannot_be_seen(world: World) -> None:
 def test_a_column_that_is_read_is_seen(world: World) -> None:
     """The same comparison over columns that a statement reads through a join, a figure and a semi join finds them."""
     sql = (
-        "WITH f AS (SELECT guest, SUM(cost) AS s FROM stays WHERE nights > 3 GROUP BY guest) SELECT SUM(f.s) FROM f"
-        " JOIN residents AS r ON f.guest = r.resident WHERE f.guest IN (SELECT claimant FROM claims WHERE paid)"
+        "WITH f AS (SELECT guest, SUM(cost) FILTER (WHERE nights > 3) AS s FROM stays GROUP BY guest) SELECT SUM(f.s)"
+        " FROM f JOIN residents AS r ON f.guest = r.resident WHERE f.guest IN (SELECT claimant FROM claims WHERE paid)"
     )
     plan = prepare(sql, CATALOGUE, RULES).plan
     assert {n: set(c) for n, c in columns_read(plan, CATALOGUE).items()} == {

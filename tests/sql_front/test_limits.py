@@ -84,6 +84,8 @@ def code_of(sql: str, context: Context) -> str:
         ("SELECT SUM(income * 1e999) FROM people", "SQL_LITERAL"),
         ("SELECT SUM(income * 0." + "1" * 5_000 + ") FROM people", "SQL_LITERAL"),
         ("SELECT SUM(income * 1.50e+01) FROM people", "accepted"),
+        ("SELECT COUNT(*) FROM people" + " JOIN people" * 1_000, "SQL_TOO_COMPLEX"),
+        ("SELECT COUNT(*) FROM people" + " LEFT JOIN (SELECT 1)" * 40, "SQL_TOO_COMPLEX"),
         ("SELECT COUNT(*) FROM people" + " " * 16_400, "SQL_TEXT_TOO_LONG"),
         ("SELECT COUNT(*) FROM people WHERE clinic = '" + "é" * 8_200 + "'", "SQL_TEXT_TOO_LONG"),
         ("SELECT " + ", ".join(f"SUM(income + {i})" for i in range(32)) + " FROM people", "accepted"),
