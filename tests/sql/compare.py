@@ -77,9 +77,7 @@ def _same(ours: tuple[Any, ...], theirs: tuple[Any, ...], terms: Terms) -> bool:
 def _empty(row: tuple[Any, ...], answer: Answer) -> bool:
     """Whether every noisy column of a row shows that nobody is in the group."""
     noisy = {name for interval in answer.intervals for name in interval}
-    return all(
-        not v for v, n in zip(row, answer.columns, strict=True) if isinstance(v, int | float) and n in noisy
-    )
+    return all(not v for v, n in zip(row, answer.columns, strict=True) if isinstance(v, int | float) and n in noisy)
 
 
 def check_oracle(answer: Answer, told: Told, terms: Terms) -> None:
