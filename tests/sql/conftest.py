@@ -20,11 +20,9 @@ from slt import NODES, Block, read_script
 from engine.errors import Refused
 from engine.trusted.noise import OpenDPSampler
 
-PLACELESS = ("SQL_NOT_ONE_STATEMENT", "SQL_TOO_COMPLEX", "SQL_OVERLAP_PERSONS", "SQL_TEXT_TOO_LONG") + (
-    "SQL_EPSILON_RANGE",
-    "SQL_DELTA_RANGE",
-    "SQL_TEXT_UNPRINTABLE",
-    "SQL_TOO_LARGE",
+PLACELESS = (
+    *("SQL_NOT_ONE_STATEMENT", "SQL_TOO_COMPLEX", "SQL_OVERLAP_PERSONS", "SQL_TEXT_TOO_LONG"),
+    *("SQL_EPSILON_RANGE", "SQL_DELTA_RANGE", "SQL_TEXT_UNPRINTABLE", "SQL_TOO_LARGE"),
 )
 
 

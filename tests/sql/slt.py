@@ -2,7 +2,7 @@
 
     world people                  catalogue and data of tests/sql/worlds/people.data, shared by all files that name it
     catalogue people              tests/sql/catalogues/people.yaml
-    data payments [deal=rows]     CSV lines up to a blank line; persons are dealt over the nodes in turn (or by a draw), or rows
+    data payments [deal=rows]     CSV lines up to a blank line; whole persons are dealt over the nodes, or rows
     query [tolerance=0.01] [completed|listed]
     SELECT ...
     ----                          rows that are expected, cells apart by |

@@ -12,6 +12,7 @@ COLUMNS = {
     "visits": ("who", "ward", "nights"),
 }
 NOTES = ("", "a", "A", "  x ", "é", "日本", "%", "it's", "42", "-3", "2020-02-29", "true", "N", "East")
+TIRESOME = ("0.29", "1.13", "-4.35", "64.1", "1099.62", "2.28", "9.95")  # a hundred times the double is not whole
 ODD_NUMBERS = ("nan", "inf", "-inf", "1e308", "-1e308", "5e-324", "-0.0", "", "many", "1e400")
 DAYS = ("2020-01-01", "2020-02-29", "2019-12-30", "2019-12-31", "2020-02-28", "2020-03-01", "2020-01-05", "2020-01-06")
 
@@ -58,10 +59,12 @@ class Crowd:
         return self._mixed(rows + [twice] * self.draw.choice((0, 5)))
 
     def _payment(self) -> tuple[str, ...]:
-        late = self._truth()
-        return (self._one("child", "housing", "pension", ""), self._decimal(-60, 1100), self._number(-6, 60)) + (
+        return (
+            self._one("child", "housing", "pension", ""),
+            self._decimal(-60, 1100),
+            self._number(-6, 60),
             self._one(*(d for d in DAYS if d >= "2020"), ""),
-            late,
+            self._truth(),
         )
 
     def visits(self) -> list[str]:
@@ -87,8 +90,8 @@ class Crowd:
         return "" if self.draw.random() < 0.1 else str(self.draw.randint(low, high))
 
     def _decimal(self, low: int, high: int) -> str:
-        if self.draw.random() < 0.25:
-            return self.draw.choice(ODD_NUMBERS)
+        if self.draw.random() < 0.4:
+            return self.draw.choice((*ODD_NUMBERS, *TIRESOME))
         return str(self.draw.randint(low * 100, high * 100) / 100)
 
     def _day(self) -> str:

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from hypothesis import strategies as st
-
-Draw = Callable[[Any], Any]
+Draw = Callable[[int, int], int]  # a whole number from the first to the last
 
 
 class Term(NamedTuple):
@@ -36,10 +34,10 @@ class Terms:
         self.columns = tuple(columns)
 
     def pick(self, choices: Sequence[Any]) -> Any:
-        return self.draw(st.sampled_from(list(choices)))
+        return choices[self.draw(0, len(choices) - 1)]
 
     def number(self, low: int, high: int) -> int:
-        return int(self.draw(st.integers(low, high)))
+        return self.draw(low, high)
 
     def chance(self, one_in: int) -> bool:
         return self.number(1, one_in) == 1
