@@ -259,4 +259,6 @@ def _chosen(row: Any) -> Chosen | None:
 
 
 def _status(row: Any) -> RequestStatus:
-    return RequestStatus(row.digest, RequestState(row.state), row.code, (), row.attempt, (), (), row.changed_ms)
+    state = RequestState(row.state)
+    waiting = (row.analyst,) * (state is RequestState.WAITING)
+    return RequestStatus(row.digest, state, row.code, waiting, row.attempt, (), (), row.changed_ms)
