@@ -28,7 +28,7 @@ from engine.coordinator.desk import Desk
 from engine.coordinator.events import Windows
 from engine.coordinator.links import Link, Links
 from engine.coordinator.services import Services
-from engine.coordinator.store import CHOSEN_BYTES, Store
+from engine.coordinator.store import Store
 from engine.errors import Refused, SplittallyError, Unavailable
 from engine.trusted import wire
 from engine.trusted.clock import Clock, SystemClock
@@ -58,7 +58,6 @@ STOP_SECONDS = 2.0
 PEOPLE = (Role.ANALYST, Role.GUARDIAN, Role.POLICY_OFFICER, Role.AUDITOR)
 OPTIONS = (
     ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", CHOSEN_BYTES),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -177,7 +176,7 @@ class Handlers:
     def choose(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
-            return wire.encode(self._desk.choose(caller.name, wire.decode(Chosen, payload, CHOSEN_BYTES)))
+            return wire.encode(self._desk.choose(caller.name, wire.decode(Chosen, payload)))
 
     def watch(self, payload: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         with _Edge(context):

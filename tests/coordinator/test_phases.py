@@ -298,6 +298,24 @@ def test_a_restart_in_the_second_phase(bench: Bench, opened: bool) -> None:
 # -- the analyst's list
 
 
+@pytest.mark.parametrize("size", [1, 40, 100])
+def test_a_list_for_many_hosts_fits_into_one_message(bench: Bench, size: int) -> None:
+    from engine.client import choose
+    from engine.trusted.literal import Literal, Type
+
+    home = Home.load(bench.federation.home("analyst"))
+    submission = make_submission(bench.federation, open=True)
+    plan = wire.decode(Plan, submission.plan)
+    key = replace(plan.aggregate.keys[0], selected_at_most=10_000)
+    plan = replace(plan, aggregate=replace(plan.aggregate, keys=(key,)))
+    named = tuple(Literal(Type.TEXT, f"{i:05}".ljust(size, "é")[: max(size, 5)]) for i in range(10_000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choose, "SENT_BYTES", 3 * choose.SENT_BYTES // 20)  # as for 20 hosts
+        keys = keys_of((named,), plan, home.roster(), SystemRandomness())
+    assert 300 < keys.named < 10_000
+    assert 20 * len(keys.body) < 4_000_000
+
+
 @pytest.mark.parametrize(("named", "length"), [(0, 16), (1, 16), (16, 16), (17, 32), (33, MOST_KEYS), (90, MOST_KEYS)])
 def test_a_list_is_filled_up_to_a_power_of_two(bench: Bench, named: int, length: int) -> None:
     from engine.trusted.literal import Literal, Type
