@@ -410,9 +410,9 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_KEYS": ErrorCode(
         "The keys of the round's second phase are not those that its analyst signed.", "Submit the request again."
     ),
-    "ROUND_KEYS_AWAITED": ErrorCode(
-        "The nodes have named keys, and the analyst's machine is to choose among them.",
-        "Run `splittally result` for the request from the home that submitted it.",
+    "ROUND_KEYS_CHOSEN": ErrorCode(
+        "The nodes had named keys; this machine has answered with one list of them, and the nodes count now.",
+        "Run `splittally watch` for the request, then `splittally result`.",
     ),
     "ROUND_ATTEMPT": ErrorCode("The round is beyond the attempts signed for.", "Sign a new request."),
     "ROUND_RUN": ErrorCode("The round is beyond the runs signed for.", "Sign a new request."),

@@ -113,7 +113,7 @@ def _show(release: Release, as_json: bool) -> None:
 def _words(status: RequestStatus) -> str:
     from engine.client.states import state_word
 
-    waiting = f", waiting for {', '.join(status.waiting_for)}" if status.waiting_for else ""
+    waiting = f" for {', '.join(status.waiting_for)}" if status.waiting_for else ""
     replied = f", {len(status.replied)} of {len(status.participants)} replied" if status.participants else ""
     return f"{state_word(status.state)}{waiting}{replied}{' ' + status.code if status.code else ''}"
 

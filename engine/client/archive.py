@@ -15,7 +15,9 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import threading
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -88,18 +90,29 @@ class Archive:
         self._put(f"{name}/receipt", wire.encode(released.receipt))
         self._put(f"{name}/release.json", json.dumps({"cells": released.cells}).encode())
 
-    def keep_keys(self, digest: bytes, keys: Keys) -> None:
-        """Before they are sent: without them a release cannot be read."""
+    def keep_keys(self, digest: bytes, keys: Keys) -> Keys:
+        """Before they are sent, for without them a release cannot be read; returns those kept first, by whomever."""
         document = {"keys": b64encode(keys.body).decode(), "named": keys.named}
-        self._home.write(f"requests/{digest.hex()}/keys.json", json.dumps(document).encode(), secret=True)
+        own = f"requests/{digest.hex()}/keys-{os.getpid()}-{threading.get_ident()}.json"
+        self._home.write(own, json.dumps(document).encode(), secret=True)
+        with suppress(FileExistsError):
+            os.link(self._home.path / own, self._requests / digest.hex() / "keys.json")
+        (self._home.path / own).unlink()
+        folder = os.open(self._requests / digest.hex(), os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+        return self.keys(digest) or keys
 
     def keys(self, digest: bytes) -> Keys | None:
-        """The keys chosen for a request, None if none were."""
-        try:
-            document = json.loads((self._requests / digest.hex() / "keys.json").read_bytes())
-            return Keys(b64decode(document["keys"]), int(document["named"]))
-        except (OSError, ValueError, KeyError):
+        """The keys chosen for a request, None if none were; BadFile FILE_HOME_BROKEN."""
+        path = self._requests / digest.hex() / "keys.json"
+        if not path.exists():
             return None
+        try:
+            document = json.loads(path.read_bytes())
+            return Keys(b64decode(document["keys"]), int(document["named"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise BadFile("FILE_HOME_BROKEN", path=str(path), internal=repr(error)) from None
 
     def _put(self, name: str, body: bytes) -> None:
         """Writes one file as a whole, for its owner's eyes, without waiting for the disk."""

@@ -27,6 +27,9 @@ LEAST_LENGTH = 16
 SALT_BYTES = 32
 FILLER_BYTES = 16
 LENGTH_BYTES = 4
+FRAME_BYTES = 4  # around a value in a list
+FILLED_BYTES = 2 * FILLER_BYTES + 12  # of a filler in a list
+SENT_BYTES = 3 << 20  # of all sealed lists together: a message is at most 4 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,11 @@ def keys_of(lists: Sequence[Sequence[Literal]], plan: Plan, roster: Roster, rand
     found = {Literal(domain.type, None): None} if domain.nullable and domain.null_key else {}
     places = range(max(map(len, lists), default=0))
     found |= {held[place]: None for place in places for held in lists if place < len(held)}
-    most, room, named = key.selected_at_most, LIST_BYTES // 2, list[Literal]()
+    hosts = stability_of(plan.aggregate.input, roster.manifest.catalogue).hosts
+    most, named = key.selected_at_most, list[Literal]()
+    room = min(LIST_BYTES, SENT_BYTES // len(hosts)) - SALT_BYTES
     for value in found:
-        room -= len(str(value.value).encode()) + 8
+        room -= 2 * max(len(wire.encode(value)) + FRAME_BYTES, FILLED_BYTES)  # at most one filler comes with each
         if len(named) == most or room < 0 or value.type is not domain.type:
             break
         named.append(value)

@@ -160,12 +160,10 @@ class Query:
             raise Refused("POLICY_REQUEST_UNKNOWN")
         if self.kept is not None:
             return session.release(asked, self.kept, self.statement, repeated=True)
-        for status in session.line.watch(asked.digest, seconds):
+        for status in session.watch(asked.digest.hex(), seconds):
             if progress is not None:
                 progress(status)
             check_ended_well(status)
-            if status.state is RequestState.WAITING:
-                session.choose(asked)
             if status.state is RequestState.RELEASED:
                 released = session.archive.released(asked.digest) or session.fetch(asked)
                 return session.release(asked, released, self.statement)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from engine.client.archive import Archive, Asked, Released
 from engine.client.calls import Line
-from engine.client.choose import chosen, keys_of, open_lists
+from engine.client.choose import Keys, chosen, keys_of, open_lists
 from engine.client.open_result import open_result
 from engine.client.query import Query
 from engine.client.release import Release
@@ -95,16 +95,25 @@ class Session:
         return self.line.requests(most).requests
 
     def watch(self, request_id: str, seconds: float | None = None) -> Iterator[RequestStatus]:
-        """The status now and after each change, to the request's end; Unavailable ROUND_PENDING after ``seconds``."""
-        return self.line.watch(_digest(request_id), seconds)
+        """The status now and after each change, to the request's end; Unavailable ROUND_PENDING after ``seconds``.
+
+        A request of this home that waits for keys to be chosen is helped on.
+        """
+        for status in self.line.watch(_digest(request_id), seconds):
+            yield status
+            if status.state is RequestState.WAITING:
+                self.choose(self.archive.asked(status.request_digest))
 
     def result(self, request_id: str) -> Release:
-        """The answer of a request submitted from this home, now or long ago; Unavailable ROUND_NOT_RELEASED."""
+        """The answer of a request submitted from this home, now or long ago.
+
+        Unavailable ROUND_NOT_RELEASED before there is one; ROUND_KEYS_CHOSEN if its second phase starts only now.
+        """
         asked = self.archive.asked(_digest(request_id))
         released = self.archive.released(asked.digest)
         if released is None and self._awaits_keys(asked):
             self.choose(asked)
-            raise Unavailable("ROUND_PENDING")
+            raise Unavailable("ROUND_KEYS_CHOSEN")
         return self.release(asked, released or self.fetch(asked))
 
     def _awaits_keys(self, asked: Asked) -> bool:
@@ -116,14 +125,21 @@ class Session:
 
     def choose(self, asked: Asked) -> None:
         """Between two phases: opens what the nodes named and answers with one list, the same one if asked again."""
-        keys = self.archive.keys(asked.digest)
-        if keys is None:
+        keys = self.archive.keys(asked.digest) or self._new_keys(asked)
+        self.line.choose(chosen(keys, asked.submission, self.roster, self.home.signing_key()))
+
+    def _new_keys(self, asked: Asked) -> Keys:
+        """A list of what the nodes named, kept before it is sent; another process of this home may be faster."""
+        try:
             head, bodies = self.line.fetch(asked.digest)
             lists = open_lists(head, bodies, asked.submission, self.roster, self.home.sealing_key())
-            plan: Plan = wire.decode(Plan, asked.submission.plan, wire.PLAN_BYTES)
-            keys = keys_of(lists, plan, self.roster, self.randomness)
-            self.archive.keep_keys(asked.digest, keys)
-        self.line.choose(chosen(keys, asked.submission, self.roster, self.home.signing_key()))
+        except Unavailable:
+            kept = self.archive.keys(asked.digest)
+            if kept is None:
+                raise
+            return kept
+        plan: Plan = wire.decode(Plan, asked.submission.plan, wire.PLAN_BYTES)
+        return self.archive.keep_keys(asked.digest, keys_of(lists, plan, self.roster, self.randomness))
 
     def fetch(self, asked: Asked) -> Released:
         """Fetches a result, checks and opens it, and keeps it with its receipt."""

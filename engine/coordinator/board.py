@@ -10,6 +10,7 @@ from engine.coordinator.store import ENDED, Store
 from engine.trusted.messages import RequestStatus
 
 PACE_SECONDS = 0.2
+LOOK_SECONDS = 30.0
 
 
 class Board:
@@ -51,6 +52,7 @@ class Board:
         """The status now and after changes, until the request ends or nobody wants it any more.
 
         A new state is told at once; of replies that follow each other within ``PACE_SECONDS``, only the last.
+        ``wanted`` is asked after each change and every ``LOOK_SECONDS``; it may end the request itself.
         """
         seen: RequestStatus | None = None
         while wanted():
@@ -63,7 +65,7 @@ class Board:
             with self._changed:
                 self._pause(request, status, wanted)
                 while self._live.get(request) == seen and wanted():
-                    self._changed.wait()
+                    self._changed.wait(LOOK_SECONDS)
 
     def _pause(self, request: bytes, seen: RequestStatus, wanted: Callable[[], bool]) -> None:
         """Waits ``PACE_SECONDS``, or until the request has another state than was seen, or has ended."""

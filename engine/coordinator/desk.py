@@ -83,6 +83,9 @@ class Desk:
         """Starts the second phase of a request. Said again, it changes nothing."""
         services, now, digest = self._services, self._services.clock.now_ms(), chosen.request_digest
         self._require_owner(caller, digest)
+        self._settle(digest)
+        if self._stopping.is_set():
+            raise Unavailable("NODE_COORDINATOR_STOPPING")
         case = admit(services.store.submission(digest), self._agreements, services.roster, now, chosen)
         if case.chosen is None or {s.node for s in chosen.sealed} != set(case.hosts):
             raise Unavailable("ROUND_KEYS")
@@ -94,11 +97,18 @@ class Desk:
     def watch(self, caller: str, request: bytes, wanted: Callable[[], bool]) -> Iterator[RequestStatus]:
         """The status now and after each change, to the end of the request."""
         self._require_owner(caller, request)
-        return self._board.follow(request, wanted)
+
+        def still_wanted() -> bool:
+            self._settle(request)
+            return wanted()
+
+        return self._board.follow(request, still_wanted)
 
     def fetch(self, caller: str, request: bytes) -> Iterator[ResultPart]:
-        """The result's head, then its vectors and sealed masks in parts."""
+        """The result's head, then its vectors and sealed masks in parts; of a request that waits, the nodes' lists."""
         self._require_owner(caller, request)
+        if self._board.status(request).state not in (RequestState.RELEASED, RequestState.WAITING):
+            raise Unavailable("ROUND_NOT_RELEASED")
         result = self._services.store.result(request)
         yield result.head
         for kind, sender, body in result.bodies:
@@ -108,6 +118,8 @@ class Desk:
 
     def requests(self, caller: str, most: int) -> RequestList:
         stored = self._services.store.statuses(caller, min(most or LIST_MOST, LIST_MOST))
+        for status in stored:
+            self._settle(status.request_digest)
         return RequestList(tuple(self._board.status(s.request_digest) for s in stored))
 
     def resume(self) -> None:
@@ -163,6 +175,13 @@ class Desk:
         self._services.store.refuse(digest, code, now, state)
         self._board.post(RequestStatus(digest, state, code, (), 0, (), (), now))
         log.info("request.refused", request=digest.hex(), code=code)
+
+    def _settle(self, digest: bytes) -> None:
+        """A request that waits for its analyst is over when its validity is; nobody runs it meanwhile."""
+        if self._board.status(digest).state is RequestState.WAITING:
+            request = open_request(self._services.store.submission(digest).request, self._services.roster)
+            if self._services.clock.now_ms() >= request.expires_ms:
+                self._refuse(digest, "POLICY_REQUEST_EXPIRED")
 
     def _require_owner(self, caller: str, request: bytes) -> None:
         if self._services.store.owner(request) != caller:

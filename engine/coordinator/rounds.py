@@ -194,11 +194,11 @@ def _on_sharing(terms: Terms, state: State, event: Event, now: int) -> Step:
         case Declined(_, member, code) if member in state.participants:
             if member not in state.shared:
                 state = replace(state, refusals={**state.refusals, member: known_code(code)})
-        case Declined(_, member, code) if member in state.helpers:
+        case Declined(_, member, code) if member in state.helpers and not terms.names_keys:
             return _lose_helper(terms, state, member, known_code(code), now)
         case Joined(name) if name in state.participants and name not in state.shared:
             state, actions = replace(state, deadline=_sharing_deadline(terms, state, now)), (Reopen(name),)
-        case Lost(name) if name in state.helpers:
+        case Lost(name) if name in state.helpers and not terms.names_keys:
             return _lose_helper(terms, state, name, "ROUND_HELPER_LOST", now)
         case Lost():
             state = replace(state, deadline=_sharing_deadline(terms, state, now))

@@ -24,7 +24,6 @@ from engine.trusted import wire
 from engine.trusted.messages import BodyKind, Chosen, RequestState, RequestStatus, ResultHead, Submission
 
 SCHEMA = 2
-CHOSEN_BYTES = 64 << 20
 ENDED = (RequestState.RELEASED, RequestState.REFUSED_STATE, RequestState.EXPIRED, RequestState.REVOKED)
 _TABLES = sa.MetaData()
 _requests = sa.Table(
@@ -255,8 +254,10 @@ def _change(
 
 
 def _chosen(row: Any) -> Chosen | None:
-    return None if row.chosen is None else wire.decode(Chosen, row.chosen, CHOSEN_BYTES)
+    return None if row.chosen is None else wire.decode(Chosen, row.chosen)
 
 
 def _status(row: Any) -> RequestStatus:
-    return RequestStatus(row.digest, RequestState(row.state), row.code, (), row.attempt, (), (), row.changed_ms)
+    state = RequestState(row.state)
+    waiting = (row.analyst,) * (state is RequestState.WAITING)
+    return RequestStatus(row.digest, state, row.code, waiting, row.attempt, (), (), row.changed_ms)

@@ -42,6 +42,7 @@ from engine.trusted.random import SystemRandomness
 from engine.trusted.records import (
     HelperAnswer,
     JournalHead,
+    KeyList,
     Loss,
     Ready,
     RecordKind,
@@ -53,15 +54,21 @@ from engine.trusted.records import (
     SnapshotRef,
 )
 from engine.trusted.seal import seal
+from engine.trusted.selection import keys_info, phases_of
 from engine.trusted.sign import open_share, sign_head, signed
 
 HOSTS = ("east", "north", "west")
 REGIONS = ("N", "S")
+MOST_KEYS = 40
 
 
 def catalogue(regions: tuple[str, ...] = REGIONS) -> Catalogue:
     person = PersonUnit("person_id", "person_id", IdentifierForm.AS_IS)
-    columns = (Column("person_id", Type.TEXT), Column("region", Type.TEXT, domain=regions))
+    columns = (
+        Column("person_id", Type.TEXT),
+        Column("region", Type.TEXT, domain=regions),
+        Column("clinic", Type.TEXT),
+    )
     people = Dataset("people", "", "", HOSTS, person, 1, 1, 1, "", 10_000, 10_000, columns)
     return Catalogue(1, "test", (people,))
 
@@ -89,10 +96,23 @@ def count_plan(federation: Federation, keys: int = 1) -> Plan:
     return Plan(1, wire.digest(wire.encode(published)), aggregate)
 
 
+def open_plan(federation: Federation) -> Plan:
+    """SELECT clinic, COUNT(*) FROM people GROUP BY clinic, whose values the nodes name."""
+    plan = count_plan(federation)
+    key = Key(ColumnRef("clinic"), (), MOST_KEYS)
+    return replace(plan, aggregate=replace(plan.aggregate, keys=(key,)))
+
+
 def make_submission(made: Federation, /, **changes: object) -> Submission:
-    """A signed request; ``changes`` replace its fields, or name its ``signer`` or the number of ``keys``."""
+    """A signed request; ``changes`` replace its fields, or name its ``signer``, the number of ``keys``, or say that
+    the key is ``open``."""
     home = Home.load(made.home(str(changes.pop("signer", "analyst"))))
     plan = wire.encode(count_plan(made, int(str(changes.pop("keys", 1)))))
+    statement = b"SELECT region, COUNT(*) AS n FROM people GROUP BY region"
+    if changes.pop("open", False):
+        plan = wire.encode(open_plan(made))
+        statement = b"SELECT clinic, COUNT(*) AS n FROM people GROUP BY clinic"
+        changes = {"selection": Loss(20_000_000, 10**9), **changes}
     agreement = Home.load(made.home("coordinator")).agreements()[0]
     now = SystemClock().now_ms()
     request = Request(
@@ -115,7 +135,7 @@ def make_submission(made: Federation, /, **changes: object) -> Submission:
     )
     request = replace(request, **changes)  # type: ignore[arg-type]
     record = signed(RecordKind.REQUEST, wire.encode(request), home.signing_key())
-    return Submission(record, plan, b"SELECT region, COUNT(*) AS n FROM people GROUP BY region")
+    return Submission(record, plan, statement)
 
 
 class Double:
@@ -124,10 +144,11 @@ class Double:
     def __init__(self, federation: Federation, name: str, counts: tuple[int, ...] = ()) -> None:
         self.home = Home.load(federation.home(name))
         self.name, self.counts = name, counts
+        self.clinics: dict[str, int] = {}  # the persons of each value of the open key; all of them are named
         self.key, self.sealing = self.home.signing_key(), self.home.sealing_key()
         self.roster = self.home.roster()
         self.faults: set[str] = set()
-        self.manifest = b""
+        self.manifest, self.sealed_keys = b"", b""
         self.seen: list[ToNode] = []
         self.replies: dict[bytes, list[FromNode]] = {}
         self.head = sign_head(JournalHead(name, 0, bytes(32), bytes(32)), self.key)
@@ -188,7 +209,7 @@ class Double:
                 ready = Ready(1, message.request_digest, self.name, SystemClock().now_ms(), head, ())
                 return [signed(RecordKind.READY, wire.encode(ready), self.key)]
             case OpenRound():
-                self.manifest = message.manifest
+                self.manifest, self.sealed_keys = message.manifest, message.sealed_keys
                 return self._share() if self.counts else []
             case AskAnswer():
                 return self._help(message)
@@ -200,15 +221,36 @@ class Double:
             if fault.startswith(("BUDGET_", "POLICY_")):
                 return [RoundRefusal(round_, fault)]
         if round_ not in self.replies:
-            self.replies[round_] = self._mask(round_, manifest)
+            self.replies[round_] = self._reply(round_, manifest)
         messages = self.replies[round_]
         if "equivocates" in self.faults:
-            return messages + self._mask(round_, manifest)
+            return messages + self._reply(round_, manifest)
         return messages * 2 if "repeats" in self.faults else messages
 
-    def _mask(self, round_: bytes, manifest: RoundManifest) -> list[FromNode]:
+    def _reply(self, round_: bytes, manifest: RoundManifest) -> list[FromNode]:
+        plan: Plan = wire.decode(Plan, manifest.plan)
+        if phases_of(plan) == 1:
+            return self._mask(round_, manifest, self.counts)
+        if manifest.phase == 1:
+            return self._name_keys(round_, manifest)
+        body = self.sealing.open(self.sealed_keys, keys_info(wire.digest(manifest.request.payload), self.name))
+        listed: KeyList = wire.decode(KeyList, body)
+        return self._mask(round_, manifest, tuple(self.clinics.get(str(v.value), 0) for v in listed.values))
+
+    def _name_keys(self, round_: bytes, manifest: RoundManifest) -> list[FromNode]:
+        """All of its keys, most shared first."""
+        request: Request = wire.decode(Request, manifest.request.payload)
+        named = sorted(self.clinics, key=lambda clinic: -self.clinics[clinic])
+        listed = wire.encode(KeyList(b"", tuple(Literal(Type.TEXT, clinic) for clinic in named)))
+        padded = (len(listed).to_bytes(4, "big") + listed).ljust(4096, b"\0")
+        body = seal(padded, request.sealing_key, keys_info(round_, self.name))
+        digest = wire.digest(body + b"!" if "wrong digest" in self.faults else body)
+        share = self._signed(Share(round_, self.name, request.analyst, b"", digest, self.head))
+        return [VectorPart(round_, 0, body), ShareSet(round_, (share,), 1, 1)]
+
+    def _mask(self, round_: bytes, manifest: RoundManifest, counts: tuple[int, ...]) -> list[FromNode]:
         unit = manifest.calibration.multipliers[0]
-        vector = ring.from_integers([*(unit * c for c in self.counts), 1])
+        vector = ring.from_integers([*(unit * c for c in counts), 1])
         request: Request = wire.decode(Request, manifest.request.payload)
         seeds = [(m, SystemRandomness().bytes(32)) for m in (request.analyst, *manifest.helpers)]
         for _, seed in seeds:
@@ -221,7 +263,7 @@ class Double:
             records.append(self._signed(Share(round_, self.name, member, sealed, digest, self.head)))
         starts = range(0, len(body), PART_BYTES)
         parts = [VectorPart(round_, i, body[s : s + PART_BYTES]) for i, s in enumerate(starts)]
-        return [*parts, ShareSet(round_, tuple(records), len(parts), 1)]
+        return [*parts, ShareSet(round_, tuple(records), len(parts), manifest.phase)]
 
     def _signed(self, share: Share) -> SignedRecord:
         if "forges" in self.faults:

@@ -58,6 +58,7 @@ def terms_of(case: dict[str, Any]) -> Terms:
         max_attempts=case.get("max_attempts", 2),
         expires=case.get("expires", 600_000),
         windows=WINDOWS,
+        names_keys=case.get("names_keys", False),
     )
 
 
