@@ -26,7 +26,7 @@ def plans() -> list[dict[str, float]]:
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "audit"))
     from test_accounting import PLANS, random_plans, reach  # type: ignore[import-not-found]
 
-    from engine.trusted.account import epsilon_of
+    from engine.trusted.epsilon import epsilon_of
 
     rows = []
     for priced in random_plans(PLANS):
@@ -39,7 +39,7 @@ def plans() -> list[dict[str, float]]:
 
 def session_epsilons(rows: list[dict[str, float]]) -> list[float]:
     """Our epsilon of each session's total."""
-    from engine.trusted.account import epsilon_of
+    from engine.trusted.epsilon import epsilon_of
     from engine.trusted.records import Loss
 
     totals = [round(sum(r["rho"] for r in rows[i : i + SESSION]) * 10**9) for i in range(0, len(rows), SESSION)]

@@ -30,10 +30,10 @@ from engine.governance.homes import create_home
 from engine.sql import prepare
 from engine.sql.figures import groups_of, leaf_value, units_of
 from engine.sql.statement import KeyLeaf, Statement
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate, layout_of
 from engine.trusted.catalogue import Catalogue, DatasetBinding, LocalColumn, NodeBinding, SourceKind
 from engine.trusted.domains import scope_of
+from engine.trusted.epsilon import loss_for
 from engine.trusted.noise import ProductionSampler
 from engine.trusted.plan import ColumnRef, NamedExpression, Type
 from engine.trusted.random import SystemRandomness

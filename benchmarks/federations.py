@@ -13,7 +13,7 @@ from pathlib import Path
 from engine.catalogue import load_catalogue
 from engine.client.session import Session
 from engine.local.federation import LocalFederation, Terms
-from engine.trusted.account import loss_for, times
+from engine.trusted.epsilon import loss_for, times
 from engine.trusted.records import AccountCap, AccountScope
 
 CATALOGUE = """

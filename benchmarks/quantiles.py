@@ -12,8 +12,8 @@ from math import sqrt
 import numpy as np
 
 from engine.sql.quantiles import curve_of
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import Grid, Tree
+from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import Clamp
 
 ROWS = 10_000

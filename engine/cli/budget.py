@@ -55,7 +55,7 @@ def budget(
 def _document(balance: Balance) -> dict[str, object]:
     from fractions import Fraction
 
-    from engine.trusted.account import epsilon_of
+    from engine.trusted.epsilon import epsilon_of
 
     delta = Fraction(1, 10**6)
     cap = balance.cap

@@ -62,8 +62,8 @@ def init(
     from engine.cli.show import console, print_json
     from engine.governance.agreement import sign_first_agreement
     from engine.governance.federation import default_caps, found
-    from engine.trusted.account import loss_for
     from engine.trusted.clock import SystemClock
+    from engine.trusted.epsilon import loss_for
     from engine.trusted.random import SystemRandomness
 
     clock = SystemClock()

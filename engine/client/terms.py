@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from engine.errors import Refused
-from engine.trusted.account import QUINTILLION, add_loss, loss_for
+from engine.trusted.account import QUINTILLION, add_loss
+from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import Plan
 from engine.trusted.records import Loss, Rules
 from engine.trusted.selection import phases_of

@@ -11,8 +11,8 @@ from engine.catalogue.entry import Entry, read_yaml
 from engine.errors import BadFile, Refused
 from engine.governance.federation import Federation
 from engine.governance.homes import store_agreement
-from engine.trusted.account import allowance, loss_for
 from engine.trusted.clock import Clock
+from engine.trusted.epsilon import allowance, loss_for
 from engine.trusted.home import Home
 from engine.trusted.records import (
     RECORD_VERSION,

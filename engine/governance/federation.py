@@ -17,9 +17,9 @@ from pathlib import Path
 from engine.errors import BadFile
 from engine.governance import homes
 from engine.governance.authority import COORDINATOR_NAMES, Authority
-from engine.trusted.account import allowance
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.clock import Clock
+from engine.trusted.epsilon import allowance
 from engine.trusted.home import Home
 from engine.trusted.random import Randomness
 from engine.trusted.records import (

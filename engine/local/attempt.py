@@ -11,7 +11,7 @@ from engine.client.release import Release
 from engine.governance.federation import default_rules
 from engine.local.data import folders_of
 from engine.local.federation import LocalFederation, Terms
-from engine.trusted.account import times
+from engine.trusted.epsilon import times
 from engine.trusted.records import AccountCap, AccountScope, Loss
 
 ATTEMPTS = 4

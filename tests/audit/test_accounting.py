@@ -17,10 +17,11 @@ from math import ceil
 import pytest
 from world import CATALOGUE, operators
 
-from engine.trusted.account import add_loss, epsilon_of, loss_for
+from engine.trusted.account import add_loss
 from engine.trusted.calibrate import calibrate, grid_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import scope_of
+from engine.trusted.epsilon import epsilon_of, loss_for
 from engine.trusted.plan import Measure, Plan, Statistic
 from engine.trusted.records import Calibration, Loss
 from engine.trusted.stability import stability_of

@@ -22,7 +22,7 @@ from test_greybox import neighbours, observed
 from world import FORM, HOSTS, Form, Operator, World, datasets_with, operators
 
 from engine.trusted import ring
-from engine.trusted.account import epsilon_of, loss_for
+from engine.trusted.epsilon import epsilon_of, loss_for
 from engine.trusted.noise import ProductionSampler
 from engine.trusted.random import SystemRandomness
 from nodes.shares import add_noise, with_check_cell

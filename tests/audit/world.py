@@ -31,9 +31,9 @@ from engine.errors import SplittallyError
 from engine.governance.homes import create_home
 from engine.sql import prepare
 from engine.trusted import ring, wire
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.epsilon import loss_for
 from engine.trusted.messages import AskReady
 from engine.trusted.plan import ColumnRef, NamedExpression, Plan, Scan, Type
 from engine.trusted.records import (

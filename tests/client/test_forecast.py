@@ -22,10 +22,10 @@ from engine.sql.evaluate import evaluate
 from engine.sql.finish import Answer, finish
 from engine.sql.statement import Statement
 from engine.trusted import ring
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import Block, calibrate, grid_of, layout_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import scope_of
+from engine.trusted.epsilon import loss_for
 from engine.trusted.noise import ProductionSampler
 from engine.trusted.plan import LiteralValue, Measure
 from engine.trusted.random import SystemRandomness

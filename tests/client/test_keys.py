@@ -15,7 +15,7 @@ from engine.client.session import Session
 from engine.client.terms import price_of
 from engine.errors import BadFile, Unavailable
 from engine.trusted import wire
-from engine.trusted.account import allowance
+from engine.trusted.epsilon import allowance
 from engine.trusted.literal import Literal, Type
 from engine.trusted.messages import Chosen, OpenRound, RequestState
 from engine.trusted.records import KeyList, RoundManifest

@@ -23,9 +23,9 @@ from engine.governance.federation import default_rules
 from engine.governance.homes import create_home
 from engine.sql import prepare
 from engine.sql.finish import finish
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import ColumnRef, NamedExpression, Type
 from engine.trusted.random import SystemRandomness
 from engine.trusted.stability import stability_of

@@ -15,7 +15,7 @@ from engine.client.session import Session, connect
 from engine.client.states import state_word
 from engine.errors import BadFile, Refused, SplittallyError, Unavailable
 from engine.trusted import wire
-from engine.trusted.account import loss_for
+from engine.trusted.epsilon import loss_for
 from engine.trusted.home import Home
 from engine.trusted.messages import OpenRound, RequestState, RequestStatus
 from engine.trusted.records import Receipt, SnapshotRef

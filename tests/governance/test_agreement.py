@@ -20,8 +20,8 @@ from engine.governance.agreement import (
     sign_first_agreement,
 )
 from engine.governance.federation import Federation, found
-from engine.trusted.account import loss_for
 from engine.trusted.clock import SystemClock
+from engine.trusted.epsilon import loss_for
 from engine.trusted.home import Home
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import LegalGateway, Operation

@@ -28,8 +28,8 @@ from engine.governance.federation import found
 from engine.local.children import Child, start
 from engine.local.federation import ANALYST, LocalFederation
 from engine.trusted import wire
-from engine.trusted.account import loss_for, times
 from engine.trusted.clock import SystemClock
+from engine.trusted.epsilon import loss_for, times
 from engine.trusted.home import Home
 from engine.trusted.messages import RequestState, ResultHead
 from engine.trusted.random import SystemRandomness

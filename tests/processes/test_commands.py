@@ -14,7 +14,7 @@ from engine.catalogue import load_catalogue
 from engine.cli.main import run
 from engine.governance.budget import balances
 from engine.local.federation import ANALYST, LocalFederation, Terms
-from engine.trusted.account import loss_for, times
+from engine.trusted.epsilon import loss_for, times
 from engine.trusted.home import Home
 from engine.trusted.records import AccountScope, Loss
 

@@ -22,10 +22,10 @@ from engine.sql import prepare
 from engine.sql.finish import Answer, finish
 from engine.sql.statement import Statement
 from engine.trusted import ring
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate, layout_of
 from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
 from engine.trusted.domains import scope_of
+from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import ColumnRef, NamedExpression, Type
 from engine.trusted.records import Calibration, Rules
 from nodes.partials import partials

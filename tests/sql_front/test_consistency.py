@@ -15,8 +15,8 @@ from engine.sql import Context, prepare
 from engine.sql.consistency import cell_variance, families, fitted
 from engine.sql.finish import Answer, finish
 from engine.sql.statement import Statement
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate
+from engine.trusted.epsilon import loss_for
 from engine.trusted.records import Calibration
 
 Keys = tuple[int, ...]

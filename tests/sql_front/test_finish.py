@@ -22,9 +22,9 @@ from engine.errors import Bug
 from engine.sql import Context, Statement, prepare
 from engine.sql.evaluate import evaluate
 from engine.sql.finish import Answer, finish
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate, grid_of
 from engine.trusted.domains import scope_of
+from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import Aggregate, Filter, Statistic
 from engine.trusted.records import Calibration
 

@@ -12,9 +12,9 @@ from scipy.stats import binom
 from engine.sql import Context, prepare
 from engine.sql.finish import finish
 from engine.sql.quantiles import Curve, consistent, curve_of, rank_deviations
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import Grid, Tree, calibrate, layout_of
 from engine.trusted.domains import scope_of
+from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import Clamp
 
 SHAPES = [(2, 1), (2, 4), (3, 3), (5, 2)]

@@ -12,9 +12,9 @@ from scipy.stats import binom
 
 from engine.sql import Context, prepare
 from engine.sql.finish import finish
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate, grid_of
 from engine.trusted.domains import scope_of
+from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import Statistic
 from engine.trusted.records import Calibration
 from engine.trusted.wording import in_sql

@@ -23,9 +23,9 @@ from engine.sql.parse import parse_expression
 from engine.sql.released import Released
 from engine.sql.statement import Widen
 from engine.sql.windows import Windows
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import calibrate
 from engine.trusted.domains import Domain
+from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import ColumnRef, Type
 
 duckdb = pytest.importorskip("duckdb")

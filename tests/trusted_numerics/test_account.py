@@ -7,7 +7,8 @@ from fractions import Fraction
 import pytest
 
 from engine.errors import Refused
-from engine.trusted.account import add_loss, epsilon_of, loss_for, times, within
+from engine.trusted.account import add_loss, within
+from engine.trusted.epsilon import epsilon_of, loss_for, times
 from engine.trusted.records import Loss
 
 EPSILONS = [Fraction(n, 100) for n in (1, 10, 50, 100, 300, 1000, 2000)]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from small_catalogue import call, catalogue_of, column, counted, plan_of, summed, value
 
 from engine.errors import Refused
-from engine.trusted.account import loss_for
 from engine.trusted.calibrate import Tree, block_norms, calibrate, cells_of, grid_of, layout_of, row_square, tree_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import clamp_of, domain_of, scope_of
+from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import Measure, Plan, Scan, Statistic
 from engine.trusted.records import Calibration, Loss
 from engine.trusted.stability import stability_of

@@ -13,7 +13,8 @@ from scipy import stats
 from small_catalogue import catalogue_of, counted, plan_of
 
 from engine.errors import Refused
-from engine.trusted.account import BILLION, QUINTILLION, allowance, loss_for
+from engine.trusted.account import BILLION, QUINTILLION
+from engine.trusted.epsilon import allowance, loss_for
 from engine.trusted.gauss import ExactSampler
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import Loss

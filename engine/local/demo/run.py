@@ -19,7 +19,7 @@ from engine.local.demo.files import bindings, prepare
 from engine.local.demo.questions import QUESTIONS, Question
 from engine.local.demo.schema import HERE
 from engine.local.federation import LocalFederation, Terms
-from engine.trusted.account import loss_for
+from engine.trusted.epsilon import loss_for
 from engine.trusted.home import Home
 from engine.trusted.records import AccountScope, Role
 
