@@ -102,10 +102,9 @@ class Run:
 
     def _open(self, frame: Frame) -> None:
         """From here on nodes may charge."""
-        services, digest, manifest = self.services, self.case.digest, frame.manifest
-        opened, attempt = (frame.payload, manifest.created_ms, manifest.phase), manifest.attempt
-        services.store.open_round(digest, frame.round, attempt, *opened)
-        self.intake, self.readies.attempt = Intake(frame, services.roster, self.inbox.put), attempt
+        services, digest, made = self.services, self.case.digest, frame.manifest
+        services.store.open_round(digest, frame.round, made.attempt, frame.payload, made.created_ms, made.phase)
+        self.intake, self.readies.attempt = Intake(frame, services.roster, self.inbox.put), made.attempt
         services.links.listen(frame.round, self.intake)
         self._post(RequestState.RUNNING)
         self._log("round.opened")
