@@ -21,7 +21,7 @@ from engine.trusted.plan import Type
 
 Records = Callable[[Dataset], list[Record]]
 PERSON = "777"
-SELDOM, OFTEN, ALWAYS = 24, 4, 1
+SELDOM, OFTEN, ALWAYS = 40, 6, 1
 NUMBERS = ("NaN", "inf", "-Infinity", "-0", "-0.0", "1e-320", "5e-324", "9007199254740992", "9007199254740993", "1e308")
 NUMBERS += (
     "-9223372036854775808",
