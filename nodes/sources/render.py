@@ -209,24 +209,26 @@ def selection_of(
     """SQL of a first phase: each value of ``key`` that some person has, and the sum of its persons' weights.
 
     A person counts once for a value, with the weight for as many values as it has; of too many, those of least keyed
-    hash are kept.
+    hash are kept, and the others count for nothing. Rows are weighed as if each were a person's only one; persons with
+    more rows are then put right.
     """
     rows = rows_of(aggregate.input, catalogue, dialect)
     values = f"SELECT {quoted(rows.person)} AS p, {rows.expressions(dialect).value(key.expression, key=True)} AS k"
-    source = f"(SELECT p, k FROM ({values} FROM ({rows.sql}) AS r) AS o WHERE k IS NOT NULL)"
+    base = f"WITH base AS MATERIALIZED (SELECT p, k FROM ({values} FROM ({rows.sql}) AS r) AS o WHERE k IS NOT NULL)"
     shown, total = dialect.cast("k", Type.TEXT), dialect.cast("SUM(w)", Type.TEXT)
-    first, order = weights[0], dialect.keyed_hash.format(text_literal(hash_key), "own.p, k")
+    plain = f"SELECT k, {weights[0]} * COUNT(*) AS w FROM base GROUP BY k"
     if stability_of(aggregate.input, catalogue).rows == 1:
-        return f"SELECT {shown}, {total} FROM (SELECT k, {first} AS w FROM {source} AS g) AS h GROUP BY k"
+        return f"{base} SELECT {shown}, {total} FROM ({plain}) AS h GROUP BY k"
+    order = dialect.keyed_hash.format(text_literal(hash_key), "p, k")
     of_many = " ".join(f"WHEN {count} THEN {weight}" for count, weight in enumerate(weights, 1))
+    right = f"CASE WHEN n > {len(weights)} THEN 0 ELSE CASE t {of_many} ELSE {weights[-1]} END END - {weights[0]} * c"
     return (
-        f"WITH own AS MATERIALIZED (SELECT p, k FROM {source} AS g GROUP BY p, k),"
-        f" many AS (SELECT p, COUNT(*) AS t FROM own GROUP BY p HAVING COUNT(*) > 1),"
-        f" ranked AS (SELECT k, t, row_number() OVER (PARTITION BY own.p ORDER BY {order}, k) AS n"
-        f" FROM own JOIN many ON own.p = many.p)"
-        f" SELECT {shown}, {total} FROM (SELECT k, {first} AS w FROM own WHERE p NOT IN (SELECT p FROM many)"
-        f" UNION ALL SELECT k, CASE t {of_many} ELSE {weights[-1]} END FROM ranked WHERE n <= {len(weights)}) AS h"
-        f" GROUP BY k"
+        f"{base}, many AS MATERIALIZED (SELECT p FROM base GROUP BY p HAVING COUNT(*) > 1),"
+        f" own AS (SELECT p, k, COUNT(*) AS c FROM base WHERE p IN (SELECT p FROM many) GROUP BY p, k),"
+        f" ranked AS (SELECT k, c, COUNT(*) OVER (PARTITION BY p) AS t,"
+        f" row_number() OVER (PARTITION BY p ORDER BY {order}, k) AS n FROM own)"
+        f" SELECT {shown}, {total} FROM ({plain} UNION ALL SELECT k, {right} FROM ranked) AS h"
+        f" GROUP BY k HAVING SUM(w) > 0"
     )
 
 
