@@ -27,7 +27,7 @@ audit-long: $(VENV)/.dev ## the same with every neighbour on every base and two 
 	AUDIT=long $(BIN)/python -m pytest -m "long or not long" tests/audit tests/trusted_sampler/test_law.py
 
 fuzz: $(VENV)/.dev ## statements and plans that nobody wrote, for FUZZ_SECONDS (600)
-	$(BIN)/python tests/fuzz/run.py
+	$(BIN)/python tests/fuzz/fuzz.py
 
 mutants: $(VENV)/.dev ## plant errors in the trusted base; the tests must notice each
 	$(BIN)/python tests/mutants/run.py

@@ -14,8 +14,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import corpus
+import fuzz
 import plans
-import run
 import texts
 
 from engine.trusted import wire
@@ -25,7 +25,7 @@ TEXTS, PLANS = 500, 60
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[plans.Bench]:
-    with TemporaryDirectory(dir=run.MEMORY if run.MEMORY.exists() else None) as folder:
+    with TemporaryDirectory(dir=fuzz.MEMORY if fuzz.MEMORY.exists() else None) as folder:
         bench = plans.Bench(Path(folder))
         yield bench
         bench.close()
