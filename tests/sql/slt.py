@@ -9,9 +9,10 @@
     refused CODE                  the statement is refused
 
 A ``query`` runs on 1, 2 and 5 nodes without noise, and its answer equals that of the oracle: the analyst's own text
-on the union of all rows in one engine, at the published clamps. ``completed``: besides the oracle's rows the answer
-has groups nobody is in, with zeros. ``listed``: only the rows given count, because the language means something else
-than the engine (division by zero, values outside a key's bounds).
+on the union of all rows in one engine, at the published clamps. A key without a list shows every value that anybody
+has, as if noise had lifted each to the threshold. ``completed``: besides the oracle's rows the answer has groups
+nobody is in, with zeros. ``listed``: only the rows given count, because the language means something else than the
+engine (division by zero, values outside a key's bounds).
 """
 
 from __future__ import annotations
