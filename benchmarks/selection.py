@@ -133,7 +133,8 @@ def first_phase(plan: Plan, choice: Choice, snapshot: Path, local: LocalFederati
     def named() -> None:
         [weighed] = source.select(databases, [query], ROWS)
         noise = sampler.gaussian(choice.sigma, len(weighed)).tolist()
-        sorted(((int(str(row[1])) + z, row[0]) for row, z in zip(weighed, noise, strict=True)), reverse=True)
+        noisy = ((int(str(row[1])) + z, row[0]) for row, z in zip(weighed, noise, strict=True))
+        sorted((weight, text) for weight, text in noisy if weight >= choice.threshold)
 
     def aggregated() -> None:
         source.select(databases, [AGGREGATED], 1)

@@ -150,8 +150,8 @@ CODES: dict[str, ErrorCode] = {
         "Use columns with bounds, limit values with LEAST and GREATEST, or have `at_most` stated in the catalogue.",
     ),
     "SQL_KEY_NO_DOMAIN": ErrorCode(
-        "A group key has no published list of values.",
-        "Group by a column with a domain, whole steps such as floor(x / 10) * 10, a CASE, or a truncated date.",
+        "A group key has no published list of values, and its values are not of a kind that nodes can name.",
+        "Group by a text, an integer or a date, or by a CASE with literal outcomes.",
     ),
     "SQL_KEYS_SELECTED_TWICE": ErrorCode(
         "More than one group key has no published list of values.",

@@ -63,8 +63,9 @@ def named_keys(round_: Round, plan: Plan, tables: Tables, source: Source, sample
     query = selection_of(plan.aggregate, key, seat.catalogue, source.dialect, salt, chosen.weights)
     [rows] = source.select(tables.databases, [query], stability.at_most_rows)
     noise = sampler.gaussian(chosen.sigma, len(rows)).tolist()
-    noisy = sorted(((int(row[1] or 0) + z, str(row[0])) for row, z in zip(rows, noise, strict=True)), reverse=True)
-    texts = [text for weight, text in noisy if weight >= chosen.threshold and _can_be_read(text)]
+    noisy = ((int(row[1] or 0) + z, str(row[0])) for row, z in zip(rows, noise, strict=True))
+    named = sorted((weight, text) for weight, text in noisy if weight >= chosen.threshold and _can_be_read(text))
+    texts = [text for _, text in reversed(named)]
     kind = _type(key, plan, seat)
     body = encode(KeyList(b"", tuple(Literal(kind, _READ[kind](text)) for text in texts[: key.selected_at_most])))
     bucket = max(LEAST_BUCKET, 1 << (len(body) + 3).bit_length())

@@ -9,8 +9,8 @@ from engine.errors import Refused
 from engine.sql.refusals import refuse_clause
 from engine.sql.syntax import Grouping, SyntaxExpression
 from engine.sql.terms import Node, Terms
+from engine.trusted.verify import MOST_SETS
 
-MOST_SETS = 64
 _Set = tuple[int, ...]
 
 

@@ -57,6 +57,7 @@ MOST_EXPRESSIONS = 2_000
 MOST_DEPTH = 40  # of a query and an expression in it, counted together: the wire carries some 48 (wire.py)
 MOST_MEASURES = 32
 MOST_JOINS = 6
+MOST_SETS = 64
 DEFAULT_MAX_CELLS = 1_000_000
 NAME_LENGTH = 128
 _CLAMPED = (Statistic.SUM, Statistic.CENTRED_SUM, Statistic.QUANTILE_TREE)
@@ -107,6 +108,7 @@ def check_size(aggregate: Aggregate) -> None:
             _limit(count, MOST_EXPRESSIONS, "expressions")
     _limit(max(depth for depth, _ in relations), MOST_DEPTH, "nested queries")
     _limit(len(aggregate.measures), MOST_MEASURES, "aggregates")
+    _limit(len(aggregate.grouping_sets), MOST_SETS, "grouping sets")
     _limit(sum(isinstance(r, PersonJoin | PrivateJoin | UnionAll) for _, r in relations), MOST_JOINS, "joins")
 
 

@@ -7,6 +7,7 @@ import io
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from shutil import rmtree
@@ -24,19 +25,24 @@ from engine.sql.statement import Statement
 from engine.trusted import ring
 from engine.trusted.calibrate import calibrate, layout_of
 from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
-from engine.trusted.domains import scope_of
+from engine.trusted.domains import domain_of, scope_of
 from engine.trusted.epsilon import loss_for
-from engine.trusted.plan import ColumnRef, NamedExpression, Type
-from engine.trusted.records import Calibration, Rules
+from engine.trusted.plan import ColumnRef, Literal, NamedExpression, Type
+from engine.trusted.records import Calibration, Loss, Rules
+from engine.trusted.selection import choice_of, phases_of, selected_key
+from engine.trusted.stability import stability_of
 from nodes.partials import partials
 from nodes.sources import Row
 from nodes.sources.dialect import DUCKDB
 from nodes.sources.duckdb import DuckDBSource
+from nodes.sources.render import selection_of
 from nodes.sources.worker import engine, run
 from nodes.tables import Tables, cut
 
 HERE = Path(__file__).parent
 RULES = Rules(n_min=0, f=0, max_keys=10_000, max_cells=100_000, caps=(), committee=3)
+READ = {Type.TEXT: str, Type.INTEGER: int, Type.DATE: date.fromisoformat}
+FILLERS = {Type.TEXT: ("filler 1", "filler 2"), Type.INTEGER: (-(2**50),), Type.DATE: (date(1, 1, 1),)}
 
 
 class CountingRandomness:
@@ -103,6 +109,8 @@ class Federation:
     def prepare(self, sql: str, epsilon: str = "1", delta: str = "1e-9") -> tuple[Statement, Calibration]:
         require_delta(Fraction(delta))
         statement = prepare(sql, self.catalogue, RULES)
+        if phases_of(statement.plan) == 2:
+            statement = self._over_named_keys(statement)
         return statement, self.calibrated(statement, epsilon, delta)
 
     def calibrated(self, statement: Statement, epsilon: str = "1", delta: str = "1e-9") -> Calibration:
@@ -113,6 +121,25 @@ class Federation:
     def sums(self, statement: Statement, calibration: Calibration) -> list[tuple[int, ...]]:
         """Each node's own partials."""
         return [partials(statement.plan, self.catalogue, calibration, t, self.source) for t in self.nodes]
+
+    def _over_named_keys(self, statement: Statement) -> Statement:
+        """The second phase of a statement with an open key: over all values that anybody has, as if the noise of the
+        first phase had lifted each of them to the threshold, and a few fillers."""
+        aggregate = statement.plan.aggregate
+        key = aggregate.keys[selected_key(aggregate) or 0]
+        stability, scope = stability_of(aggregate.input, self.catalogue), scope_of(aggregate.input, self.catalogue)
+        weights = choice_of(Loss(10**7, 10**9), stability.overlap, stability.groups).weights
+        query = selection_of(aggregate, key, self.catalogue, DUCKDB, "00" * 16, weights)
+        found = [
+            row for t in self.nodes for [rows] in [self.source.select(t.databases, [query], 10**6)] for row in rows
+        ]
+        assert all(int(str(weight)) > 0 for _, weight in found)
+        domain = domain_of(key.expression, scope)
+        texts = sorted({str(text) for text, _ in found})
+        named = [Literal(domain.type, READ[domain.type](text)) for text in texts]
+        named += [Literal(domain.type, None)] if domain.nullable and domain.null_key else []
+        values = (*named, *(Literal(domain.type, value) for value in FILLERS[domain.type]))
+        return statement.with_keys(values, len(named))
 
     def combined(self, statement: Statement, calibration: Calibration) -> tuple[int, ...]:
         """The partials of all nodes, added in the ring and read as signed numbers: everything but noise and masks."""

@@ -13,7 +13,8 @@
 A ``query`` runs on 1, 2 and 5 nodes without noise. The partials of parts add up to those of the whole, and the answer
 equals that of the oracle: the analyst's own text on the union of all rows in one engine, at the published clamps, with
 the engine's names and types of columns. ``completed``: besides the oracle's rows the answer has groups nobody is in,
-with zeros. ``listed``: only the rows given count, because the language means something else than the engine (division
+with zeros. A key without a list shows every value that anybody has, as if noise had lifted each to the threshold.
+``listed``: only the rows given count, because the language means something else than the engine (division
 by zero, values outside a key's bounds).
 """
 

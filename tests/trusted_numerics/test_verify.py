@@ -32,7 +32,7 @@ from engine.trusted.plan import (
     UnionAll,
 )
 from engine.trusted.records import Operation
-from engine.trusted.verify import columns_read, operations_used, verify_plan
+from engine.trusted.verify import check_size, columns_read, operations_used, verify_plan
 from engine.trusted.wire import decode, encode
 
 CATALOGUE = catalogue_of()
@@ -239,6 +239,15 @@ def test_plans_beyond_the_limits_are_refused(name: str) -> None:
     for beyond in (most + 1, 50 * most):
         with pytest.raises(Refused, match="SQL_TOO_COMPLEX"):
             verify_plan(build(beyond), CATALOGUE, RULES)
+
+
+def test_grouping_sets_are_limited() -> None:
+    def sets(count: int) -> Aggregate:
+        return replace(GOOD.aggregate, grouping_sets=tuple(GroupingSet((i,)) for i in range(count)))
+
+    check_size(sets(64))
+    with pytest.raises(Refused, match="SQL_TOO_COMPLEX"):
+        check_size(sets(65))
 
 
 @pytest.mark.parametrize("name", [name for name in LIMITS if name.startswith("depth")])
