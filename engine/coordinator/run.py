@@ -138,8 +138,7 @@ class Run:
             self.services.links.send_each(frame.members, CloseRound(frame.round))
 
     def _post(self, state: RequestState, code: str = "") -> None:
-        running = self.intake is not None and state is RequestState.RUNNING
-        nodes = tuple(p.node for p in self._round.frame.manifest.participants) if running else ()
+        nodes = tuple(p.node for p in self._round.frame.manifest.participants) if state is RequestState.RUNNING else ()
         waiting, now = (self.case.request.analyst,) * (state is RequestState.WAITING), self.services.clock.now_ms()
         attempt = self.readies.attempt
         self.services.board.post(RequestStatus(self.case.digest, state, code, waiting, attempt, nodes, (), now))
