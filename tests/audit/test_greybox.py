@@ -60,6 +60,7 @@ from engine.trusted.plan import (
     Scan,
     Statistic,
     Type,
+    UnionAll,
 )
 from engine.trusted.records import Loss
 from engine.trusted.stability import stability_of
@@ -260,7 +261,7 @@ def _relations() -> list[Relation]:
     """One of each sort that a plan can hold."""
     one, other = Scan("residents"), Scan("stays")
     made: list[Relation] = [one, Filter(one, Literal(Type.BOOLEAN, True)), Project(one, ()), PersonAggregate(one, ())]
-    made += [PersonJoin(JoinKind.INNER, one, other), PrivateJoin(one, other)]
+    made += [PersonJoin(JoinKind.INNER, one, other), PrivateJoin(one, other), UnionAll(one, one)]
     assert {type(r) for r in made} == set(get_args(Relation))
     return made
 

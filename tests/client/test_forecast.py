@@ -25,7 +25,7 @@ from engine.trusted import ring
 from engine.trusted.calibrate import Block, calibrate, grid_of, layout_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import scope_of
-from engine.trusted.epsilon import loss_for
+from engine.trusted.epsilon import allowance, loss_for
 from engine.trusted.noise import ProductionSampler
 from engine.trusted.plan import LiteralValue, Measure
 from engine.trusted.random import SystemRandomness
@@ -296,7 +296,7 @@ def test_shares_of_every_cap() -> None:
     found = asked("SELECT COUNT(*) AS n FROM people").cost
     loss = loss_for(EPSILON, DELTA)
     assert (found.loss, found.nodes) == (loss, ("north", "south"))
-    part = loss.rho_billionths / loss_for(Fraction(8), Fraction(1, 10**6)).rho_billionths
+    part = loss.rho_billionths / allowance(Fraction(8), Fraction(1, 10**6)).rho_billionths
     assert [(s.account, s.span, s.share) for s in found.shares] == [
         ("identifier nino", "365 days", part),
         ("identifier nino", "lifetime", part),
