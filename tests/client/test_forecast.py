@@ -129,7 +129,11 @@ def test_fewer_nodes_cost_what_the_forecast_says() -> None:
 
 ROWS = 400  # a cell
 MANY, FEWER = ("birth_year, region", 444), ("birth_year", 111)  # trees have 5,460 cells a group
-FACTORS = {"AVG(income)": (MANY, 1.25), "MEDIAN(income)": (FEWER, 1.5), "QUANTILE_CONT(income, 0.9)": (FEWER, 1.5)}
+FACTORS = {  # what is drawn, by what is forecast: a quantile's forecast is on the safe side
+    "AVG(income)": (MANY, 0.8, 1.25),
+    "MEDIAN(income)": (FEWER, 0.4, 1.1),
+    "QUANTILE_CONT(income, 0.9)": (FEWER, 0.4, 1.1),
+}
 
 
 def counted(block: Block, measure: Measure, values: np.ndarray, statement: Statement) -> np.ndarray:
@@ -145,12 +149,12 @@ def counted(block: Block, measure: Measure, values: np.ndarray, statement: State
 
 @pytest.mark.parametrize("figure", FACTORS)
 def test_forecast_of_means_and_quantiles_is_near_what_is_drawn(figure: str) -> None:
-    """Root mean square error over groups of even values within the factor; its square more would be rejected.
+    """Root mean square error over groups of even values within the factors; three times more would be rejected.
 
-    That error itself is uncertain by 3.4 % (444 groups) or 6.7 % (111), so the factor leaves some six deviations:
-    false alarm below 1e-8.
+    That error itself is uncertain by 3.4 % (444 groups) or 6.7 % (111), around 0.99 of the forecast for a mean and 0.7
+    for a quantile, so the factors leave some six deviations: false alarm below 1e-8.
     """
-    (keys, groups), factor = FACTORS[figure]
+    (keys, groups), low, high = FACTORS[figure]
     sql = f"SELECT {keys}, {figure} AS f FROM people GROUP BY ALL"
     statement, calibration, _ = calibrated(sql, 2)
     aggregate = statement.plan.aggregate
@@ -168,8 +172,8 @@ def test_forecast_of_means_and_quantiles_is_near_what_is_drawn(figure: str) -> N
     found = column(asked(sql, ROWS * groups), "f")
     assert not found.exact
     ratio = sqrt(float((errors**2).mean())) / (found.deviation or 0)
-    assert 1 / factor < ratio < factor
-    assert not 1 / factor < ratio * factor**2 < factor
+    assert low < ratio < high
+    assert not low < 3 * ratio < high
 
 
 FIGURES = [
