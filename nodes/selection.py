@@ -21,7 +21,7 @@ from engine.trusted.noise import Sampler
 from engine.trusted.plan import Key, Plan
 from engine.trusted.records import KeyList
 from engine.trusted.seal import seal
-from engine.trusted.selection import LIST_BYTES, LONGEST_KEY, keys_info, selected_key, with_keys
+from engine.trusted.selection import LIST_BYTES, is_readable, keys_info, selected_key, with_keys
 from engine.trusted.stability import stability_of
 from engine.trusted.wire import decode, digest, encode
 from nodes.manifest import Arrival, Round, Seat, choice, selection
@@ -46,7 +46,7 @@ def with_listed_keys(round_: Round, plan: Plan, arrival: Arrival, seat: Seat) ->
     opened = seat.keys.sealing.open(arrival.sealed_keys, keys_info(round_.request_digest, seat.name))
     require(digest(opened) == signed.keys_digest, "ROUND_KEYS")
     values = decode(KeyList, opened, LIST_BYTES).values
-    require(len(values) == len(set(values)) == signed.length, "ROUND_KEYS")
+    require(len(values) == len(set(values)) == signed.length and all(map(is_readable, values)), "ROUND_KEYS")
     require({value.type for value in values} == {_type(_key(plan), plan, seat)}, "ROUND_KEYS")
     return with_keys(plan, values)
 
@@ -64,10 +64,12 @@ def named_keys(round_: Round, plan: Plan, tables: Tables, source: Source, sample
     [rows] = source.select(tables.databases, [query], stability.at_most_rows)
     noise = sampler.gaussian(chosen.sigma, len(rows)).tolist()
     noisy = ((int(row[1] or 0) + z, str(row[0])) for row, z in zip(rows, noise, strict=True))
-    named = sorted((weight, text) for weight, text in noisy if weight >= chosen.threshold and _can_be_read(text))
-    texts = [text for _, text in reversed(named)]
-    kind = _type(key, plan, seat)
-    body = encode(KeyList(b"", tuple(Literal(kind, _READ[kind](text)) for text in texts[: key.selected_at_most])))
+    kind, named = _type(key, plan, seat), sorted((w, text) for w, text in noisy if w >= chosen.threshold)
+    values = [value for _, text in reversed(named) if is_readable(value := Literal(kind, _READ[kind](text)))]
+    body = encode(KeyList(b"", tuple(values[: key.selected_at_most])))
+    while len(body) > LIST_BYTES:  # the analyst opens no longer list; the least shared values go
+        values = values[: min(len(values), key.selected_at_most) * 9 // 10]
+        body = encode(KeyList(b"", tuple(values)))
     bucket = max(LEAST_BUCKET, 1 << (len(body) + 3).bit_length())
     padded = (len(body).to_bytes(4, "big") + body).ljust(bucket, b"\0")
     return seal(padded, round_.request.sealing_key, keys_info(round_.id, seat.name))
@@ -79,7 +81,3 @@ def _key(plan: Plan) -> Key:
 
 def _type(key: Key, plan: Plan, seat: Seat) -> Type:
     return domain_of(key.expression, scope_of(plan.aggregate.input, seat.catalogue)).type
-
-
-def _can_be_read(text: str) -> bool:
-    return 0 < len(text) <= LONGEST_KEY and text.isprintable()

@@ -51,7 +51,7 @@ def demo(
 
 def _introduce(shown: Console, running: Demonstration) -> None:
     names = ", ".join(running.local.federation.processes)
-    shown.print(f"[bold]Departments[/], each a process of its own: {names}.")
+    shown.print(f"[bold]Departments[/], each a process of its own: {names}.", markup=True)
     shown.print(
         "Each keeps its rows. What leaves it is noisy and masked; the coordinator adds up what it cannot read.\n"
         "The column 'exact' is computed by this demonstration alone, from the files it made: nobody else can.\n"
@@ -66,7 +66,7 @@ def _show(shown: Console, outcome: Outcome, number: int) -> None:
 
     from engine.cli.show import answer_table, footer, percent
 
-    shown.print(f"\n[bold]{number}. {outcome.question.asks}[/]")
+    shown.print(f"\n[bold]{number}. {outcome.question.asks}[/]", markup=True)
     shown.print(Padding(Text(outcome.question.sql, style="blue"), (0, 2), expand=False))
     if outcome.refusal is not None:
         shown.print(f"  refused: {outcome.refusal.code}: {outcome.refusal.message}", style="yellow")

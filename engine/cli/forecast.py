@@ -143,6 +143,6 @@ def _list(shown: Console, heading: str, lines: list[str]) -> None:
     from rich.text import Text
 
     if lines:
-        shown.print(f"[bold]{heading}[/]")
+        shown.print(heading, style="bold")
     for line in lines:
         shown.print(Padding(Text(line), (0, 0, 0, 2), expand=False))

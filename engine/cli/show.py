@@ -30,7 +30,7 @@ def console(*, error: bool = False) -> Console:
     from rich.console import Console
 
     wide = None if (sys.stderr if error else sys.stdout).isatty() else UNLIMITED
-    return Console(stderr=error, highlight=False, soft_wrap=False, width=wide)
+    return Console(stderr=error, highlight=False, soft_wrap=False, width=wide, markup=False)
 
 
 @contextmanager

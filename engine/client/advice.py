@@ -16,6 +16,7 @@ from engine.sql.statement import Statement
 from engine.trusted.catalogue import Bounds, Catalogue, Column
 from engine.trusted.plan import Type
 from engine.trusted.records import Loss, Rules
+from engine.trusted.selection import selected_key
 from engine.trusted.walk import names_in
 from engine.trusted.wording import number_text
 
@@ -101,6 +102,8 @@ class _Asking:
     def merged(self) -> Iterator[Advice]:
         """Fewer, larger groups: the fewest into one that make the error fit for use."""
         after, words = inf, ""
+        if selected_key(self.statement.plan.aggregate) is not None:
+            return
         for times in (*(t for t in MERGES if t < self.worst.cells), self.worst.cells):
             assumption = self.found.assumption
             larger = Assumption(assumption.rows * times, assumption.persons * times, assumption.words)

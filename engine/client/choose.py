@@ -19,7 +19,7 @@ from engine.trusted.plan import Plan
 from engine.trusted.random import Randomness
 from engine.trusted.records import RECORD_VERSION, KeyList, RecordKind, Request, Selection
 from engine.trusted.seal import SealingKey, seal
-from engine.trusted.selection import LIST_BYTES, keys_info, selected_key
+from engine.trusted.selection import LIST_BYTES, is_readable, keys_info, selected_key
 from engine.trusted.sign import Roster, SigningKey, open_request, signed
 from engine.trusted.stability import stability_of
 
@@ -27,6 +27,7 @@ LEAST_LENGTH = 16
 SALT_BYTES = 32
 FILLER_BYTES = 16
 LENGTH_BYTES = 4
+LEAST_BYTES = 1 << 12
 FRAME_BYTES = 4  # around a value in a list
 FILLED_BYTES = 2 * FILLER_BYTES + 12  # of a filler in a list
 SENT_BYTES = 3 << 20  # of all sealed lists together: a message is at most 4 MiB
@@ -78,16 +79,28 @@ def keys_of(lists: Sequence[Sequence[Literal]], plan: Plan, roster: Roster, rand
     found |= {held[place]: None for place in places for held in lists if place < len(held)}
     hosts = stability_of(plan.aggregate.input, roster.manifest.catalogue).hosts
     most, named = key.selected_at_most, list[Literal]()
-    room = min(LIST_BYTES, SENT_BYTES // len(hosts)) - SALT_BYTES
+    room = min(LIST_BYTES, SENT_BYTES // (2 * len(hosts))) - SALT_BYTES  # padding may double what is sent
     for value in found:
+        if value.type is not domain.type or not is_readable(value):
+            continue  # a node's fault takes nothing from the others
         room -= 2 * max(len(wire.encode(value)) + FRAME_BYTES, FILLED_BYTES)  # at most one filler comes with each
-        if len(named) == most or room < 0 or value.type is not domain.type:
+        if len(named) == most or room < 0:
             break
         named.append(value)
     length = min(most, max(LEAST_LENGTH, 1 << (len(named) - 1).bit_length()))
     fillers = (value for value in _fillers(domain.type, randomness) if value not in found)
     values = (*named, *(next(fillers) for _ in range(length - len(named))))
-    return Keys(wire.encode(KeyList(randomness.bytes(SALT_BYTES), values)), len(named))
+    return Keys(_padded(randomness.bytes(SALT_BYTES), values), len(named))
+
+
+def _padded(salt: bytes, values: tuple[Literal, ...]) -> bytes:
+    """The list with a salt that makes it as long as a power of two, so that its length says no more than the number."""
+    least = len(wire.encode(KeyList(salt, values)))
+    bucket = max(LEAST_BYTES, 1 << (least + LENGTH_BYTES - 1).bit_length())
+    bodies = (
+        wire.encode(KeyList(salt.ljust(SALT_BYTES + bucket - least - n, b"\0"), values)) for n in range(LENGTH_BYTES)
+    )
+    return next(body for body in bodies if len(body) <= bucket)
 
 
 def _fillers(kind: Type, randomness: Randomness) -> Iterator[Literal]:

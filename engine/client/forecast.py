@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import prod, sqrt
+from math import ceil, prod, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.client.assumed import Assumption, assume, assumed_group, shapes
 from engine.client.cost import Asker, Cost, shares_of
-from engine.client.terms import least_nodes, price_of, require_delta
+from engine.client.terms import Price, least_nodes, price_of, require_delta
 from engine.sql.evaluate import evaluate
 from engine.sql.figures import Line, leaf_value, units_of
 from engine.sql.finish import SEED
@@ -26,8 +26,9 @@ from engine.sql.spread import Simulation
 from engine.sql.statement import KeyLeaf, MomentLeaf, Output, Statement, Widen
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Catalogue
-from engine.trusted.plan import ColumnRef, Type
+from engine.trusted.plan import Aggregate, ColumnRef, Type
 from engine.trusted.records import Loss, Rules
+from engine.trusted.selection import UNIT, choice_of
 from engine.trusted.stability import stability_of
 from engine.trusted.walk import names_in
 from engine.trusted.wording import in_sql
@@ -108,7 +109,7 @@ def forecast(statement: Statement, catalogue: Catalogue, rules: Rules, terms: Te
         variance_factor=len(hosts) / (n_min - rules.f),
         bias=biases(statement, catalogue, assumption),
         advice=(),
-        notes=(*statement.notes, *_notes(n_min, rules.f, len(hosts))),
+        notes=(*statement.notes, *_threshold(price, aggregate, catalogue), *_notes(n_min, rules.f, len(hosts))),
     )
     return replace(found, advice=advise(statement, catalogue, rules, found))
 
@@ -160,6 +161,18 @@ def key_names(statement: Statement, keys: Sequence[int]) -> tuple[str, ...]:
 
     names = {key: o.name for o in reversed(statement.outputs) if (key := shown(o)) is not None}
     return tuple(names.get(key) or in_sql(statement.plan.aggregate.keys[key].expression) for key in keys)
+
+
+def _threshold(price: Price, aggregate: Aggregate, catalogue: Catalogue) -> tuple[str, ...]:
+    """Of a selected key: how many persons a value needs."""
+    if price.selection is None:
+        return ()
+    stability = stability_of(aggregate.input, catalogue)
+    persons = ceil(Fraction(choice_of(price.selection, stability.overlap, stability.groups).threshold, UNIT))
+    several = "" if stability.groups == 1 else ", more where they have several values"
+    return (
+        f"A value of the key is shown if about {persons} persons of one node have it{several}; rarer ones are not.",
+    )
 
 
 def _notes(n_min: int, f: int, hosts: int) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from engine.errors import Refused
@@ -12,17 +13,22 @@ from engine.sql.bound import Bound
 from engine.sql.consistency import families
 from engine.sql.decompose import Decomposed
 from engine.sql.statement import Context, Figure, MeanLeaf, MomentLeaf, Ordering, Output, QuantileLeaf, Statement
+from engine.trusted.calibrate import cells_of
 from engine.trusted.catalogue import Catalogue
-from engine.trusted.plan import PLAN_VERSION, Plan, Type
+from engine.trusted.domains import scope_of
+from engine.trusted.plan import PLAN_VERSION, Aggregate, Plan, Type
 from engine.trusted.selection import selected_key
 from engine.trusted.stability import Stability, stability_of
-from engine.trusted.verify import verify_plan
+from engine.trusted.verify import DEFAULT_MAX_CELLS, verify_plan
 from engine.trusted.wire import digest, encode
+
+LEAST_SELECTED = 16  # with room for fewer values of a selected key, a statement is refused
 
 
 def price(decomposed: Decomposed, context: Context) -> Statement:
     """Raises Refused for what no node would accept: SQL_TOO_COMPLEX, SQL_OVERLAP_PERSONS, SQL_TEXT_UNPRINTABLE."""
     query = decomposed.query
+    decomposed = replace(decomposed, aggregate=_fitted(decomposed.aggregate, context))
     plan = Plan(PLAN_VERSION, _catalogue_digest(context.catalogue), decomposed.aggregate)
     verify_plan(plan, context.catalogue, context.rules)
     stability = stability_of(decomposed.aggregate.input, context.catalogue)
@@ -37,6 +43,24 @@ def price(decomposed: Decomposed, context: Context) -> Statement:
         offset=query.offset,
         notes=_notes(decomposed, stability, adds_up=bool(families(decomposed.aggregate, context.catalogue))),
     )
+
+
+def _fitted(aggregate: Aggregate, context: Context) -> Aggregate:
+    """With as many values of a selected key as the cells of an answer allow; the most shared ones are kept."""
+    position = selected_key(aggregate)
+    if position is None:
+        return aggregate
+    scope = scope_of(aggregate.input, context.catalogue)
+
+    def of(most: int) -> Aggregate:
+        keys = list(aggregate.keys)
+        keys[position] = replace(keys[position], selected_at_most=most)
+        return replace(aggregate, keys=tuple(keys))
+
+    one, two = (cells_of(of(most), scope) for most in (1, 2))
+    fitting = ((context.rules.max_cells or DEFAULT_MAX_CELLS) - (2 * one - two)) // max(two - one, 1)
+    wanted = aggregate.keys[position].selected_at_most
+    return aggregate if fitting >= wanted else of(max(fitting, min(LEAST_SELECTED, wanted)))
 
 
 def _type(bound: Bound) -> Type:

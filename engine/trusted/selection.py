@@ -24,6 +24,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
 from math import isqrt
+from unicodedata import category
 
 from engine.errors import Refused, require
 from engine.trusted.account import BILLION, DIGITS, QUINTILLION, log_of
@@ -100,6 +101,12 @@ def with_keys(plan: Plan, values: Sequence[Literal] = (), most: int = 0) -> Plan
         for i, key in enumerate(plan.aggregate.keys)
     ]
     return replace(plan, aggregate=replace(plan.aggregate, keys=tuple(keys)))
+
+
+def is_readable(value: Literal) -> bool:
+    """Whether people can be shown a key: a text is short, and every character of it is printed or a space."""
+    text = str(value.value)
+    return len(text) <= LONGEST_KEY and all(c.isprintable() or category(c) == "Zs" for c in text)
 
 
 def keys_info(about: bytes, node: str) -> bytes:

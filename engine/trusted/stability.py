@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.errors import Refused
-from engine.trusted.catalogue import Catalogue, Dataset
+from engine.trusted.catalogue import Catalogue, Dataset, IdentifierForm
 from engine.trusted.plan import Filter, JoinKind, PersonAggregate, PersonJoin, Project, Relation, Scan, UnionAll
 
 MOST_JOINED_ROWS = 100_000  # of one person
@@ -27,7 +27,7 @@ class Stability:
     rows: int
     groups: int
     overlap: int
-    identifier: str
+    identifier: tuple[str, IdentifierForm]  # what names a person, and how it is spelt
     datasets: tuple[str, ...]
     hosts: tuple[str, ...]
     placement: str
@@ -66,7 +66,7 @@ def _scanned(dataset: Dataset) -> Stability:
         rows=dataset.rows_per_person,
         groups=min(dataset.groups_per_person, dataset.rows_per_person),
         overlap=min(dataset.overlap, len(dataset.hosts)),
-        identifier=dataset.person.identifier,
+        identifier=(dataset.person.identifier, dataset.person.form),
         datasets=(dataset.name,),
         hosts=dataset.hosts,
         placement=dataset.placement,
@@ -88,7 +88,7 @@ def _joined(left: Stability, right: Stability, kind: JoinKind) -> Stability:
 
 def _added(left: Stability, right: Stability) -> Stability:
     """Rows of one placement are at the same nodes; else at those of both sides, and the placement has no name."""
-    if (left.identifier, left.hosts) != (right.identifier, right.hosts):
+    if (left.identifier, set(left.hosts)) != (right.identifier, set(right.hosts)):
         raise Refused("SQL_UNION_HOSTS", left=left.datasets[0], right=right.datasets[0])
     overlap, placement = min(left.overlap + right.overlap, len(left.hosts)), ""
     if left.placement == right.placement != "":
@@ -104,5 +104,5 @@ def _check_together(left: Stability, right: Stability) -> None:
     """That all rows of a person, of both sides, lie at one node."""
     if left.overlap > 1 or right.overlap > 1:
         raise Refused("SQL_OVERLAP_FEATURES")
-    if (left.placement, left.identifier, left.hosts) != (right.placement, right.identifier, right.hosts):
+    if left.placement != right.placement or (left.identifier, set(left.hosts)) != (right.identifier, set(right.hosts)):
         raise Refused("SQL_JOIN_PLACEMENT", left=left.datasets[0], right=right.datasets[0])

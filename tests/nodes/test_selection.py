@@ -285,7 +285,8 @@ def test_a_person_with_more_keys_weighs_less_on_each(federation: Any) -> None:
     [
         ("a\u202eb", False),
         ("line\nbreak", False),
-        ("", False),
+        ("", True),
+        ("Arson\u00a0and more", True),
         ("x" * (LONGEST_KEY + 1), False),
         ("x" * LONGEST_KEY, True),
         ("Sainte-Anne, Łódź 'B'", True),
@@ -383,7 +384,7 @@ def test_a_failure_while_keys_are_named_keeps_the_charge(federation: Any) -> Non
 
 def test_a_second_phase_counts_over_whatever_list_was_signed(federation: Any) -> None:
     """A list that was made up gets noise on every cell; texts in it are values and nothing else."""
-    texts = ("a", "nobody", "'); DROP TABLE x; --", "it''s", "\u202e", "{0}")
+    texts = ("a", "nobody", "'); DROP TABLE x; --", "it''s", "%", "{0}")
     second = Second(federation, values=tuple(Literal(Type.TEXT, text) for text in texts))
     node = node_with(federation, shared("a", 9) + shared("it''s", 2) + shared("{0}", 1) + shared("unlisted", 5))
     sums: list[Any] = []

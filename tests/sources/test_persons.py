@@ -14,7 +14,7 @@ from published import PEOPLE, catalogue_of, dataset, publish
 from engine.errors import Refused
 from engine.sql import prepare
 from engine.trusted.calibrate import block_norms, calibrate, row_square
-from engine.trusted.catalogue import Bounds, Catalogue, Column, Dataset
+from engine.trusted.catalogue import Bounds, Catalogue, Column, Dataset, IdentifierForm
 from engine.trusted.domains import scope_of
 from engine.trusted.plan import (
     Call,
@@ -281,6 +281,18 @@ def test_a_person_is_at_the_nodes_of_both_sides(
     if overlap > 1:
         with pytest.raises(Refused, match="SQL_OVERLAP_FEATURES"):
             stability_of(PersonAggregate(both, ()), catalogue)
+
+
+def test_a_union_needs_one_spelling_of_persons() -> None:
+    """One identifier in two normal forms would make two persons of one."""
+    first, second = placed().datasets
+    other = replace(second, person=replace(second.person, form=IdentifierForm.UPPER_ALNUM), placement="elsewhere")
+    catalogue = catalogue_of(replace(first, person=replace(first.person, form=IdentifierForm.AS_IS)), other)
+    with pytest.raises(Refused, match="SQL_UNION_HOSTS"):
+        stability_of(UnionAll(Scan("people"), Scan("visits")), catalogue)
+    with pytest.raises(Refused, match="SQL_JOIN_PLACEMENT"):
+        same = replace(other, placement=first.placement)
+        stability_of(PersonJoin(JoinKind.SEMI, Scan("people"), Scan("visits")), catalogue_of(first, same))
 
 
 def test_a_union_keeps_the_keys_of_both_sides(source: DuckDBSource, tmp_path: Path) -> None:
