@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.client.archive import Archive
-from engine.client.choose import Keys
+from engine.client.choose import Keys, keys_of
 from engine.client.session import Session
 from engine.client.terms import price_of
 from engine.errors import BadFile, Unavailable
@@ -169,3 +169,22 @@ def test_the_first_of_two_lists_is_the_one_kept(session: Session) -> None:
     (folder / "keys.json").write_bytes(b"{")
     with pytest.raises(BadFile, match="FILE_HOME_BROKEN"):
         archive.keys(request)
+
+
+def test_a_nodes_fault_takes_nothing_from_the_others(session: Session) -> None:
+    """Values of another type, that cannot be read, or far too long are skipped; the honest ones stay."""
+    plan = session.prepare(SQL).plan
+    odd = (Literal(Type.INTEGER, 3), Literal(Type.TEXT, "\u202e"), Literal(Type.TEXT, "x" * 600_000))
+    honest = tuple(Literal(Type.TEXT, f"clinic {i}") for i in range(30))
+    keys = keys_of((odd, honest), plan, session.roster, session.randomness)
+    assert set(keys.values[: keys.named]) == set(honest)
+
+
+def test_the_length_of_what_is_sent_tells_no_number_of_keys(session: Session) -> None:
+    plan, sizes = session.prepare(SQL).plan, set[int]()
+    for count in range(17):
+        values = tuple(Literal(Type.TEXT, f"clinic {i:02}") for i in range(count))
+        keys = keys_of((values,), plan, session.roster, session.randomness)
+        assert len(keys.values) == 16
+        sizes.add(len(keys.body))
+    assert max(sizes) - min(sizes) <= 3 and max(sizes) == 4096
