@@ -32,7 +32,7 @@ _UNION = _never("UNION here", "Ask one statement for each part; UNION ALL of row
 _SET = _never("INTERSECT or EXCEPT", "Use EXISTS or NOT EXISTS on the person, or conditions in WHERE.")
 _SUBQUERY = _never(
     "a query inside an expression",
-    "For shares write COUNT(*) / SUM(COUNT(*)) OVER (); for persons use EXISTS or IN in WHERE, or a join.",
+    "Shares: COUNT(*) / SUM(COUNT(*)) OVER (). Persons: EXISTS, IN or a join. Else ask for the figure first.",
 )
 _WINDOW = _never("a window function without OVER", "Write it as RANK() OVER (ORDER BY COUNT(*) DESC).")
 _ROWS = _never("a function that returns values of single rows", "Use COUNT, SUM or AVG, or GROUP BY it.")
@@ -63,9 +63,10 @@ NODES: dict[str, Refusal] = {
         "RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead FirstValue LastValue NthValue",
         _WINDOW,
     ),
+    "ApproxDistinct": _never("an approximate count", "Use COUNT(DISTINCT person): every count is noisy, none is slow."),
     **_each(
         "AnyValue First Last ArgMax ArgMin ArrayAgg GroupConcat Mode Histogram IgnoreNulls "
-        "ApproxDistinct BitwiseAndAgg BitwiseOrAgg BitwiseXorAgg RespectNulls ArrayUniqueAgg",
+        "BitwiseAndAgg BitwiseOrAgg BitwiseXorAgg RespectNulls ArrayUniqueAgg",
         _ROWS,
     ),
     **_each("LogicalAnd LogicalOr", _later("BOOL_AND or BOOL_OR", "Use COUNT(*) FILTER (WHERE ...).")),
