@@ -79,7 +79,8 @@ def keys_of(lists: Sequence[Sequence[Literal]], plan: Plan, roster: Roster, rand
     found |= {held[place]: None for place in places for held in lists if place < len(held)}
     hosts = stability_of(plan.aggregate.input, roster.manifest.catalogue).hosts
     most, named = key.selected_at_most, list[Literal]()
-    room = min(LIST_BYTES, SENT_BYTES // (2 * len(hosts))) - SALT_BYTES  # padding may double what is sent
+    longest = min(LIST_BYTES, SENT_BYTES // len(hosts))
+    room = longest - SALT_BYTES
     for value in found:
         if value.type is not domain.type or not is_readable(value):
             continue  # a node's fault takes nothing from the others
@@ -90,13 +91,14 @@ def keys_of(lists: Sequence[Sequence[Literal]], plan: Plan, roster: Roster, rand
     length = min(most, max(LEAST_LENGTH, 1 << (len(named) - 1).bit_length()))
     fillers = (value for value in _fillers(domain.type, randomness) if value not in found)
     values = (*named, *(next(fillers) for _ in range(length - len(named))))
-    return Keys(_padded(randomness.bytes(SALT_BYTES), values), len(named))
+    return Keys(_padded(randomness.bytes(SALT_BYTES), values, longest), len(named))
 
 
-def _padded(salt: bytes, values: tuple[Literal, ...]) -> bytes:
-    """The list with a salt that makes it as long as a power of two, so that its length says no more than the number."""
+def _padded(salt: bytes, values: tuple[Literal, ...], longest: int) -> bytes:
+    """The list with a salt that makes it as long as a power of two, or as may be sent: its length tells no number."""
     least = len(wire.encode(KeyList(salt, values)))
-    bucket = max(LEAST_BYTES, 1 << (least + LENGTH_BYTES - 1).bit_length())
+    power = max(LEAST_BYTES, 1 << (least + LENGTH_BYTES - 1).bit_length())
+    bucket = max(min(power, longest), least + LENGTH_BYTES)
     bodies = (
         wire.encode(KeyList(salt.ljust(SALT_BYTES + bucket - least - n, b"\0"), values)) for n in range(LENGTH_BYTES)
     )
