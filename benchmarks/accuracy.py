@@ -43,7 +43,7 @@ from nodes.sources.duckdb import DuckDBSource
 from nodes.tables import cut
 
 ROWS = 100_000
-RELEASES = 200
+RELEASES = 100
 SESSIONS = 20
 HOSTS = (2, 5, 20)
 FILE = Path("people.parquet")
