@@ -23,7 +23,6 @@ from engine.trusted.records import (
     RECORD_VERSION,
     Agreement,
     Calibration,
-    Loss,
     Request,
     Role,
     RoundManifest,
@@ -32,7 +31,7 @@ from engine.trusted.records import (
     SnapshotRef,
 )
 from engine.trusted.seal import SealingKey
-from engine.trusted.selection import Choice, choice_of, phases_of, with_keys
+from engine.trusted.selection import Choice, choice_for, phases_of, with_keys
 from engine.trusted.stability import stability_of
 from engine.trusted.verify import verify_plan
 from nodes.ledger import Ledger
@@ -167,8 +166,7 @@ def names_keys(round_: Round, plan: Plan) -> bool:
 
 def choice(round_: Round, plan: Plan, seat: Seat) -> Choice:
     """How a node names keys at the price that the request gives for it."""
-    stability = stability_of(plan.aggregate.input, seat.catalogue)
-    return choice_of(round_.request.selection or Loss(0, 0), stability.overlap, stability.groups)
+    return choice_for(plan, seat.catalogue, round_.request.selection)
 
 
 def selection(round_: Round, plan: Plan, seat: Seat) -> Selection | None:

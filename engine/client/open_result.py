@@ -25,10 +25,10 @@ from engine.trusted.calibrate import calibrate
 from engine.trusted.mask import SEED_BYTES, answer_info, seed_info, subtract_mask
 from engine.trusted.messages import FORWARD_BYTES, BodyKind, ResultHead, Submission
 from engine.trusted.plan import Plan
-from engine.trusted.records import Calibration, Loss, Request, Role, RoundManifest, Share
+from engine.trusted.records import Calibration, Request, Role, RoundManifest, Share
 from engine.trusted.ring import Vector
 from engine.trusted.seal import SealingKey
-from engine.trusted.selection import choice_of, phases_of, with_keys
+from engine.trusted.selection import choice_for, phases_of, with_keys
 from engine.trusted.sign import Roster, open_answer, open_request, open_selection, open_share
 from engine.trusted.stability import stability_of
 
@@ -121,8 +121,7 @@ def _calibration(
 ) -> Calibration:
     catalogue, digest = roster.manifest.catalogue, wire.digest(manifest.request.payload)
     if manifest.phase < phases_of(plan):
-        stability = stability_of(plan.aggregate.input, catalogue)
-        return choice_of(request.selection or Loss(0, 0), stability.overlap, stability.groups).calibration
+        return choice_for(plan, catalogue, request.selection).calibration
     if phases_of(plan) == 2:
         require_sound(manifest.selection is not None and keys is not None, "the round has no keys")
         if manifest.selection is not None and keys is not None:

@@ -16,8 +16,8 @@ from engine.trusted.calibrate import calibrate
 from engine.trusted.home import Home
 from engine.trusted.messages import Chosen, Submission
 from engine.trusted.plan import Plan
-from engine.trusted.records import Agreement, Calibration, Loss, Request, Role, Selection, SignedRecord
-from engine.trusted.selection import choice_of, phases_of, with_keys
+from engine.trusted.records import Agreement, Calibration, Request, Role, Selection, SignedRecord
+from engine.trusted.selection import choice_for, phases_of, with_keys
 from engine.trusted.sign import (
     Roster,
     open_agreement,
@@ -100,15 +100,10 @@ def admit(
     if phases_of(plan) == 1:
         return case(calibrate(plan, manifest.catalogue, request.loss, request.n_min, request.f))
     if chosen is None:
-        return case(_choice(plan, request, roster), 1, True)
+        return case(choice_for(plan, manifest.catalogue, request.selection).calibration, 1, True)
     selection = _selection(chosen, digest, plan, request, roster)
     plan = with_keys(plan, most=selection.length)
     return case(calibrate(plan, manifest.catalogue, request.loss, request.n_min, request.f), 2, False, chosen)
-
-
-def _choice(plan: Plan, request: Request, roster: Roster) -> Calibration:
-    stability = stability_of(plan.aggregate.input, roster.manifest.catalogue)
-    return choice_of(request.selection or Loss(0, 0), stability.overlap, stability.groups).calibration
 
 
 def _selection(chosen: Chosen, digest: bytes, plan: Plan, request: Request, roster: Roster) -> Selection:

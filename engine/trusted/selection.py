@@ -29,9 +29,11 @@ from unicodedata import category
 from engine.errors import Refused, require
 from engine.trusted.account import BILLION, DIGITS, QUINTILLION, log_of
 from engine.trusted.calibrate import root_up
+from engine.trusted.catalogue import Catalogue
 from engine.trusted.literal import Literal
 from engine.trusted.plan import Aggregate, Plan
 from engine.trusted.records import Calibration, Loss
+from engine.trusted.stability import stability_of
 
 UNIT = 1 << 16
 MOST_GROUPS = 1_000  # keys of one person
@@ -68,6 +70,12 @@ def choice_of(price: Loss, overlap: int, groups: int) -> Choice:
     delta = Fraction(price.delta_quintillionths, QUINTILLION * overlap)
     weights = tuple(isqrt(UNIT**2 // keys) for keys in range(1, groups + 1))
     return Choice(weights, sigma, max(w + _rare(sigma, delta / keys) for keys, w in enumerate(weights, 1)))
+
+
+def choice_for(plan: Plan, catalogue: Catalogue, price: Loss | None) -> Choice:
+    """``choice_of`` for the persons of a plan; no price is refused as a price of nothing."""
+    stability = stability_of(plan.aggregate.input, catalogue)
+    return choice_of(price or Loss(0, 0), stability.overlap, stability.groups)
 
 
 def _rare(sigma: int, tail: Fraction) -> int:
