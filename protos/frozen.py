@@ -17,6 +17,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorSet,
 )
 
+LINE = 120
 HEAD = '''"""{about}
 Generated from {source} by protos/build.py; do not edit.
 """
@@ -72,7 +73,7 @@ RECORD_VERSION = 1
 MESSAGES = """Messages between machines. Bulk travels in parts, before the message that vouches for it.
 """
 MESSAGES_NEEDS = """
-from engine.trusted.records import Participant, SignedHead, SignedRecord, SnapshotRef
+from engine.trusted.records import InclusionProof, Participant, SignedHead, SignedRecord, SnapshotRef
 
 MESSAGE_VERSION = 1
 PART_BYTES = 1 << 20
@@ -107,6 +108,21 @@ DEFAULTS = {
     "Dataset.per_person": "()",
     "DatasetBinding.consent_version": "0",
     "OpenRound.sealed_keys": 'b""',
+    "NodeBinding.guardians": "0",
+    "DatasetBinding.purposes": "()",
+    "JournalEntry.record_digest": 'b""',
+    "Hello.guardians": "0",
+    "Hello.paused": "False",
+    "ShareSet.proofs": "()",
+    "RoundRefusal.refreshes_ms": "0",
+    "RoundRefusal.account": '""',
+    "FederationDescription.nodes": "()",
+    "FederationDescription.revocations": "()",
+    "RequestName.run": "0",
+    "RequestStatus.reason": '""',
+    "RequestStatus.refreshes_ms": "0",
+    "RequestStatus.account": '""',
+    "RequestStatus.run": "0",
 }
 OPTIONAL_LAST = (
     "Measure",
@@ -115,6 +131,7 @@ OPTIONAL_LAST = (
     "DatasetBinding",
     "Request",
     "RoundManifest",
+    "ShareSet",
 )  # optional fields may be left out
 FIELD = FieldDescriptorProto
 SCALARS = {
@@ -169,7 +186,7 @@ def _enum(kind: EnumDescriptorProto, path: tuple[int, ...], comments: Comments) 
 
 def _message(message: DescriptorProto, path: tuple[int, ...], comments: Comments) -> str:
     if [oneof.name for oneof in message.oneof_decl] == ["kind"]:
-        return f"{message.name} = " + " | ".join(_plain(field) for field in message.field)
+        return _union(message.name, [_plain(field) for field in message.field])
     lines = ["@dataclass(frozen=True, slots=True)", f"class {message.name}:"]
     about = _one_line(comments.get(path, ""))
     if about or not message.field:
@@ -191,6 +208,14 @@ def _default(message: DescriptorProto, field: FieldDescriptorProto) -> str:
     written = "None" if field.proto3_optional and message.name in OPTIONAL_LAST else None
     default = DEFAULTS.get(f"{message.name}.{field.name}", written)
     return f" = {default}" if default else ""
+
+
+def _union(name: str, members: list[str]) -> str:
+    """Laid out as the formatter does: on one line, on one line in brackets, or one member a line."""
+    line = " | ".join(members)
+    if len(f"{name} = {line}") <= LINE:
+        return f"{name} = {line}"
+    return f"{name} = (\n    {line if len(line) + 4 <= LINE else line.replace(' | ', chr(10) + '    | ')}\n)"
 
 
 def _plain(field: FieldDescriptorProto) -> str:

@@ -106,6 +106,7 @@ class NodeBinding:
     version: int
     node: str
     datasets: tuple[DatasetBinding, ...]
+    guardians: int = 0  # approvals of this department wanted for each plan; 0: inside an agreement, none
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class DatasetBinding:
     columns: tuple[NamedExpression, ...]  # one for each column of the dataset, person included
     consent: Expression | None = None  # rows kept are those where it is TRUE
     consent_version: int = 0
+    purposes: tuple[NamedExpression, ...] = ()  # by legal gateway: rows kept for it; none: all
 
 
 @dataclass(frozen=True, slots=True)

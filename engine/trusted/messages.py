@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from engine.trusted.records import Participant, SignedHead, SignedRecord, SnapshotRef
+from engine.trusted.records import InclusionProof, Participant, SignedHead, SignedRecord, SnapshotRef
 
 MESSAGE_VERSION = 1
 PART_BYTES = 1 << 20
@@ -22,6 +22,8 @@ class Hello:
     epoch: int
     snapshots: tuple[SnapshotRef, ...]
     head: SignedHead
+    guardians: int = 0  # approvals it wants for each plan; 0: inside an agreement, none
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class ShareSet:
     shares: tuple[SignedRecord, ...]  # kind SHARE, one a committee member, analyst first
     parts: int
     phase: int
+    proofs: tuple[ConsistencyProof, ...] = ()  # one a helper of the round: from the head it holds to that of the shares
+    charge: InclusionProof | None = None  # of the round's charge, under the head of the shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ class AnswerSet:
 class RoundRefusal:
     round: bytes
     code: str
+    refreshes_ms: int = 0  # of a period's budget that is spent; 0: none will come
+    account: str = ""  # whose budget is spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,33 @@ class Relay:
     sequence: int
     last: bool
     sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SeekWitnesses:
+    """On its start a member asks those who may hold its heads."""
+
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskWitness:
+    nonce: bytes
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskJournal:
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPart:
+    """Entries of one member's journal from ``start`` on, and its head when they were read."""
+
+    start: int
+    entries: tuple[bytes, ...]
+    head: SignedHead
 
 
 class RequestState(enum.Enum):
@@ -142,6 +175,8 @@ class FederationDescription:
     manifest: SignedRecord
     agreements: tuple[SignedRecord, ...]
     connected: tuple[Participant, ...]  # nodes and their current snapshots
+    nodes: tuple[NodeState, ...] = ()  # of those connected
+    revocations: tuple[SignedRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +204,7 @@ class SealedKeys:
 @dataclass(frozen=True, slots=True)
 class RequestName:
     request_digest: bytes
+    run: int = 0  # 0: the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +217,10 @@ class RequestStatus:
     participants: tuple[str, ...]
     replied: tuple[str, ...]
     changed_ms: int
+    reason: str = ""  # a guardian's, of a refusal
+    refreshes_ms: int = 0  # when a spent budget is filled up again; 0: never
+    account: str = ""  # whose budget is spent
+    run: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +251,74 @@ class ResultBody:
     last: bool
 
 
-FromNode = Hello | SignedRecord | VectorPart | ShareSet | AnswerPart | AnswerSet | RoundRefusal | Relay | Pulse
-ToNode = Welcome | AskReady | OpenRound | CloseRound | AskAnswer | Relay | Pulse
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    node: str
+    guardians: int  # approvals it wants for each plan
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A governance record was taken: a decision, revocation, pause, withdrawal, agreement, manifest, publication."""
+
+    record_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskQueue:
+    all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRequest:
+    submission: Submission
+    status: RequestStatus
+    decisions: tuple[SignedRecord, ...]  # kind APPROVAL, oldest first
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestQueue:
+    requests: tuple[QueuedRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskMemberJournal:
+    member: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    record: SignedRecord  # kind SHARED_RELEASE
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskShared:
+    """No fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedList:
+    releases: tuple[Sharing, ...]
+
+
+FromNode = (
+    Hello
+    | SignedRecord
+    | VectorPart
+    | ShareSet
+    | AnswerPart
+    | AnswerSet
+    | RoundRefusal
+    | Relay
+    | Pulse
+    | JournalPart
+    | SeekWitnesses
+)
+ToNode = (
+    Welcome | AskReady | OpenRound | CloseRound | AskAnswer | Relay | Pulse | SignedRecord | AskWitness | AskJournal
+)
 ResultPart = ResultHead | ResultBody

@@ -29,8 +29,13 @@ class RecordKind(enum.Enum):
     SHARE = 9
     HELPER_ANSWER = 10
     RECEIPT = 11
-    NOTICE = 12
+    PAUSE = 12
     SELECTION = 13
+    WITNESS = 14
+    WITHDRAWAL = 15
+    APPLICATION = 16
+    PUBLICATION = 17
+    SHARED_RELEASE = 18
 
 
 class Role(enum.Enum):
@@ -48,6 +53,7 @@ class AccountScope(enum.Enum):
     DATASET = 2
     AGREEMENT_ACCOUNT = 3
     ANALYST_ACCOUNT = 4
+    SHARE_ACCOUNT = 5  # one analyst's share of a dataset; the cap names the dataset
 
 
 class Operation(enum.Enum):
@@ -84,6 +90,12 @@ class JournalKind(enum.Enum):
     PAUSED = 9
     RESUMED = 10
     MANIFEST_STORED = 11
+    REQUESTED = 12  # from here on: a coordinator's
+    DECIDED = 13
+    RELEASED_TO_ANALYST = 14
+    REQUEST_ENDED = 15
+    PUBLISHED = 16
+    SHARED = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +266,79 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """A guardian stops a node, or lets it go on. The newest by ``decided_ms`` holds."""
+
+    version: int
+    node: str
+    guardian: str
+    paused: bool
+    decided_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """An analyst takes a request back before it is answered."""
+
+    version: int
+    request_digest: bytes
+    analyst: str
+    decided_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What a member says of another one's journal: the newest head it holds. Size 0: none."""
+
+    version: int
+    nonce: bytes  # of the member that asks
+    witness: str
+    member: str  # whose journal
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A member's own statement of its keys, signed with them: to join a federation, or to replace its keys."""
+
+    version: int
+    federation: str
+    member: Member
+    made_ms: int
+    certificate_request: bytes  # PKCS #10, DER
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """An analyst makes a release public."""
+
+    version: int
+    request_digest: bytes
+    run: int
+    analyst: str
+    title: str
+    table_digest: bytes  # SHA-256 of the published CSV
+    decided_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRelease:
+    """A release, sealed by the analyst who holds it to another analyst of the same agreement."""
+
+    version: int
+    request_digest: bytes
+    run: int
+    analyst: str
+    reader: str
+    agreement_digest: bytes
+    sealed_digest: bytes  # SHA-256 of the sealed release
+    decided_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotRef:
     dataset: str
     snapshot: str
@@ -370,6 +455,7 @@ class JournalEntry:
     code: str
     detail: str  # never a value from data
     survivors: tuple[str, ...]
+    record_digest: bytes = b""  # of a signed record that was stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -318,7 +318,7 @@ def test_records_of_a_round_are_signed_by_the_member_they_name(federation: Any) 
         with refused("POLICY_SIGNATURE_INVALID"):
             opened(federation.sign(kind, record, "ana"), roster)  # type: ignore[operator]
         with refused("POLICY_RECORD_INVALID"):
-            opened(federation.sign(RecordKind.NOTICE, record, signer), roster)  # type: ignore[operator]
+            opened(federation.sign(RecordKind.PAUSE, record, signer), roster)  # type: ignore[operator]
 
 
 def test_a_head_of_somebody_else_inside_a_record_is_refused(federation: Any) -> None:
@@ -356,5 +356,5 @@ def test_a_record_of_the_wrong_role_is_refused(federation: Any) -> None:
 
 
 def test_signed_keeps_the_order_of_its_keys(federation: Any) -> None:
-    record = signed(RecordKind.NOTICE, b"x", *federation.roots)
+    record = signed(RecordKind.PAUSE, b"x", *federation.roots)
     assert [s.signer for s in record.signatures] == ["root-0", "root-1", "root-2"]

@@ -119,17 +119,19 @@ class PerPersonBound(_message.Message):
     def __init__(self, column: _Optional[str] = ..., sum: _Optional[_Union[Bounds, _Mapping]] = ...) -> None: ...
 
 class NodeBinding(_message.Message):
-    __slots__ = ("version", "node", "datasets")
+    __slots__ = ("version", "node", "datasets", "guardians")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     DATASETS_FIELD_NUMBER: _ClassVar[int]
+    GUARDIANS_FIELD_NUMBER: _ClassVar[int]
     version: int
     node: str
     datasets: _containers.RepeatedCompositeFieldContainer[DatasetBinding]
-    def __init__(self, version: _Optional[int] = ..., node: _Optional[str] = ..., datasets: _Optional[_Iterable[_Union[DatasetBinding, _Mapping]]] = ...) -> None: ...
+    guardians: int
+    def __init__(self, version: _Optional[int] = ..., node: _Optional[str] = ..., datasets: _Optional[_Iterable[_Union[DatasetBinding, _Mapping]]] = ..., guardians: _Optional[int] = ...) -> None: ...
 
 class DatasetBinding(_message.Message):
-    __slots__ = ("dataset", "kind", "files", "local_columns", "columns", "consent", "consent_version")
+    __slots__ = ("dataset", "kind", "files", "local_columns", "columns", "consent", "consent_version", "purposes")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
@@ -137,6 +139,7 @@ class DatasetBinding(_message.Message):
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     CONSENT_FIELD_NUMBER: _ClassVar[int]
     CONSENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PURPOSES_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     kind: SourceKind
     files: _containers.RepeatedScalarFieldContainer[str]
@@ -144,7 +147,8 @@ class DatasetBinding(_message.Message):
     columns: _containers.RepeatedCompositeFieldContainer[_plan_pb2.NamedExpression]
     consent: _plan_pb2.Expression
     consent_version: int
-    def __init__(self, dataset: _Optional[str] = ..., kind: _Optional[_Union[SourceKind, str]] = ..., files: _Optional[_Iterable[str]] = ..., local_columns: _Optional[_Iterable[_Union[LocalColumn, _Mapping]]] = ..., columns: _Optional[_Iterable[_Union[_plan_pb2.NamedExpression, _Mapping]]] = ..., consent: _Optional[_Union[_plan_pb2.Expression, _Mapping]] = ..., consent_version: _Optional[int] = ...) -> None: ...
+    purposes: _containers.RepeatedCompositeFieldContainer[_plan_pb2.NamedExpression]
+    def __init__(self, dataset: _Optional[str] = ..., kind: _Optional[_Union[SourceKind, str]] = ..., files: _Optional[_Iterable[str]] = ..., local_columns: _Optional[_Iterable[_Union[LocalColumn, _Mapping]]] = ..., columns: _Optional[_Iterable[_Union[_plan_pb2.NamedExpression, _Mapping]]] = ..., consent: _Optional[_Union[_plan_pb2.Expression, _Mapping]] = ..., consent_version: _Optional[int] = ..., purposes: _Optional[_Iterable[_Union[_plan_pb2.NamedExpression, _Mapping]]] = ...) -> None: ...
 
 class LocalColumn(_message.Message):
     __slots__ = ("name", "type")

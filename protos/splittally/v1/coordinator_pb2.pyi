@@ -1,4 +1,5 @@
 from protos.splittally.v1 import governance_pb2 as _governance_pb2
+from protos.splittally.v1 import node_pb2 as _node_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -45,14 +46,18 @@ class DescribeFederation(_message.Message):
     def __init__(self) -> None: ...
 
 class FederationDescription(_message.Message):
-    __slots__ = ("manifest", "agreements", "connected")
+    __slots__ = ("manifest", "agreements", "connected", "nodes", "revocations")
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     AGREEMENTS_FIELD_NUMBER: _ClassVar[int]
     CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     manifest: _governance_pb2.SignedRecord
     agreements: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SignedRecord]
     connected: _containers.RepeatedCompositeFieldContainer[_governance_pb2.Participant]
-    def __init__(self, manifest: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., agreements: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., connected: _Optional[_Iterable[_Union[_governance_pb2.Participant, _Mapping]]] = ...) -> None: ...
+    nodes: _containers.RepeatedCompositeFieldContainer[NodeState]
+    revocations: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SignedRecord]
+    def __init__(self, manifest: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., agreements: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., connected: _Optional[_Iterable[_Union[_governance_pb2.Participant, _Mapping]]] = ..., nodes: _Optional[_Iterable[_Union[NodeState, _Mapping]]] = ..., revocations: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ...) -> None: ...
 
 class Submission(_message.Message):
     __slots__ = ("request", "plan", "statement")
@@ -83,13 +88,15 @@ class SealedKeys(_message.Message):
     def __init__(self, node: _Optional[str] = ..., sealed: _Optional[bytes] = ...) -> None: ...
 
 class RequestName(_message.Message):
-    __slots__ = ("request_digest",)
+    __slots__ = ("request_digest", "run")
     REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
     request_digest: bytes
-    def __init__(self, request_digest: _Optional[bytes] = ...) -> None: ...
+    run: int
+    def __init__(self, request_digest: _Optional[bytes] = ..., run: _Optional[int] = ...) -> None: ...
 
 class RequestStatus(_message.Message):
-    __slots__ = ("request_digest", "state", "code", "waiting_for", "attempt", "participants", "replied", "changed_ms")
+    __slots__ = ("request_digest", "state", "code", "waiting_for", "attempt", "participants", "replied", "changed_ms", "reason", "refreshes_ms", "account", "run")
     REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +105,10 @@ class RequestStatus(_message.Message):
     PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
     REPLIED_FIELD_NUMBER: _ClassVar[int]
     CHANGED_MS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REFRESHES_MS_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
     request_digest: bytes
     state: RequestState
     code: str
@@ -106,7 +117,11 @@ class RequestStatus(_message.Message):
     participants: _containers.RepeatedScalarFieldContainer[str]
     replied: _containers.RepeatedScalarFieldContainer[str]
     changed_ms: int
-    def __init__(self, request_digest: _Optional[bytes] = ..., state: _Optional[_Union[RequestState, str]] = ..., code: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., attempt: _Optional[int] = ..., participants: _Optional[_Iterable[str]] = ..., replied: _Optional[_Iterable[str]] = ..., changed_ms: _Optional[int] = ...) -> None: ...
+    reason: str
+    refreshes_ms: int
+    account: str
+    run: int
+    def __init__(self, request_digest: _Optional[bytes] = ..., state: _Optional[_Union[RequestState, str]] = ..., code: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., attempt: _Optional[int] = ..., participants: _Optional[_Iterable[str]] = ..., replied: _Optional[_Iterable[str]] = ..., changed_ms: _Optional[int] = ..., reason: _Optional[str] = ..., refreshes_ms: _Optional[int] = ..., account: _Optional[str] = ..., run: _Optional[int] = ...) -> None: ...
 
 class ListRequests(_message.Message):
     __slots__ = ("most",)
@@ -155,3 +170,69 @@ class ResultBody(_message.Message):
     body: bytes
     last: bool
     def __init__(self, body_kind: _Optional[_Union[BodyKind, str]] = ..., sender: _Optional[str] = ..., part: _Optional[int] = ..., body: _Optional[bytes] = ..., last: _Optional[bool] = ...) -> None: ...
+
+class NodeState(_message.Message):
+    __slots__ = ("node", "guardians", "paused")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    GUARDIANS_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    guardians: int
+    paused: bool
+    def __init__(self, node: _Optional[str] = ..., guardians: _Optional[int] = ..., paused: _Optional[bool] = ...) -> None: ...
+
+class Handed(_message.Message):
+    __slots__ = ("record_digest",)
+    RECORD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    record_digest: bytes
+    def __init__(self, record_digest: _Optional[bytes] = ...) -> None: ...
+
+class AskQueue(_message.Message):
+    __slots__ = ("all",)
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    all: bool
+    def __init__(self, all: _Optional[bool] = ...) -> None: ...
+
+class QueuedRequest(_message.Message):
+    __slots__ = ("submission", "status", "decisions", "received_ms")
+    SUBMISSION_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_MS_FIELD_NUMBER: _ClassVar[int]
+    submission: Submission
+    status: RequestStatus
+    decisions: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SignedRecord]
+    received_ms: int
+    def __init__(self, submission: _Optional[_Union[Submission, _Mapping]] = ..., status: _Optional[_Union[RequestStatus, _Mapping]] = ..., decisions: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., received_ms: _Optional[int] = ...) -> None: ...
+
+class RequestQueue(_message.Message):
+    __slots__ = ("requests",)
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    requests: _containers.RepeatedCompositeFieldContainer[QueuedRequest]
+    def __init__(self, requests: _Optional[_Iterable[_Union[QueuedRequest, _Mapping]]] = ...) -> None: ...
+
+class AskMemberJournal(_message.Message):
+    __slots__ = ("member", "start")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    member: str
+    start: int
+    def __init__(self, member: _Optional[str] = ..., start: _Optional[int] = ...) -> None: ...
+
+class Sharing(_message.Message):
+    __slots__ = ("record", "sealed")
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    record: _governance_pb2.SignedRecord
+    sealed: bytes
+    def __init__(self, record: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., sealed: _Optional[bytes] = ...) -> None: ...
+
+class AskShared(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SharedList(_message.Message):
+    __slots__ = ("releases",)
+    RELEASES_FIELD_NUMBER: _ClassVar[int]
+    releases: _containers.RepeatedCompositeFieldContainer[Sharing]
+    def __init__(self, releases: _Optional[_Iterable[_Union[Sharing, _Mapping]]] = ...) -> None: ...

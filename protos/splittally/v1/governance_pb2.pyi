@@ -23,8 +23,13 @@ class RecordKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SHARE: _ClassVar[RecordKind]
     HELPER_ANSWER: _ClassVar[RecordKind]
     RECEIPT: _ClassVar[RecordKind]
-    NOTICE: _ClassVar[RecordKind]
+    PAUSE: _ClassVar[RecordKind]
     SELECTION: _ClassVar[RecordKind]
+    WITNESS: _ClassVar[RecordKind]
+    WITHDRAWAL: _ClassVar[RecordKind]
+    APPLICATION: _ClassVar[RecordKind]
+    PUBLICATION: _ClassVar[RecordKind]
+    SHARED_RELEASE: _ClassVar[RecordKind]
 
 class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -44,6 +49,7 @@ class AccountScope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DATASET: _ClassVar[AccountScope]
     AGREEMENT_ACCOUNT: _ClassVar[AccountScope]
     ANALYST_ACCOUNT: _ClassVar[AccountScope]
+    SHARE_ACCOUNT: _ClassVar[AccountScope]
 
 class Operation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -84,6 +90,12 @@ class JournalKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PAUSED: _ClassVar[JournalKind]
     RESUMED: _ClassVar[JournalKind]
     MANIFEST_STORED: _ClassVar[JournalKind]
+    REQUESTED: _ClassVar[JournalKind]
+    DECIDED: _ClassVar[JournalKind]
+    RELEASED_TO_ANALYST: _ClassVar[JournalKind]
+    REQUEST_ENDED: _ClassVar[JournalKind]
+    PUBLISHED: _ClassVar[JournalKind]
+    SHARED: _ClassVar[JournalKind]
 RECORD_KIND_UNSPECIFIED: RecordKind
 FEDERATION_MANIFEST: RecordKind
 AGREEMENT: RecordKind
@@ -96,8 +108,13 @@ JOURNAL_HEAD: RecordKind
 SHARE: RecordKind
 HELPER_ANSWER: RecordKind
 RECEIPT: RecordKind
-NOTICE: RecordKind
+PAUSE: RecordKind
 SELECTION: RecordKind
+WITNESS: RecordKind
+WITHDRAWAL: RecordKind
+APPLICATION: RecordKind
+PUBLICATION: RecordKind
+SHARED_RELEASE: RecordKind
 ROLE_UNSPECIFIED: Role
 COORDINATOR: Role
 NODE: Role
@@ -111,6 +128,7 @@ IDENTIFIER: AccountScope
 DATASET: AccountScope
 AGREEMENT_ACCOUNT: AccountScope
 ANALYST_ACCOUNT: AccountScope
+SHARE_ACCOUNT: AccountScope
 OPERATION_UNSPECIFIED: Operation
 AGGREGATE: Operation
 QUANTILE: Operation
@@ -139,6 +157,12 @@ SNAPSHOT_TAKEN: JournalKind
 PAUSED: JournalKind
 RESUMED: JournalKind
 MANIFEST_STORED: JournalKind
+REQUESTED: JournalKind
+DECIDED: JournalKind
+RELEASED_TO_ANALYST: JournalKind
+REQUEST_ENDED: JournalKind
+PUBLISHED: JournalKind
+SHARED: JournalKind
 
 class Loss(_message.Message):
     __slots__ = ("rho_billionths", "delta_quintillionths")
@@ -398,6 +422,104 @@ class Revocation(_message.Message):
     reason: str
     def __init__(self, version: _Optional[int] = ..., agreement_digest: _Optional[bytes] = ..., party: _Optional[str] = ..., decided_ms: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
+class Pause(_message.Message):
+    __slots__ = ("version", "node", "guardian", "paused", "decided_ms", "reason")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    GUARDIAN_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_MS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    node: str
+    guardian: str
+    paused: bool
+    decided_ms: int
+    reason: str
+    def __init__(self, version: _Optional[int] = ..., node: _Optional[str] = ..., guardian: _Optional[str] = ..., paused: _Optional[bool] = ..., decided_ms: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Withdrawal(_message.Message):
+    __slots__ = ("version", "request_digest", "analyst", "decided_ms", "reason")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ANALYST_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_MS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    request_digest: bytes
+    analyst: str
+    decided_ms: int
+    reason: str
+    def __init__(self, version: _Optional[int] = ..., request_digest: _Optional[bytes] = ..., analyst: _Optional[str] = ..., decided_ms: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Witness(_message.Message):
+    __slots__ = ("version", "nonce", "witness", "member", "size", "root")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    nonce: bytes
+    witness: str
+    member: str
+    size: int
+    root: bytes
+    def __init__(self, version: _Optional[int] = ..., nonce: _Optional[bytes] = ..., witness: _Optional[str] = ..., member: _Optional[str] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ...) -> None: ...
+
+class Application(_message.Message):
+    __slots__ = ("version", "federation", "member", "made_ms", "certificate_request")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    MADE_MS_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    federation: str
+    member: Member
+    made_ms: int
+    certificate_request: bytes
+    def __init__(self, version: _Optional[int] = ..., federation: _Optional[str] = ..., member: _Optional[_Union[Member, _Mapping]] = ..., made_ms: _Optional[int] = ..., certificate_request: _Optional[bytes] = ...) -> None: ...
+
+class Publication(_message.Message):
+    __slots__ = ("version", "request_digest", "run", "analyst", "title", "table_digest", "decided_ms")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    ANALYST_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    TABLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_MS_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    request_digest: bytes
+    run: int
+    analyst: str
+    title: str
+    table_digest: bytes
+    decided_ms: int
+    def __init__(self, version: _Optional[int] = ..., request_digest: _Optional[bytes] = ..., run: _Optional[int] = ..., analyst: _Optional[str] = ..., title: _Optional[str] = ..., table_digest: _Optional[bytes] = ..., decided_ms: _Optional[int] = ...) -> None: ...
+
+class SharedRelease(_message.Message):
+    __slots__ = ("version", "request_digest", "run", "analyst", "reader", "agreement_digest", "sealed_digest", "decided_ms")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    ANALYST_FIELD_NUMBER: _ClassVar[int]
+    READER_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SEALED_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_MS_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    request_digest: bytes
+    run: int
+    analyst: str
+    reader: str
+    agreement_digest: bytes
+    sealed_digest: bytes
+    decided_ms: int
+    def __init__(self, version: _Optional[int] = ..., request_digest: _Optional[bytes] = ..., run: _Optional[int] = ..., analyst: _Optional[str] = ..., reader: _Optional[str] = ..., agreement_digest: _Optional[bytes] = ..., sealed_digest: _Optional[bytes] = ..., decided_ms: _Optional[int] = ...) -> None: ...
+
 class SnapshotRef(_message.Message):
     __slots__ = ("dataset", "snapshot", "consent_version")
     DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -549,7 +671,7 @@ class HelperAnswer(_message.Message):
     def __init__(self, round: _Optional[bytes] = ..., helper: _Optional[str] = ..., survivors: _Optional[_Iterable[str]] = ..., sealed_digest: _Optional[bytes] = ..., head: _Optional[_Union[SignedHead, _Mapping]] = ...) -> None: ...
 
 class JournalEntry(_message.Message):
-    __slots__ = ("version", "kind", "at_ms", "member", "round", "request_digest", "plan_digest", "agreement_digest", "analyst", "loss", "snapshots", "code", "detail", "survivors")
+    __slots__ = ("version", "kind", "at_ms", "member", "round", "request_digest", "plan_digest", "agreement_digest", "analyst", "loss", "snapshots", "code", "detail", "survivors", "record_digest")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     AT_MS_FIELD_NUMBER: _ClassVar[int]
@@ -564,6 +686,7 @@ class JournalEntry(_message.Message):
     CODE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     SURVIVORS_FIELD_NUMBER: _ClassVar[int]
+    RECORD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     version: int
     kind: JournalKind
     at_ms: int
@@ -578,7 +701,8 @@ class JournalEntry(_message.Message):
     code: str
     detail: str
     survivors: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[int] = ..., kind: _Optional[_Union[JournalKind, str]] = ..., at_ms: _Optional[int] = ..., member: _Optional[str] = ..., round: _Optional[bytes] = ..., request_digest: _Optional[bytes] = ..., plan_digest: _Optional[bytes] = ..., agreement_digest: _Optional[bytes] = ..., analyst: _Optional[str] = ..., loss: _Optional[_Union[Loss, _Mapping]] = ..., snapshots: _Optional[_Iterable[_Union[SnapshotRef, _Mapping]]] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., survivors: _Optional[_Iterable[str]] = ...) -> None: ...
+    record_digest: bytes
+    def __init__(self, version: _Optional[int] = ..., kind: _Optional[_Union[JournalKind, str]] = ..., at_ms: _Optional[int] = ..., member: _Optional[str] = ..., round: _Optional[bytes] = ..., request_digest: _Optional[bytes] = ..., plan_digest: _Optional[bytes] = ..., agreement_digest: _Optional[bytes] = ..., analyst: _Optional[str] = ..., loss: _Optional[_Union[Loss, _Mapping]] = ..., snapshots: _Optional[_Iterable[_Union[SnapshotRef, _Mapping]]] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., survivors: _Optional[_Iterable[str]] = ..., record_digest: _Optional[bytes] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("version", "federation_manifest", "agreement", "round_manifest", "survivors", "shares", "answers", "checked_each_vector", "charges")

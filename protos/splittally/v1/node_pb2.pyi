@@ -8,9 +8,9 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FromNode(_message.Message):
-    __slots__ = ("hello", "ready", "vector_part", "share_set", "answer_part", "answer_set", "round_refusal", "relay", "pulse")
+    __slots__ = ("hello", "record", "vector_part", "share_set", "answer_part", "answer_set", "round_refusal", "relay", "pulse", "journal_part", "seek_witnesses")
     HELLO_FIELD_NUMBER: _ClassVar[int]
-    READY_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
     VECTOR_PART_FIELD_NUMBER: _ClassVar[int]
     SHARE_SET_FIELD_NUMBER: _ClassVar[int]
     ANSWER_PART_FIELD_NUMBER: _ClassVar[int]
@@ -18,8 +18,10 @@ class FromNode(_message.Message):
     ROUND_REFUSAL_FIELD_NUMBER: _ClassVar[int]
     RELAY_FIELD_NUMBER: _ClassVar[int]
     PULSE_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_PART_FIELD_NUMBER: _ClassVar[int]
+    SEEK_WITNESSES_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
-    ready: _governance_pb2.SignedRecord
+    record: _governance_pb2.SignedRecord
     vector_part: VectorPart
     share_set: ShareSet
     answer_part: AnswerPart
@@ -27,10 +29,12 @@ class FromNode(_message.Message):
     round_refusal: RoundRefusal
     relay: Relay
     pulse: Pulse
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ready: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., vector_part: _Optional[_Union[VectorPart, _Mapping]] = ..., share_set: _Optional[_Union[ShareSet, _Mapping]] = ..., answer_part: _Optional[_Union[AnswerPart, _Mapping]] = ..., answer_set: _Optional[_Union[AnswerSet, _Mapping]] = ..., round_refusal: _Optional[_Union[RoundRefusal, _Mapping]] = ..., relay: _Optional[_Union[Relay, _Mapping]] = ..., pulse: _Optional[_Union[Pulse, _Mapping]] = ...) -> None: ...
+    journal_part: JournalPart
+    seek_witnesses: SeekWitnesses
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., record: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., vector_part: _Optional[_Union[VectorPart, _Mapping]] = ..., share_set: _Optional[_Union[ShareSet, _Mapping]] = ..., answer_part: _Optional[_Union[AnswerPart, _Mapping]] = ..., answer_set: _Optional[_Union[AnswerSet, _Mapping]] = ..., round_refusal: _Optional[_Union[RoundRefusal, _Mapping]] = ..., relay: _Optional[_Union[Relay, _Mapping]] = ..., pulse: _Optional[_Union[Pulse, _Mapping]] = ..., journal_part: _Optional[_Union[JournalPart, _Mapping]] = ..., seek_witnesses: _Optional[_Union[SeekWitnesses, _Mapping]] = ...) -> None: ...
 
 class ToNode(_message.Message):
-    __slots__ = ("welcome", "ask_ready", "open_round", "close_round", "ask_answer", "relay", "pulse")
+    __slots__ = ("welcome", "ask_ready", "open_round", "close_round", "ask_answer", "relay", "pulse", "record", "ask_witness", "ask_journal")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ASK_READY_FIELD_NUMBER: _ClassVar[int]
     OPEN_ROUND_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +42,9 @@ class ToNode(_message.Message):
     ASK_ANSWER_FIELD_NUMBER: _ClassVar[int]
     RELAY_FIELD_NUMBER: _ClassVar[int]
     PULSE_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    ASK_WITNESS_FIELD_NUMBER: _ClassVar[int]
+    ASK_JOURNAL_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     ask_ready: AskReady
     open_round: OpenRound
@@ -45,21 +52,28 @@ class ToNode(_message.Message):
     ask_answer: AskAnswer
     relay: Relay
     pulse: Pulse
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask_ready: _Optional[_Union[AskReady, _Mapping]] = ..., open_round: _Optional[_Union[OpenRound, _Mapping]] = ..., close_round: _Optional[_Union[CloseRound, _Mapping]] = ..., ask_answer: _Optional[_Union[AskAnswer, _Mapping]] = ..., relay: _Optional[_Union[Relay, _Mapping]] = ..., pulse: _Optional[_Union[Pulse, _Mapping]] = ...) -> None: ...
+    record: _governance_pb2.SignedRecord
+    ask_witness: AskWitness
+    ask_journal: AskJournal
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask_ready: _Optional[_Union[AskReady, _Mapping]] = ..., open_round: _Optional[_Union[OpenRound, _Mapping]] = ..., close_round: _Optional[_Union[CloseRound, _Mapping]] = ..., ask_answer: _Optional[_Union[AskAnswer, _Mapping]] = ..., relay: _Optional[_Union[Relay, _Mapping]] = ..., pulse: _Optional[_Union[Pulse, _Mapping]] = ..., record: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., ask_witness: _Optional[_Union[AskWitness, _Mapping]] = ..., ask_journal: _Optional[_Union[AskJournal, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("version", "node", "epoch", "snapshots", "head")
+    __slots__ = ("version", "node", "epoch", "snapshots", "head", "guardians", "paused")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
+    GUARDIANS_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
     version: int
     node: str
     epoch: int
     snapshots: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SnapshotRef]
     head: _governance_pb2.SignedHead
-    def __init__(self, version: _Optional[int] = ..., node: _Optional[str] = ..., epoch: _Optional[int] = ..., snapshots: _Optional[_Iterable[_Union[_governance_pb2.SnapshotRef, _Mapping]]] = ..., head: _Optional[_Union[_governance_pb2.SignedHead, _Mapping]] = ...) -> None: ...
+    guardians: int
+    paused: bool
+    def __init__(self, version: _Optional[int] = ..., node: _Optional[str] = ..., epoch: _Optional[int] = ..., snapshots: _Optional[_Iterable[_Union[_governance_pb2.SnapshotRef, _Mapping]]] = ..., head: _Optional[_Union[_governance_pb2.SignedHead, _Mapping]] = ..., guardians: _Optional[int] = ..., paused: _Optional[bool] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("version", "epoch")
@@ -108,16 +122,20 @@ class VectorPart(_message.Message):
     def __init__(self, round: _Optional[bytes] = ..., part: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
 
 class ShareSet(_message.Message):
-    __slots__ = ("round", "shares", "parts", "phase")
+    __slots__ = ("round", "shares", "parts", "phase", "proofs", "charge")
     ROUND_FIELD_NUMBER: _ClassVar[int]
     SHARES_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
+    PROOFS_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_FIELD_NUMBER: _ClassVar[int]
     round: bytes
     shares: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SignedRecord]
     parts: int
     phase: int
-    def __init__(self, round: _Optional[bytes] = ..., shares: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., parts: _Optional[int] = ..., phase: _Optional[int] = ...) -> None: ...
+    proofs: _containers.RepeatedCompositeFieldContainer[ConsistencyProof]
+    charge: _governance_pb2.InclusionProof
+    def __init__(self, round: _Optional[bytes] = ..., shares: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., parts: _Optional[int] = ..., phase: _Optional[int] = ..., proofs: _Optional[_Iterable[_Union[ConsistencyProof, _Mapping]]] = ..., charge: _Optional[_Union[_governance_pb2.InclusionProof, _Mapping]] = ...) -> None: ...
 
 class AskAnswer(_message.Message):
     __slots__ = ("round", "shares", "proofs")
@@ -160,12 +178,16 @@ class AnswerSet(_message.Message):
     def __init__(self, round: _Optional[bytes] = ..., answer: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., parts: _Optional[int] = ...) -> None: ...
 
 class RoundRefusal(_message.Message):
-    __slots__ = ("round", "code")
+    __slots__ = ("round", "code", "refreshes_ms", "account")
     ROUND_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
+    REFRESHES_MS_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     round: bytes
     code: str
-    def __init__(self, round: _Optional[bytes] = ..., code: _Optional[str] = ...) -> None: ...
+    refreshes_ms: int
+    account: str
+    def __init__(self, round: _Optional[bytes] = ..., code: _Optional[str] = ..., refreshes_ms: _Optional[int] = ..., account: _Optional[str] = ...) -> None: ...
 
 class Relay(_message.Message):
     __slots__ = ("round", "sender", "receiver", "sequence", "last", "sealed")
@@ -182,3 +204,33 @@ class Relay(_message.Message):
     last: bool
     sealed: bytes
     def __init__(self, round: _Optional[bytes] = ..., sender: _Optional[str] = ..., receiver: _Optional[str] = ..., sequence: _Optional[int] = ..., last: _Optional[bool] = ..., sealed: _Optional[bytes] = ...) -> None: ...
+
+class SeekWitnesses(_message.Message):
+    __slots__ = ("nonce",)
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    nonce: bytes
+    def __init__(self, nonce: _Optional[bytes] = ...) -> None: ...
+
+class AskWitness(_message.Message):
+    __slots__ = ("nonce", "member")
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    nonce: bytes
+    member: str
+    def __init__(self, nonce: _Optional[bytes] = ..., member: _Optional[str] = ...) -> None: ...
+
+class AskJournal(_message.Message):
+    __slots__ = ("start",)
+    START_FIELD_NUMBER: _ClassVar[int]
+    start: int
+    def __init__(self, start: _Optional[int] = ...) -> None: ...
+
+class JournalPart(_message.Message):
+    __slots__ = ("start", "entries", "head")
+    START_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    start: int
+    entries: _containers.RepeatedScalarFieldContainer[bytes]
+    head: _governance_pb2.SignedHead
+    def __init__(self, start: _Optional[int] = ..., entries: _Optional[_Iterable[bytes]] = ..., head: _Optional[_Union[_governance_pb2.SignedHead, _Mapping]] = ...) -> None: ...
