@@ -120,6 +120,22 @@ def _well_formed(member: Member, nodes: set[str]) -> bool:
     )
 
 
+def decoded(record: SignedRecord, kind: RecordKind, form: type[_Record]) -> _Record:
+    """The payload as ``form``, once kind and version are right; nothing is trusted yet. POLICY_RECORD_INVALID."""
+    require(record.kind is kind, "POLICY_RECORD_INVALID")
+    decoded: _Record = wire.decode(form, record.payload)
+    version = getattr(decoded, "version", records.RECORD_VERSION)
+    require(version == records.RECORD_VERSION, "POLICY_RECORD_INVALID")
+    return decoded
+
+
+def require_signed_by(record: SignedRecord, member: Member) -> None:
+    """Raises Refused POLICY_SIGNATURE_INVALID unless the member, and nobody else, signed the record."""
+    signers = tuple(s.signer for s in record.signatures)
+    require(signers == (member.name,), "POLICY_SIGNATURE_INVALID", name=member.name)
+    verify_signature(record.kind, record.payload, record.signatures[0], member.signing_key)
+
+
 def open_manifest(record: SignedRecord, pinned: tuple[records.RootKey, ...]) -> records.FederationManifest:
     """The federation manifest that enough of the ``pinned`` root keys signed.
 
@@ -128,7 +144,7 @@ def open_manifest(record: SignedRecord, pinned: tuple[records.RootKey, ...]) -> 
              can sign rival manifests, and that a manifest cannot lower its own bar below that.
     Checked by: tests/trusted_crypto/test_sign.py::test_a_manifest_needs_k_distinct_pinned_roots
     """
-    manifest = _decoded(record, RecordKind.FEDERATION_MANIFEST, records.FederationManifest)
+    manifest = decoded(record, RecordKind.FEDERATION_MANIFEST, records.FederationManifest)
     needed = max(manifest.root_threshold, len(pinned) // 2 + 1)
     signers = _signers(record, {root.name: root.signing_key for root in pinned})
     require(len(signers) >= needed, "POLICY_MANIFEST_UNSIGNED")
@@ -148,19 +164,23 @@ def open_agreement(record: SignedRecord, roster: Roster) -> Agreement:
     Because: the hosts come from the signed catalogue; a guardian counts only for the node it answers for.
     Checked by: tests/trusted_crypto/test_sign.py::test_an_agreement_needs_an_officer_and_each_hosts_guardian
     """
-    agreement = _decoded(record, RecordKind.AGREEMENT, Agreement)
-    datasets = [roster.manifest.catalogue.dataset(scope.dataset) for scope in agreement.scope]
-    hosts = {host for dataset in datasets if dataset for host in dataset.hosts}
+    agreement = decoded(record, RecordKind.AGREEMENT, Agreement)
     known = {m.name: m.signing_key for m in roster.manifest.members}
     signers = [roster.member(name) for name in _signers(record, known)]
     require(agreement.federation == roster.manifest.federation, "POLICY_AGREEMENT_INVALID")
-    require(bool(datasets) and None not in datasets, "POLICY_AGREEMENT_INVALID")
     officers = [s for s in signers if Role.POLICY_OFFICER in s.roles]
     require(bool(officers), "POLICY_AGREEMENT_UNSIGNED", name="a policy officer")
     guarded = {s.department for s in signers if Role.GUARDIAN in s.roles}
-    for host in sorted(hosts):
+    for host in sorted(hosts_of(agreement, roster)):
         require(host in guarded, "POLICY_AGREEMENT_UNSIGNED", name=f"a guardian of {host}")
     return agreement
+
+
+def hosts_of(agreement: Agreement, roster: Roster) -> frozenset[str]:
+    """The nodes that host a dataset in scope; POLICY_AGREEMENT_INVALID for an empty scope or an unknown dataset."""
+    datasets = [roster.manifest.catalogue.dataset(scope.dataset) for scope in agreement.scope]
+    require(bool(datasets) and None not in datasets, "POLICY_AGREEMENT_INVALID")
+    return frozenset(host for dataset in datasets if dataset for host in dataset.hosts)
 
 
 def require_in_force(agreement: Agreement, now_ms: int) -> None:
@@ -171,8 +191,8 @@ def require_in_force(agreement: Agreement, now_ms: int) -> None:
 
 def open_request(record: SignedRecord, roster: Roster) -> Request:
     """The request, signed by the analyst it names. Its expiry is the caller's to check."""
-    request = _decoded(record, RecordKind.REQUEST, Request)
-    _require_signed_by(record, roster.require(request.analyst, Role.ANALYST))
+    request = decoded(record, RecordKind.REQUEST, Request)
+    require_signed_by(record, roster.require(request.analyst, Role.ANALYST))
     require(request.federation == roster.manifest.federation, "POLICY_RECORD_INVALID")
     require((len(request.nonce), len(request.sealing_key)) == (NONCE_BYTES, KEY_BYTES), "POLICY_RECORD_INVALID")
     require(request.created_ms < request.expires_ms, "POLICY_RECORD_INVALID")
@@ -182,40 +202,71 @@ def open_request(record: SignedRecord, roster: Roster) -> Request:
 
 def open_approval(record: SignedRecord, roster: Roster) -> records.Approval:
     """A guardian's decision, signed by the guardian it names, for the node that guardian answers for."""
-    approval = _decoded(record, RecordKind.APPROVAL, records.Approval)
+    approval = decoded(record, RecordKind.APPROVAL, records.Approval)
     guardian = roster.require(approval.guardian, Role.GUARDIAN)
-    _require_signed_by(record, guardian)
+    require_signed_by(record, guardian)
     require(guardian.department == approval.node, "POLICY_UNKNOWN_MEMBER", name=approval.guardian)
     return approval
 
 
+def open_revocation(record: SignedRecord, roster: Roster, agreement: Agreement) -> records.Revocation:
+    """The end of ``agreement``, signed by a policy officer or by a guardian of a node that hosts a dataset in scope.
+
+    Claim: either side of an agreement can end it, and nobody else.
+    Because: the hosts come from the signed catalogue; a guardian counts only for the node it answers for.
+    Checked by: tests/trusted_crypto/test_sign.py::test_an_agreement_is_revoked_by_either_side_only
+    """
+    revocation = decoded(record, RecordKind.REVOCATION, records.Revocation)
+    party = roster.member(revocation.party)
+    require_signed_by(record, party)
+    guards = Role.GUARDIAN in party.roles and party.department in hosts_of(agreement, roster)
+    require(guards or Role.POLICY_OFFICER in party.roles, "POLICY_UNKNOWN_MEMBER", name=party.name)
+    return revocation
+
+
+def open_pause(record: SignedRecord, roster: Roster) -> records.Pause:
+    """A guardian's stop or go for the node that guardian answers for."""
+    pause = decoded(record, RecordKind.PAUSE, records.Pause)
+    guardian = roster.require(pause.guardian, Role.GUARDIAN)
+    require_signed_by(record, guardian)
+    require(guardian.department == pause.node, "POLICY_UNKNOWN_MEMBER", name=pause.guardian)
+    return pause
+
+
+def open_witness(record: SignedRecord, roster: Roster) -> records.Witness:
+    """What a member says of another one's journal, signed by the member it names."""
+    witness = decoded(record, RecordKind.WITNESS, records.Witness)
+    require_signed_by(record, roster.member(witness.witness))
+    return witness
+
+
 def open_ready(record: SignedRecord, roster: Roster) -> records.Ready:
     """A helper's readiness, signed by the helper it names, with its own head."""
-    ready = _decoded(record, RecordKind.READY, records.Ready)
-    _require_signed_by(record, roster.require(ready.helper, Role.HELPER))
+    ready = decoded(record, RecordKind.READY, records.Ready)
+    require_signed_by(record, roster.require(ready.helper, Role.HELPER))
     require(ready.head.member == ready.helper, "POLICY_RECORD_INVALID")
     return ready
 
 
 def open_selection(record: SignedRecord, roster: Roster, analyst: str) -> records.Selection:
     """What the analyst says of the keys of a second phase."""
-    selection = _decoded(record, RecordKind.SELECTION, records.Selection)
-    _require_signed_by(record, roster.require(analyst, Role.ANALYST))
+    selection = decoded(record, RecordKind.SELECTION, records.Selection)
+    require_signed_by(record, roster.require(analyst, Role.ANALYST))
     return selection
 
 
 def open_share(record: SignedRecord, roster: Roster) -> records.Share:
     """A node's share for one committee member, signed by the node it names, with that node's signed head."""
-    share = _decoded(record, RecordKind.SHARE, records.Share)
-    _require_signed_by(record, roster.require(share.node, Role.NODE))
+    share = decoded(record, RecordKind.SHARE, records.Share)
+    require_signed_by(record, roster.require(share.node, Role.NODE))
     require(open_head(share.head, roster).member == share.node, "POLICY_RECORD_INVALID")
     return share
 
 
 def open_answer(record: SignedRecord, roster: Roster) -> records.HelperAnswer:
     """A helper's answer, signed by the helper it names, with that helper's signed head."""
-    answer = _decoded(record, RecordKind.HELPER_ANSWER, records.HelperAnswer)
-    _require_signed_by(record, roster.require(answer.helper, Role.HELPER))
+    answer = decoded(record, RecordKind.HELPER_ANSWER, records.HelperAnswer)
+    require_signed_by(record, roster.require(answer.helper, Role.HELPER))
     require(open_head(answer.head, roster).member == answer.helper, "POLICY_RECORD_INVALID")
     return answer
 
@@ -234,15 +285,6 @@ def open_head(signed_head: records.SignedHead, roster: Roster) -> records.Journa
     return head
 
 
-def _decoded(record: SignedRecord, kind: RecordKind, form: type[_Record]) -> _Record:
-    """The payload as ``form``, once kind and version are right; nothing is trusted yet."""
-    require(record.kind is kind, "POLICY_RECORD_INVALID")
-    decoded: _Record = wire.decode(form, record.payload)
-    version = getattr(decoded, "version", records.RECORD_VERSION)
-    require(version == records.RECORD_VERSION, "POLICY_RECORD_INVALID")
-    return decoded
-
-
 def _signers(record: SignedRecord, keys: dict[str, bytes]) -> tuple[str, ...]:
     """Names of those of ``keys`` that signed, each once, one for each distinct key; a wrong signature is refused."""
     found: dict[bytes, str] = {}
@@ -252,9 +294,3 @@ def _signers(record: SignedRecord, keys: dict[str, bytes]) -> tuple[str, ...]:
             verify_signature(record.kind, record.payload, signature, key)
             found[key] = signature.signer
     return tuple(found.values())
-
-
-def _require_signed_by(record: SignedRecord, member: Member) -> None:
-    signers = tuple(s.signer for s in record.signatures)
-    require(signers == (member.name,), "POLICY_SIGNATURE_INVALID", name=member.name)
-    verify_signature(record.kind, record.payload, record.signatures[0], member.signing_key)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.errors import Refused
-from engine.trusted import sign, wire
+from engine.trusted import records, sign, wire
 from engine.trusted.records import (
     Approval,
     Decision,
@@ -358,3 +358,48 @@ def test_a_record_of_the_wrong_role_is_refused(federation: Any) -> None:
 def test_signed_keeps_the_order_of_its_keys(federation: Any) -> None:
     record = signed(RecordKind.PAUSE, b"x", *federation.roots)
     assert [s.signer for s in record.signatures] == ["root-0", "root-1", "root-2"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "signer", "named", "code"),
+    [
+        ("people", OFFICER, OFFICER, None),
+        ("people", NORTH, NORTH, None),
+        ("visits", NORTH, NORTH, "POLICY_UNKNOWN_MEMBER"),  # north hosts no visits
+        ("people", "ana", "ana", "POLICY_UNKNOWN_MEMBER"),
+        ("people", NORTH, OFFICER, "POLICY_SIGNATURE_INVALID"),
+        ("people", NORTH, "nobody", "POLICY_UNKNOWN_MEMBER"),
+    ],
+)
+def test_an_agreement_is_revoked_by_either_side_only(
+    federation: Any, scope: str, signer: str, named: str, code: str | None
+) -> None:
+    agreement = replace(federation.agreement, scope=(replace(federation.agreement.scope[0], dataset=scope),))
+    revocation = records.Revocation(records.RECORD_VERSION, b"d" * 32, named, 1, "over")
+    record = federation.sign(RecordKind.REVOCATION, revocation, signer)
+    if code is None:
+        assert sign.open_revocation(record, federation.roster, agreement) == revocation
+    else:
+        with refused(code):
+            sign.open_revocation(record, federation.roster, agreement)
+
+
+@pytest.mark.parametrize(
+    ("node", "signer", "named", "code"),
+    [
+        ("north", NORTH, NORTH, None),
+        ("south", NORTH, NORTH, "POLICY_UNKNOWN_MEMBER"),
+        ("north", OFFICER, OFFICER, "POLICY_UNKNOWN_MEMBER"),
+        ("north", SOUTH, NORTH, "POLICY_SIGNATURE_INVALID"),
+    ],
+)
+def test_only_its_own_guardian_stops_a_node(
+    federation: Any, node: str, signer: str, named: str, code: str | None
+) -> None:
+    pause = records.Pause(records.RECORD_VERSION, node, named, True, 1, "a leak")
+    record = federation.sign(RecordKind.PAUSE, pause, signer)
+    if code is None:
+        assert sign.open_pause(record, federation.roster) == pause
+    else:
+        with refused(code):
+            sign.open_pause(record, federation.roster)
