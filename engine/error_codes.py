@@ -332,6 +332,27 @@ CODES: dict[str, ErrorCode] = {
         "Submit from the home whose keys stand in the federation manifest.",
     ),
     "POLICY_PLAN_DIFFERS": ErrorCode("The plan is not the one the analyst signed for.", "Submit the statement again."),
+    "POLICY_AGREEMENT_REVOKED": ErrorCode(
+        "The agreement was revoked.", "Nothing is answered under it any more; ask under another agreement."
+    ),
+    "POLICY_AGREEMENT_SUPERSEDED": ErrorCode(
+        "A newer edition of the agreement is in force.", "Ask again: the newer edition is then used."
+    ),
+    "POLICY_RECORD_OLD": ErrorCode(
+        "The record is known already, or a newer one holds.", "Nothing has to be done; to change it, sign a newer one."
+    ),
+    "POLICY_CONSENT_PURPOSE": ErrorCode(
+        "The department's consent rules name no rows for this agreement's purpose.",
+        "Ask under an agreement whose legal gateway the department's rules name, or ask the department to add it.",
+    ),
+    "POLICY_SNAPSHOT_USED": ErrorCode(
+        "An earlier run of this standing request was answered from the same snapshot.",
+        "Wait until the department cuts its next snapshot.",
+    ),
+    "POLICY_REFUSALS_LIMITED": ErrorCode(
+        "Too many questions of {name} were refused in the last hour.",
+        "Wait an hour, and use `splittally check` and `forecast`, which are free.",
+    ),
     "POLICY_AGREEMENT_UNKNOWN": ErrorCode(
         "A member of the round does not hold the agreement named in the request.",
         "Have the signed agreement installed at every hosting node and helper.",
@@ -383,8 +404,8 @@ CODES: dict[str, ErrorCode] = {
     ),
     # -- BUDGET_: privacy budget
     "BUDGET_EXHAUSTED": ErrorCode(
-        "A privacy budget does not allow this statement.",
-        "Ask with a smaller epsilon, or ask the department what is left and when the period ends.",
+        "The privacy budget of {scope} {name} does not allow this statement.",
+        "Ask with a smaller epsilon, or wait until the budget is filled up again: {refreshes}.",
     ),
     "BUDGET_NO_CAP": ErrorCode(
         "The federation's rules set no budget for the identifier {name}.",
@@ -396,6 +417,9 @@ CODES: dict[str, ErrorCode] = {
         "The approval of {name} is for another request.", "Ask the guardian to decide on this one."
     ),
     "APPROVAL_EXPIRED": ErrorCode("The approval of {name} is past its date.", "Ask the guardian to decide again."),
+    "APPROVAL_MISSING": ErrorCode(
+        "The department of {name} has not approved this request.", "Wait for its guardians, or ask them."
+    ),
     "APPROVAL_REFUSED": ErrorCode("The guardian {name} refused the request.", "Read the reason given, or ask them."),
     # -- ROUND_: a round that did not end in an answer
     "ROUND_TOO_FEW_NODES": ErrorCode(
@@ -500,6 +524,17 @@ CODES: dict[str, ErrorCode] = {
         "The node's ledger is missing or older than it was, or its journal does not match its own hashes.",
         "Its operator has to restore the newest copy of state.db; the node stays closed. A new home is no way out: it"
         " would forget what was spent.",
+    ),
+    "NODE_PAUSED": ErrorCode(
+        "A guardian has paused the node.", "Try again when the department resumes it; the register says why."
+    ),
+    "NODE_WITNESSES_MISSING": ErrorCode(
+        "The node has just started, and too few other members have vouched for its record.",
+        "Try again when the other nodes and helpers are connected.",
+    ),
+    "NODE_LEDGER_ROLLED_BACK": ErrorCode(
+        "The node's ledger is older than one that other members have seen.",
+        "Restore its newest copy; until then the node answers nothing.",
     ),
     "NODE_CLOSING": ErrorCode("The node is being stopped and takes no new rounds.", "Try again later."),
     "NODE_FAILED": ErrorCode(

@@ -51,10 +51,15 @@ def _run(arguments: list[str], clock: Clock) -> None:
     endpoint = options.coordinator or home.coordinator
     seat = take_seat(home, clock, SystemRandomness())
     log = Log(sys.stderr, clock, member=seat.name)
-    server = Server(seat, open_node(home, seat, log), lambda: dial(endpoint, home.tls()), log)
+    node, inbox = open_node(home, seat, log), home.path / "inbox"
+    server = Server(seat, node, lambda: dial(endpoint, home.tls()), log, home.roots())
     server.start()
     while server.alive and not stop.wait(1.0):
-        pass
+        server.collect(inbox)
+        if node and (inbox / "snapshot").exists():
+            node = open_node(home, seat, log, node)
+            (inbox / "snapshot").unlink()
+            server.publish(node)
     if not server.alive:
         raise Bug("BUG_UNEXPECTED")
     server.stop()
