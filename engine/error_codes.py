@@ -22,6 +22,9 @@ CODES: dict[str, ErrorCode] = {
     "FILE_PACKAGE": ErrorCode(
         "The Python package {package} is not installed, and this needs it.", "Run `pip install {package}`."
     ),
+    "FILE_STORE_URL": ErrorCode(
+        "That is no URL of a store.", "Give postgresql://USER@HOST:PORT/DATABASE, and the password in PGPASSWORD."
+    ),
     "FILE_HOME_MISSING": ErrorCode(
         "There is no {path}, so {home} is not a complete home.", "Make homes with `splittally federation init`."
     ),

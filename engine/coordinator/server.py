@@ -240,17 +240,19 @@ def start(
     clock: Clock | None = None,
     randomness: Randomness | None = None,
     windows: Windows | None = None,
+    store: str = "",
 ) -> Coordinator:
     """Starts serving and returns; the bound address is written to ``home/address``.
 
-    ``listen``: host:port, port 0 for any free one; default the home's own. Unavailable NODE_ADDRESS_TAKEN.
+    ``listen``: host:port, port 0 for any free one; default the home's own. ``store``: URL of a PostgreSQL database;
+    default a file in the home. Raises Unavailable NODE_ADDRESS_TAKEN or NODE_STORE_FAILED.
     """
-    store = Store(home.state_path)
+    kept = Store(store or home.state_path)
     services = Services(
         roster=home.roster(),
         links=Links(),
-        store=store,
-        board=Board(store),
+        store=kept,
+        board=Board(kept),
         clock=clock or SystemClock(),
         randomness=randomness or SystemRandomness(),
         windows=windows or Windows(),
@@ -262,7 +264,7 @@ def start(
     return coordinator
 
 
-def serve(home: Home, listen: str = "", windows: Windows | None = None) -> None:
+def serve(home: Home, listen: str = "", windows: Windows | None = None, store: str = "") -> None:
     """Serves until SIGTERM or SIGINT, then drains. Logs JSON lines to standard error: ids and codes only."""
     structlog.configure(
         processors=[
@@ -279,6 +281,6 @@ def serve(home: Home, listen: str = "", windows: Windows | None = None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    coordinator = start(home, listen, windows=windows)
+    coordinator = start(home, listen, windows=windows, store=store)
     asked_to_stop.wait()
     coordinator.stop()

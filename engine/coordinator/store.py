@@ -4,14 +4,12 @@
     rounds     one row an attempt: the exact manifest, and how it ended
     bodies     masked vectors and sealed masks of released rounds
 
-States are those of ``RequestState``. A request found in the middle after a restart is not lost: see ``unfinished``.
+The tables are those of the newest revision in migrations/: a change of them here is a new revision there. States are
+those of ``RequestState``. A request found in the middle after a restart is not lost: see ``unfinished``.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +17,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from engine.coordinator.combine import Body
+from engine.coordinator.database import Database
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.messages import BodyKind, Chosen, RequestState, RequestStatus, ResultHead, Submission
 
-SCHEMA = 2
 ENDED = (RequestState.RELEASED, RequestState.REFUSED_STATE, RequestState.EXPIRED, RequestState.REVOKED)
-_TABLES = sa.MetaData()
+METADATA = sa.MetaData()
 _requests = sa.Table(
     "requests",
-    _TABLES,
+    METADATA,
     sa.Column("digest", sa.LargeBinary, primary_key=True),
     sa.Column("analyst", sa.String, nullable=False, index=True),
     sa.Column("submission", sa.LargeBinary, nullable=False),
@@ -41,7 +39,7 @@ _requests = sa.Table(
 )
 _rounds = sa.Table(
     "rounds",
-    _TABLES,
+    METADATA,
     sa.Column("round", sa.LargeBinary, primary_key=True),
     sa.Column("request", sa.LargeBinary, sa.ForeignKey("requests.digest"), nullable=False, index=True),
     sa.Column("phase", sa.Integer, nullable=False),
@@ -54,7 +52,7 @@ _rounds = sa.Table(
 )
 _bodies = sa.Table(
     "bodies",
-    _TABLES,
+    METADATA,
     sa.Column("round", sa.LargeBinary, sa.ForeignKey("rounds.round"), primary_key=True),
     sa.Column("kind", sa.Integer, primary_key=True),
     sa.Column("sender", sa.String, primary_key=True),
@@ -96,32 +94,14 @@ class Result:
 
 
 class Store:
-    """The coordinator's state in one SQLite file (WAL, synchronous FULL). Safe for use from many threads."""
+    """The coordinator's state, in one SQLite file or on PostgreSQL (database.py). Safe for use from many threads."""
 
-    def __init__(self, path: Path) -> None:
-        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
-        sa.event.listen(self._engine, "connect", _prepare_connection)
-        self._make_tables()
+    def __init__(self, where: Path | str) -> None:
+        self._database = Database(where)
+        self._transaction, self._reading = self._database.changing, self._database.reading
 
     def close(self) -> None:
-        self._engine.dispose()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        """One durable transaction. A failure of the database is NODE_STORE_FAILED; its text stays here."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except sa.exc.SQLAlchemyError as error:
-            raise Unavailable("NODE_STORE_FAILED", internal=type(error).__name__) from None
-
-    def _make_tables(self) -> None:
-        with self._transaction() as connection:
-            found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if found not in (0, SCHEMA):
-                raise Unavailable("NODE_STORE_FAILED", internal=f"schema {found}")
-            _TABLES.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
+        self._database.close()
 
     # -- changes
 
@@ -136,10 +116,9 @@ class Store:
             "changed_ms": now_ms,
         }
         with self._transaction() as connection:
-            try:
-                connection.execute(_ACCEPT, row)
-            except sa.exc.IntegrityError:
+            if connection.execute(_OWNER, {"of_digest": digest}).first() is not None:
                 return False
+            connection.execute(_ACCEPT, row)
         return True
 
     def open_round(
@@ -199,11 +178,11 @@ class Store:
 
     def owner(self, request: bytes) -> str | None:
         """The analyst of a request, None when there is no such request."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return connection.execute(_OWNER, {"of_digest": request}).scalar()
 
     def status(self, request: bytes) -> RequestStatus:
-        with self._transaction() as connection:
+        with self._reading() as connection:
             row = connection.execute(_REQUEST, {"of_digest": request}).first()
         if row is None:
             raise Refused("POLICY_REQUEST_UNKNOWN")
@@ -211,19 +190,19 @@ class Store:
 
     def statuses(self, analyst: str, most: int) -> tuple[RequestStatus, ...]:
         """The newest ``most`` requests of one analyst."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return tuple(_status(r) for r in connection.execute(_NEWEST, {"of_analyst": analyst, "most": most}))
 
     def unfinished(self) -> tuple[tuple[bytes, Submission, int, Chosen | None], ...]:
         """(digest, submission, attempts so far, keys of a second phase) of every request that has not ended and waits
         for nobody, oldest first."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(_UNFINISHED).all()
         return tuple((r.digest, wire.decode(Submission, r.submission), r.attempt, _chosen(r)) for r in rows)
 
     def submission(self, request: bytes) -> Submission:
         """What was handed in; Refused POLICY_REQUEST_UNKNOWN."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             row = connection.execute(_REQUEST, {"of_digest": request}).first()
         if row is None:
             raise Refused("POLICY_REQUEST_UNKNOWN")
@@ -232,18 +211,13 @@ class Store:
 
     def result(self, request: bytes) -> Result:
         """The newest result of a request; Unavailable ROUND_NOT_RELEASED before there is one."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             row = connection.execute(_NEWEST_RESULT, {"of_digest": request}).first()
             if row is None:
                 raise Unavailable("ROUND_NOT_RELEASED")
             parts = connection.execute(_BODIES, {"of_round": row.round})
             bodies = tuple((BodyKind(b.kind), b.sender, b.body) for b in parts)
         return Result(wire.decode(ResultHead, row.result), bodies)
-
-
-def _prepare_connection(connection: sqlite3.Connection, _: object) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
 
 
 def _change(
