@@ -321,6 +321,9 @@ CODES: dict[str, ErrorCode] = {
         "The journal of {name} contradicts a head it signed before.",
         "Keep both heads as evidence and tell the federation's auditors.",
     ),
+    "POLICY_SHARE_LARGE": ErrorCode(
+        "The release is too large to be shared.", "Share a release of fewer cells, or publish it."
+    ),
     "POLICY_ATTEMPTS_EXHAUSTED": ErrorCode(
         "The request has used all the attempts it was signed for.", "Sign a new request."
     ),
@@ -510,6 +513,10 @@ CODES: dict[str, ErrorCode] = {
     ),
     "NODE_STORE_FAILED": ErrorCode(
         "The coordinator could not use its store.", "Its operator has to look at the disk; try again later."
+    ),
+    "NODE_JOURNAL_NOT_YET": ErrorCode(
+        "The coordinator has not collected the journal of {name} yet.",
+        "Ask again when that member has been connected, or export the journal at its home.",
     ),
     "NODE_COORDINATOR_STOPPING": ErrorCode(
         "The coordinator is being stopped and takes no new requests.", "Try again later."

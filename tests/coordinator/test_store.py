@@ -15,23 +15,27 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from engine.coordinator import database
+from engine.coordinator import database, journals, sharing
 from engine.coordinator.database import Database
 from engine.coordinator.store import METADATA, Result, Store
 from engine.errors import BadFile, Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.messages import BodyKind, Chosen, RequestState, ResultHead, SealedKeys, Submission
-from engine.trusted.records import RecordKind, SignedRecord
+from engine.trusted.records import Loss, RecordKind, Request, SignedRecord
 from tests.coordinator.postgres import PASSWORD, USER, Cluster
 
 REQUEST, ROUND = b"q" * 32, b"r" * 32
-SUBMISSION = Submission(SignedRecord(RecordKind.REQUEST, b"request", ()), b"plan", b"SELECT 1")
+ASKED = Request(
+    *(1, b"n" * 16, "test", "analyst", b"p" * 32, b"a" * 32, Loss(1, 0), 1, 0, 3, b"k" * 32, 1, 2, 1, 1, "why"), None
+)
+SUBMISSION = Submission(SignedRecord(RecordKind.REQUEST, wire.encode(ASKED), ()), b"plan", b"SELECT 1")
 RESULT = Result(
     ResultHead(b"manifest", ("east",), (), (), False),
     ((BodyKind.MASKED_VECTOR, "east", b"v" * 16), (BodyKind.SEALED_MASKS, "h", b"m" * 64)),
 )
 
 LISTS = Result(ResultHead(b"manifest", ("east",), (), (), False), ((BodyKind.MASKED_VECTOR, "east", b"a list"),))
+METADATAS = [METADATA, journals.METADATA, sharing.METADATA]
 CHOSEN = Chosen(REQUEST, SignedRecord(RecordKind.SELECTION, b"chosen", ()), (SealedKeys("east", b"sealed"),))
 
 
@@ -137,7 +141,7 @@ def test_the_tables_of_the_store_are_those_of_the_newest_revision(where: Path | 
     from alembic.migration import MigrationContext
 
     with Database(where).changing() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        assert compare_metadata(MigrationContext.configure(connection), METADATAS) == []
 
 
 def test_the_newest_revision_is_the_one_the_program_knows() -> None:
@@ -208,7 +212,7 @@ def test_changes_wait_for_each_other_and_none_is_lost(where: Path | str, store: 
 
     def add(to: Store) -> None:
         for _ in range(10):
-            with to._transaction() as connection:
+            with to.changing() as connection:
                 held = connection.exec_driver_sql("SELECT received_ms FROM requests").scalar_one()
                 connection.exec_driver_sql(f"UPDATE requests SET received_ms = {held + 1}")
 
@@ -217,7 +221,7 @@ def test_changes_wait_for_each_other_and_none_is_lost(where: Path | str, store: 
         thread.start()
     for thread in threads:
         thread.join()
-    with store._reading() as connection:
+    with store.reading() as connection:
         assert connection.exec_driver_sql("SELECT received_ms FROM requests").scalar_one() == 80
 
 
@@ -231,7 +235,7 @@ def test_a_change_that_fails_changes_nothing(store: Store) -> None:
 
 def test_reading_does_not_wait_for_a_change(store: Store) -> None:
     store.accept(REQUEST, "analyst", SUBMISSION, 1)
-    with store._transaction() as connection:
+    with store.changing() as connection:
         connection.exec_driver_sql("UPDATE requests SET code = 'x'")
         assert store.status(REQUEST).code == ""
     assert store.status(REQUEST).code == "x"
