@@ -321,6 +321,12 @@ CODES: dict[str, ErrorCode] = {
         "The journal of {name} contradicts a head it signed before.",
         "Keep both heads as evidence and tell the federation's auditors.",
     ),
+    "POLICY_JOURNAL_INVALID": ErrorCode(
+        "The journal does not hold: {detail}.", "Do not rely on it. Keep it, and tell the federation's auditors."
+    ),
+    "POLICY_RECEIPT_INVALID": ErrorCode(
+        "The receipt does not hold: {detail}.", "Do not rely on it. Keep it, and ask the analyst for the original."
+    ),
     "POLICY_SHARE_LARGE": ErrorCode(
         "The release is too large to be shared.", "Share a release of fewer cells, or publish it."
     ),

@@ -19,6 +19,7 @@ from engine.client.calls import Line
 from engine.client.choose import Keys, chosen, keys_of, open_lists
 from engine.client.open_result import open_result
 from engine.client.query import Query
+from engine.client.receipts import proven_charges
 from engine.client.release import Release
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
@@ -99,7 +100,7 @@ class Session:
 
         A request of this home that waits for keys to be chosen is helped on.
         """
-        for status in self.line.watch(_digest(request_id), seconds):
+        for status in self.line.watch(digest_of(request_id), seconds):
             yield status
             if status.state is RequestState.WAITING:
                 self.choose(self.archive.asked(status.request_digest))
@@ -109,7 +110,7 @@ class Session:
 
         Unavailable ROUND_NOT_RELEASED before there is one; ROUND_KEYS_CHOSEN if its second phase starts only now.
         """
-        asked = self.archive.asked(_digest(request_id))
+        asked = self.archive.asked(digest_of(request_id))
         released = self.archive.released(asked.digest)
         if released is None and self._awaits_keys(asked):
             self.choose(asked)
@@ -156,8 +157,9 @@ class Session:
             shares=head.shares,
             answers=head.answers,
             checked_each_vector=opened.checked_each_vector,
-            charges=(),
+            charges=proven_charges(head.charges, opened.shares, wire.digest(head.manifest), opened.manifest),
         )
+        self.archive.keep_heads(share.head for share in opened.shares)
         released = Released(opened.cells, receipt)
         self.archive.keep_release(asked.digest, released)
         return released
@@ -198,7 +200,8 @@ def _exact(amount: Amount) -> Fraction:
         raise Refused("SQL_EPSILON_RANGE") from None
 
 
-def _digest(request_id: str) -> bytes:
+def digest_of(request_id: str) -> bytes:
+    """The digest that a request id stands for; Refused POLICY_REQUEST_UNKNOWN for what is none."""
     try:
         return bytes.fromhex(request_id)
     except ValueError:
