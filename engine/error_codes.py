@@ -308,6 +308,18 @@ CODES: dict[str, ErrorCode] = {
         "The agreement lacks the signature of {name}.", "Collect the missing signature."
     ),
     "POLICY_AGREEMENT_EXPIRED": ErrorCode("The agreement has ended.", "Ask for a new edition of the agreement."),
+    "POLICY_AGREEMENT_REVOKED": ErrorCode(
+        "The agreement has been revoked.", "Ask its parties for a new agreement; what was released before stays."
+    ),
+    "POLICY_RELEASE_NOT_OWN": ErrorCode(
+        "The release was shared by {name}, who alone may share or publish it.", "Ask {name} to do so."
+    ),
+    "POLICY_NOT_CONFIRMED": ErrorCode(
+        "Publishing cannot be taken back, and was not confirmed.", "Look at the release again, then add --yes."
+    ),
+    "POLICY_RELEASES_DIFFER": ErrorCode(
+        "The two releases cannot be compared: {detail}.", "Compare two releases of the same statement."
+    ),
     "POLICY_AGREEMENT_NOT_YET": ErrorCode("The agreement is not yet in force.", "Ask again once it has begun."),
     "POLICY_SEAL_INVALID": ErrorCode(
         "A sealed message was not meant for this key and purpose, or was altered.",

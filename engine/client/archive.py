@@ -57,6 +57,7 @@ class Asked:
     agreement: SignedRecord
     epsilon: Fraction
     delta: Fraction
+    shared_by: str = ""  # another analyst, who asked it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +75,25 @@ class Archive:
         self._home, self._requests = home, home.path / "requests"
 
     def keep_request(self, asked: Asked, question: Question) -> None:
+        self.keep_asked(asked)
+        (self._requests / "repeats").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._put(f"repeats/{question.key}", asked.digest.hex().encode())
+
+    def keep_asked(self, asked: Asked) -> None:
+        """What was asked, by this home's analyst or by the one who shared it."""
         name = asked.digest.hex()
-        for folder in (name, "repeats"):
-            (self._requests / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._requests / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         document = {
             "submission": b64encode(wire.encode(asked.submission)).decode(),
             "agreement": b64encode(wire.encode(asked.agreement)).decode(),
             "epsilon": str(asked.epsilon),
             "delta": str(asked.delta),
+            "shared_by": asked.shared_by,
         }
         self._home.write(f"requests/{name}/asked.json", json.dumps(document).encode(), secret=True)
-        self._put(f"repeats/{question.key}", name.encode())
 
     def keep_release(self, digest: bytes, released: Released) -> None:
         name = digest.hex()
-        (self._requests / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         self._put(f"{name}/receipt", wire.encode(sign_receipt(released.receipt, self._home.signing_key())))
         self._put(f"{name}/release.json", json.dumps({"cells": released.cells}).encode())
 
@@ -151,6 +156,10 @@ class Archive:
         except (OSError, ValueError):
             return None
 
+    def holds(self, digest: bytes) -> bool:
+        """Whether this home submitted the request, or was given its release."""
+        return (self._requests / digest.hex() / "asked.json").exists()
+
     def asked(self, digest: bytes) -> Asked:
         """Raises Refused POLICY_REQUEST_UNKNOWN when this home did not submit it; BadFile FILE_HOME_BROKEN."""
         path = self._requests / digest.hex() / "asked.json"
@@ -161,9 +170,10 @@ class Archive:
             submission: Submission = wire.decode(Submission, b64decode(document["submission"]))
             agreement: SignedRecord = wire.decode(SignedRecord, b64decode(document["agreement"]))
             epsilon, delta = Fraction(document["epsilon"]), Fraction(document["delta"])
+            shared_by = str(document.get("shared_by", ""))
         except (OSError, ValueError, KeyError, Refused) as error:
             raise BadFile("FILE_HOME_BROKEN", path=str(path), internal=repr(error)) from None
-        return Asked(digest, submission, agreement, epsilon, delta)
+        return Asked(digest, submission, agreement, epsilon, delta, shared_by)
 
     def released(self, digest: bytes) -> Released | None:
         """The release kept before; None when there is none yet, or no whole one."""
