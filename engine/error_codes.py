@@ -22,6 +22,9 @@ CODES: dict[str, ErrorCode] = {
     "FILE_PACKAGE": ErrorCode(
         "The Python package {package} is not installed, and this needs it.", "Run `pip install {package}`."
     ),
+    "FILE_STORE_URL": ErrorCode(
+        "That is no URL of a store.", "Give postgresql://USER@HOST:PORT/DATABASE, and the password in PGPASSWORD."
+    ),
     "FILE_HOME_MISSING": ErrorCode(
         "There is no {path}, so {home} is not a complete home.", "Make homes with `splittally federation init`."
     ),
@@ -305,6 +308,18 @@ CODES: dict[str, ErrorCode] = {
         "The agreement lacks the signature of {name}.", "Collect the missing signature."
     ),
     "POLICY_AGREEMENT_EXPIRED": ErrorCode("The agreement has ended.", "Ask for a new edition of the agreement."),
+    "POLICY_AGREEMENT_REVOKED": ErrorCode(
+        "The agreement has been revoked.", "Ask its parties for a new agreement; what was released before stays."
+    ),
+    "POLICY_RELEASE_NOT_OWN": ErrorCode(
+        "The release was shared by {name}, who alone may share or publish it.", "Ask {name} to do so."
+    ),
+    "POLICY_NOT_CONFIRMED": ErrorCode(
+        "Publishing cannot be taken back, and was not confirmed.", "Look at the release again, then add --yes."
+    ),
+    "POLICY_RELEASES_DIFFER": ErrorCode(
+        "The two releases cannot be compared: {detail}.", "Compare two releases of the same statement."
+    ),
     "POLICY_AGREEMENT_NOT_YET": ErrorCode("The agreement is not yet in force.", "Ask again once it has begun."),
     "POLICY_SEAL_INVALID": ErrorCode(
         "A sealed message was not meant for this key and purpose, or was altered.",
@@ -317,6 +332,15 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_HEAD_FORKED": ErrorCode(
         "The journal of {name} contradicts a head it signed before.",
         "Keep both heads as evidence and tell the federation's auditors.",
+    ),
+    "POLICY_JOURNAL_INVALID": ErrorCode(
+        "The journal does not hold: {detail}.", "Do not rely on it. Keep it, and tell the federation's auditors."
+    ),
+    "POLICY_RECEIPT_INVALID": ErrorCode(
+        "The receipt does not hold: {detail}.", "Do not rely on it. Keep it, and ask the analyst for the original."
+    ),
+    "POLICY_SHARE_LARGE": ErrorCode(
+        "The release is too large to be shared.", "Share a release of fewer cells, or publish it."
     ),
     "POLICY_ATTEMPTS_EXHAUSTED": ErrorCode(
         "The request has used all the attempts it was signed for.", "Sign a new request."
@@ -542,6 +566,10 @@ CODES: dict[str, ErrorCode] = {
     ),
     "NODE_STORE_FAILED": ErrorCode(
         "The coordinator could not use its store.", "Its operator has to look at the disk; try again later."
+    ),
+    "NODE_JOURNAL_NOT_YET": ErrorCode(
+        "The coordinator has not collected the journal of {name} yet.",
+        "Ask again when that member has been connected, or export the journal at its home.",
     ),
     "NODE_COORDINATOR_STOPPING": ErrorCode(
         "The coordinator is being stopped and takes no new requests.", "Try again later."

@@ -18,8 +18,11 @@ from engine.cli import (
     explain,
     federation,
     forecast,
+    journal,
     node,
+    receipt,
     rehearse,
+    release,
     submit,
     try_,
 )
@@ -68,6 +71,9 @@ app.command("coordinator")(coordinator.coordinator)
 app.add_typer(node.app, name="node")
 app.add_typer(federation.app, name="federation")
 app.add_typer(agreement.app, name="agreement")
+app.add_typer(release.app, name="release")
+app.add_typer(receipt.app, name="receipt")
+app.add_typer(journal.app, name="journal")
 
 
 def run(arguments: Sequence[str]) -> int:

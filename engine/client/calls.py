@@ -13,10 +13,14 @@ from engine.errors import Unavailable, error_for
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import (
+    AskMemberJournal,
+    AskShared,
     BodyKind,
     Chosen,
     DescribeFederation,
     FederationDescription,
+    Handed,
+    JournalPart,
     ListRequests,
     RequestList,
     RequestName,
@@ -24,8 +28,11 @@ from engine.trusted.messages import (
     ResultBody,
     ResultHead,
     ResultPart,
+    SharedList,
+    Sharing,
     Submission,
 )
+from engine.trusted.records import SignedHead
 
 DESK = "/splittally.v1.Desk/"
 PATIENCE_SECONDS = 10.0
@@ -86,6 +93,32 @@ class Line:
         with _codes():
             parts = self._channel.unary_stream(DESK + "Fetch")(_name(request), timeout=FETCH_SECONDS)
             return _assemble(wire.decode(ResultPart, payload) for payload in parts)
+
+    def journal(self, member: str) -> tuple[SignedHead, tuple[bytes, ...]]:
+        """A member's journal as the coordinator holds it, whole: its signed head and its entries, not verified."""
+        entries: list[bytes] = []
+        head: SignedHead | None = None
+        with _codes():
+            asked = wire.encode(AskMemberJournal(member, 0))
+            for payload in self._channel.unary_stream(DESK + "Journal")(asked, timeout=FETCH_SECONDS):
+                part: JournalPart = wire.decode(JournalPart, payload)
+                if part.start != len(entries) or head not in (None, part.head):
+                    raise _unfit("parts out of order")
+                entries.extend(part.entries)
+                head = part.head
+        if head is None:
+            raise Unavailable("NODE_JOURNAL_NOT_YET", name=member)
+        return head, tuple(entries)
+
+    def share(self, sharing: Sharing) -> Handed:
+        """Hands in a release that was resealed to another analyst."""
+        handed: Handed = self._call("Share", sharing, Handed)
+        return handed
+
+    def shared(self, request: bytes) -> SharedList:
+        """What other analysts shared with this one, of one request."""
+        listed: SharedList = self._call("Shared", AskShared(request), SharedList)
+        return listed
 
     def _call(self, method: str, message: object, answer: type) -> Any:
         with _codes():

@@ -10,6 +10,7 @@ over unchanged snapshots is answered from the copy kept at home, free of charge.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from engine.client.calls import Line
 from engine.client.choose import Keys, chosen, keys_of, open_lists
 from engine.client.open_result import open_result
 from engine.client.query import Query
+from engine.client.receipts import proven_charges
 from engine.client.release import Release
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
@@ -99,22 +101,35 @@ class Session:
 
         A request of this home that waits for keys to be chosen is helped on.
         """
-        for status in self.line.watch(_digest(request_id), seconds):
+        for status in self.line.watch(digest_of(request_id), seconds):
             yield status
             if status.state is RequestState.WAITING:
                 self.choose(self.archive.asked(status.request_digest))
 
     def result(self, request_id: str) -> Release:
-        """The answer of a request submitted from this home, now or long ago.
+        """The answer of a request submitted from this home, now or long ago, or one that another analyst shared.
 
         Unavailable ROUND_NOT_RELEASED before there is one; ROUND_KEYS_CHOSEN if its second phase starts only now.
         """
-        asked = self.archive.asked(_digest(request_id))
+        asked = self._asked(digest_of(request_id))
         released = self.archive.released(asked.digest)
         if released is None and self._awaits_keys(asked):
             self.choose(asked)
             raise Unavailable("ROUND_KEYS_CHOSEN")
         return self.release(asked, released or self.fetch(asked))
+
+    def _asked(self, digest: bytes) -> Asked:
+        if self.archive.holds(digest):
+            return self.archive.asked(digest)
+        from engine.client.sharing import receive
+
+        return receive(self, digest)
+
+    def share(self, request_id: str, reader: str) -> str:
+        """Reseals a release to another analyst of its agreement, free of charge; see sharing.py."""
+        from engine.client.sharing import share
+
+        return share(self, digest_of(request_id), reader).hex()
 
     def _awaits_keys(self, asked: Asked) -> bool:
         plan: Plan = wire.decode(Plan, asked.submission.plan, wire.PLAN_BYTES)
@@ -156,8 +171,9 @@ class Session:
             shares=head.shares,
             answers=head.answers,
             checked_each_vector=opened.checked_each_vector,
-            charges=(),
+            charges=proven_charges(head.charges, opened.shares, wire.digest(head.manifest), opened.manifest),
         )
+        self.archive.keep_heads(share.head for share in opened.shares)
         released = Released(opened.cells, receipt)
         self.archive.keep_release(asked.digest, released)
         return released
@@ -177,16 +193,21 @@ class Session:
             statement = statement.with_keys(keys.values, keys.named)
         manifest, survivors = receipt.round_manifest, receipt.survivors
         request: Request = wire.decode(Request, manifest.request.payload)
+        answer = finish(statement, self.catalogue, manifest.calibration, released.cells, len(survivors))
+        if asked.shared_by:
+            told = f"Shared by {asked.shared_by}, who vouches for the figures; the receipt proves the round."
+            answer = replace(answer, notes=(*answer.notes, told))
         return Release(
             request_id=asked.digest.hex(),
-            answer=finish(statement, self.catalogue, manifest.calibration, released.cells, len(survivors)),
+            answer=answer,
             survivors=survivors,
             participants=tuple(p.node for p in manifest.participants),
             receipt=wire.encode(receipt),
             loss=add_loss(request.loss, request.selection or Loss(0, 0)),
             epsilon=asked.epsilon,
             delta=asked.delta,
-            repeated=repeated,
+            repeated=repeated or bool(asked.shared_by),
+            run=manifest.run,
         )
 
 
@@ -198,7 +219,8 @@ def _exact(amount: Amount) -> Fraction:
         raise Refused("SQL_EPSILON_RANGE") from None
 
 
-def _digest(request_id: str) -> bytes:
+def digest_of(request_id: str) -> bytes:
+    """The digest that a request id stands for; Refused POLICY_REQUEST_UNKNOWN for what is none."""
     try:
         return bytes.fromhex(request_id)
     except ValueError:

@@ -19,18 +19,25 @@ from engine.coordinator.admit import Agreements, admit
 from engine.coordinator.board import Board
 from engine.coordinator.run import RESTARTED, Run
 from engine.coordinator.services import Services
+from engine.coordinator.sharing import share, shared_with
 from engine.errors import Bug, Refused, SplittallyError, Unavailable
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import (
     PART_BYTES,
+    AskShared,
     Chosen,
     FederationDescription,
+    Handed,
+    JournalPart,
+    NodeState,
     RequestList,
     RequestState,
     RequestStatus,
     ResultBody,
     ResultPart,
+    SharedList,
+    Sharing,
     Submission,
 )
 from engine.trusted.records import Role
@@ -61,7 +68,36 @@ class Desk:
     def describe(self) -> FederationDescription:
         nodes = (m.name for m in self._services.roster.manifest.members if Role.NODE in m.roles)
         connected = (self._services.links.participant(name) for name in nodes)
-        return FederationDescription(self._manifest, self._agreements.records(), tuple(p for p in connected if p))
+        told = FederationDescription(self._manifest, self._agreements.records(), tuple(p for p in connected if p))
+        return replace(told, nodes=self._states())
+
+    def _states(self) -> tuple[NodeState, ...]:
+        """What each connected node says of itself, and whether its journal contradicts what it said before."""
+        contrary = self._services.journals.contrary()
+        said = [self._services.links.hello(m.name) for m in self._services.roster.manifest.members]
+        nodes = [hello for hello in said if hello and Role.NODE in self._services.roster.member(hello.node).roles]
+        codes = dict.fromkeys(contrary, "POLICY_HEAD_FORKED")
+        return tuple(NodeState(h.node, h.guardians, h.paused, codes.get(h.node, "")) for h in nodes)
+
+    def journal(self, member: str, start: int) -> Iterator[JournalPart]:
+        """A member's journal as far as it was collected, or the coordinator's own, from an entry on.
+
+        Raises Refused POLICY_UNKNOWN_MEMBER, Unavailable NODE_JOURNAL_NOT_YET.
+        """
+        self._services.roster.member(member)
+        if self._services.journals.head(member) is None:
+            raise Unavailable("NODE_JOURNAL_NOT_YET", name=member)
+        return self._services.journals.parts(member, start)
+
+    def share(self, caller: str, sharing: Sharing) -> Handed:
+        """Keeps a release that its analyst resealed to another one."""
+        services = self._services
+        return share(services.store, caller, sharing, self._agreements, services.roster, services.clock.now_ms())
+
+    def shared(self, caller: str, asked: AskShared) -> SharedList:
+        """What others shared with the caller."""
+        now = self._services.clock.now_ms()
+        return shared_with(self._services.store, caller, asked.request_digest, self._agreements, now)
 
     def submit(self, caller: str, submission: Submission) -> RequestStatus:
         """Starts a request. The same signed bytes again are the same request."""

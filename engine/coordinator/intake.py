@@ -19,6 +19,7 @@ from engine.trusted.messages import (
     AnswerSet,
     AskAnswer,
     BodyKind,
+    ConsistencyProof,
     FromNode,
     OpenRound,
     ResultHead,
@@ -109,7 +110,12 @@ class Intake:
 
     def ask(self, helper: str) -> AskAnswer:
         """What a helper is asked, over the survivors."""
-        return AskAnswer(self.frame.round, self.shares_for(helper), ())
+        return AskAnswer(self.frame.round, self.shares_for(helper), self._proofs_for(helper))
+
+    def _proofs_for(self, helper: str) -> tuple[ConsistencyProof, ...]:
+        """From each survivor, that its head extends the one that this helper holds of it; none where none was sent."""
+        place = self.frame.manifest.helpers.index(helper)
+        return tuple(self._sets[node].proofs[place] for node in self._survivors if self._sets[node].proofs)
 
     def shares_for(self, member: str) -> tuple[SignedRecord, ...]:
         """One share a survivor, addressed to one member of the committee."""
@@ -123,7 +129,8 @@ class Intake:
         answers = [(helper, *self._answers[helper]) for helper in helpers]
         records = tuple(record for _, record, _ in answers)
         shares = self.shares_for(self.frame.committee[0])
-        head = ResultHead(self.frame.payload, self._survivors, shares, records, self._combination.summed)
+        charges = tuple(p for node in self._survivors if (p := self._sets[node].charge) is not None)
+        head = ResultHead(self.frame.payload, self._survivors, shares, records, self._combination.summed, charges)
         masks = tuple((BodyKind.SEALED_MASKS, helper, sealed) for helper, _, sealed in answers)
         return Result(head, (*self._combination.bodies(self._survivors), *masks))
 
@@ -163,6 +170,8 @@ class Intake:
             and message.parts == self._vectors[sender].count
             and message.phase == self.frame.manifest.phase
             and tuple(s.member for s in shares) == committee
+            and len(message.proofs) in (0, len(self.frame.manifest.helpers))
+            and all(proof.node == sender for proof in message.proofs)
             and all((s.round, s.node, s.vector_digest) == (self.frame.round, sender, digest) for s in shares)
         )
         if not sound:

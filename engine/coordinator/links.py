@@ -19,15 +19,18 @@ from engine.trusted.messages import (
     AnswerSet,
     FromNode,
     Hello,
+    JournalPart,
     Pulse,
     Relay,
     RoundRefusal,
+    SeekWitnesses,
     ShareSet,
     ToNode,
     VectorPart,
 )
-from engine.trusted.records import Participant, Ready, SignedRecord
+from engine.trusted.records import Participant, Ready, RecordKind, SignedRecord
 
+STANDING = b"standing"  # the listener of what is about no round and no request
 Presence = Callable[[Joined | Lost], None]
 
 
@@ -86,6 +89,12 @@ class Links:
             link = self._links.get(name)
         return None if link is None else Participant(name, link.hello.snapshots)
 
+    def hello(self, name: str) -> Hello | None:
+        """What a connected member said of itself last."""
+        with self._lock:
+            link = self._links.get(name)
+        return None if link is None else link.hello
+
     def send(self, name: str, message: ToNode) -> None:
         """Queues a message; one for a member that is not connected is dropped, and its loss was told before."""
         with self._lock:
@@ -106,7 +115,6 @@ class Links:
         """Gives a message to the listener it is for; a late one, for a round long closed, to nobody."""
         if isinstance(message, Hello):
             link.hello = message
-            return
         key = _addressee(message)
         with self._lock:
             current = self._links.get(link.name) is link
@@ -143,11 +151,15 @@ class Links:
 
 
 def _addressee(message: FromNode) -> bytes | None:
-    """The round, or for a *ready* the request, that a message is about."""
+    """The round, or for a *ready* the request, that a message is about; STANDING for neither."""
     match message:
         case VectorPart() | ShareSet() | AnswerPart() | AnswerSet() | RoundRefusal() | Relay():
             return message.round
+        case JournalPart() | SeekWitnesses() | Hello():
+            return STANDING
         case SignedRecord():
+            if message.kind is RecordKind.WITNESS:
+                return STANDING
             ready: Ready = wire.decode(Ready, message.payload)
             return ready.request_digest
         case Pulse() | _:

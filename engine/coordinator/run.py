@@ -136,6 +136,7 @@ class Run:
             frame, self.intake = self.intake.frame, None
             self.services.links.forget(frame.round)
             self.services.links.send_each(frame.members, CloseRound(frame.round))
+            self.services.closed(frame.members)
 
     def _post(self, state: RequestState, code: str = "") -> None:
         nodes = tuple(p.node for p in self._round.frame.manifest.participants) if state is RequestState.RUNNING else ()

@@ -4,14 +4,12 @@
     rounds     one row an attempt: the exact manifest, and how it ended
     bodies     masked vectors and sealed masks of released rounds
 
-States are those of ``RequestState``. A request found in the middle after a restart is not lost: see ``unfinished``.
+The tables are those of the newest revision in migrations/: a change of them here is a new revision there. States are
+those of ``RequestState``. A request found in the middle after a restart is not lost: see ``unfinished``.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +17,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from engine.coordinator.combine import Body
+from engine.coordinator.database import Database
+from engine.coordinator.journals import Journals, append_own, entry_of
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.messages import BodyKind, Chosen, RequestState, RequestStatus, ResultHead, Submission
+from engine.trusted.records import JournalEntry, JournalKind, Request
+from engine.trusted.sign import Roster, SigningKey
 
-SCHEMA = 2
 ENDED = (RequestState.RELEASED, RequestState.REFUSED_STATE, RequestState.EXPIRED, RequestState.REVOKED)
-_TABLES = sa.MetaData()
+METADATA = sa.MetaData()
 _requests = sa.Table(
     "requests",
-    _TABLES,
+    METADATA,
     sa.Column("digest", sa.LargeBinary, primary_key=True),
     sa.Column("analyst", sa.String, nullable=False, index=True),
     sa.Column("submission", sa.LargeBinary, nullable=False),
@@ -41,7 +42,7 @@ _requests = sa.Table(
 )
 _rounds = sa.Table(
     "rounds",
-    _TABLES,
+    METADATA,
     sa.Column("round", sa.LargeBinary, primary_key=True),
     sa.Column("request", sa.LargeBinary, sa.ForeignKey("requests.digest"), nullable=False, index=True),
     sa.Column("phase", sa.Integer, nullable=False),
@@ -54,7 +55,7 @@ _rounds = sa.Table(
 )
 _bodies = sa.Table(
     "bodies",
-    _TABLES,
+    METADATA,
     sa.Column("round", sa.LargeBinary, sa.ForeignKey("rounds.round"), primary_key=True),
     sa.Column("kind", sa.Integer, primary_key=True),
     sa.Column("sender", sa.String, primary_key=True),
@@ -96,34 +97,32 @@ class Result:
 
 
 class Store:
-    """The coordinator's state in one SQLite file (WAL, synchronous FULL). Safe for use from many threads."""
+    """The coordinator's state, in one SQLite file or on PostgreSQL (database.py). Safe for use from many threads."""
 
-    def __init__(self, path: Path) -> None:
-        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
-        sa.event.listen(self._engine, "connect", _prepare_connection)
-        self._make_tables()
+    def __init__(self, where: Path | str, member: str = "coordinator") -> None:
+        """``member``: the coordinator's name, whose own journal is kept here."""
+        self._database, self._member = Database(where), member
+        self.changing, self.reading = self._database.changing, self._database.reading
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._database.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        """One durable transaction. A failure of the database is NODE_STORE_FAILED; its text stays here."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except sa.exc.SQLAlchemyError as error:
-            raise Unavailable("NODE_STORE_FAILED", internal=type(error).__name__) from None
-
-    def _make_tables(self) -> None:
-        with self._transaction() as connection:
-            found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if found not in (0, SCHEMA):
-                raise Unavailable("NODE_STORE_FAILED", internal=f"schema {found}")
-            _TABLES.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
+    def journals(self, roster: Roster, key: SigningKey) -> Journals:
+        """The journals that are kept here."""
+        return Journals(self.changing, self.reading, roster, key)
 
     # -- changes
+
+    def journal(self, connection: sa.Connection, entry: JournalEntry) -> None:
+        """Appends to the coordinator's own journal, in the transaction of the change that the entry tells of."""
+        append_own(connection, self._member, entry)
+
+    def _tell(self, connection: sa.Connection, kind: JournalKind, request: bytes, at_ms: int, **known: Any) -> None:
+        """An entry about a request, with what the request says of itself."""
+        row = connection.execute(_REQUEST, {"of_digest": request}).one()
+        own: Request = wire.decode(Request, wire.decode(Submission, row.submission).request.payload)
+        known |= {"request_digest": request, "plan_digest": own.plan_digest, "analyst": own.analyst}
+        self.journal(connection, entry_of(kind, at_ms, agreement_digest=own.agreement_digest, **known))
 
     def accept(self, digest: bytes, analyst: str, submission: Submission, now_ms: int) -> bool:
         """Stores a new request as SUBMITTED; False when the same signed bytes were accepted before."""
@@ -135,11 +134,11 @@ class Store:
             "state": RequestState.SUBMITTED.value,
             "changed_ms": now_ms,
         }
-        with self._transaction() as connection:
-            try:
-                connection.execute(_ACCEPT, row)
-            except sa.exc.IntegrityError:
+        with self.changing() as connection:
+            if connection.execute(_OWNER, {"of_digest": digest}).first() is not None:
                 return False
+            connection.execute(_ACCEPT, row)
+            self._tell(connection, JournalKind.REQUESTED, digest, now_ms)
         return True
 
     def open_round(
@@ -148,18 +147,18 @@ class Store:
         """The request is RUNNING, in a round that members may hear of from now on."""
         row = {"round": round_, "request": request, "phase": phase, "attempt": attempt}
         row |= {"manifest": manifest, "opened_ms": now_ms}
-        with self._transaction() as connection:
+        with self.changing() as connection:
             connection.execute(_OPEN, row)
             _change(connection, request, RequestState.RUNNING, "", now_ms, attempt=attempt)
 
     def lose_round(self, round_: bytes, code: str) -> None:
         """The round ended without a result, and its request goes on."""
-        with self._transaction() as connection:
+        with self.changing() as connection:
             connection.execute(_END_ROUND, {"of_round": round_, "code": code})
 
     def lose_open_rounds(self, code: str) -> None:
         """Every round that was open when the coordinator stopped ended without a result."""
-        with self._transaction() as connection:
+        with self.changing() as connection:
             connection.execute(_LOSE_OPEN, {"code": code})
 
     def release(
@@ -176,34 +175,38 @@ class Store:
             {"round": round_, "kind": kind.value, "sender": sender, "place": place, "body": body}
             for place, (kind, sender, body) in enumerate(result.bodies)
         ]
-        with self._transaction() as connection:
+        with self.changing() as connection:
             connection.execute(_KEEP, rows)
             head = wire.encode(result.head)
             connection.execute(_END_ROUND, {"of_round": round_, "result": head})
             _change(connection, request, state, "", now_ms)
+            if state is RequestState.RELEASED:
+                kind, survivors = JournalKind.RELEASED_TO_ANALYST, result.head.survivors
+                self._tell(connection, kind, request, now_ms, round=round_, survivors=survivors)
 
     def choose(self, request: bytes, chosen: Chosen, now_ms: int) -> bool:
         """A request that was WAITING is SUBMITTED again, for its second phase; False for one that was not."""
         values = {"state": RequestState.SUBMITTED.value, "attempt": 0, "changed_ms": now_ms}
-        with self._transaction() as connection:
+        with self.changing() as connection:
             row = {"of_digest": request, "chosen": wire.encode(chosen), **values}
             return connection.execute(_CHOOSE, row).rowcount == 1
 
     def refuse(self, request: bytes, code: str, now_ms: int, state: RequestState = RequestState.REFUSED_STATE) -> None:
         """The request is over, without a result."""
-        with self._transaction() as connection:
+        with self.changing() as connection:
             connection.execute(_LOSE_OPEN_OF, {"of_digest": request, "code": code})
             _change(connection, request, state, code, now_ms)
+            self._tell(connection, JournalKind.REQUEST_ENDED, request, now_ms, code=code)
 
     # -- questions
 
     def owner(self, request: bytes) -> str | None:
         """The analyst of a request, None when there is no such request."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return connection.execute(_OWNER, {"of_digest": request}).scalar()
 
     def status(self, request: bytes) -> RequestStatus:
-        with self._transaction() as connection:
+        with self.reading() as connection:
             row = connection.execute(_REQUEST, {"of_digest": request}).first()
         if row is None:
             raise Refused("POLICY_REQUEST_UNKNOWN")
@@ -211,19 +214,19 @@ class Store:
 
     def statuses(self, analyst: str, most: int) -> tuple[RequestStatus, ...]:
         """The newest ``most`` requests of one analyst."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return tuple(_status(r) for r in connection.execute(_NEWEST, {"of_analyst": analyst, "most": most}))
 
     def unfinished(self) -> tuple[tuple[bytes, Submission, int, Chosen | None], ...]:
         """(digest, submission, attempts so far, keys of a second phase) of every request that has not ended and waits
         for nobody, oldest first."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             rows = connection.execute(_UNFINISHED).all()
         return tuple((r.digest, wire.decode(Submission, r.submission), r.attempt, _chosen(r)) for r in rows)
 
     def submission(self, request: bytes) -> Submission:
         """What was handed in; Refused POLICY_REQUEST_UNKNOWN."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             row = connection.execute(_REQUEST, {"of_digest": request}).first()
         if row is None:
             raise Refused("POLICY_REQUEST_UNKNOWN")
@@ -232,18 +235,13 @@ class Store:
 
     def result(self, request: bytes) -> Result:
         """The newest result of a request; Unavailable ROUND_NOT_RELEASED before there is one."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             row = connection.execute(_NEWEST_RESULT, {"of_digest": request}).first()
             if row is None:
                 raise Unavailable("ROUND_NOT_RELEASED")
             parts = connection.execute(_BODIES, {"of_round": row.round})
             bodies = tuple((BodyKind(b.kind), b.sender, b.body) for b in parts)
         return Result(wire.decode(ResultHead, row.result), bodies)
-
-
-def _prepare_connection(connection: sqlite3.Connection, _: object) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
 
 
 def _change(

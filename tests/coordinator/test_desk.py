@@ -12,11 +12,14 @@ import pytest
 from engine.client.open_result import open_result
 from engine.coordinator.admit import Admitted, Agreements, admit, terms_of
 from engine.coordinator.board import Board
+from engine.coordinator.collect import Collector
 from engine.coordinator.desk import Desk
 from engine.coordinator.events import Windows
 from engine.coordinator.links import Links
 from engine.coordinator.services import Services
+from engine.coordinator.standing import Standing
 from engine.coordinator.store import Store
+from engine.coordinator.witnesses import Witnesses
 from engine.errors import Refused, SplittallyError, Unavailable
 from engine.governance.federation import Federation
 from engine.trusted import wire
@@ -92,7 +95,11 @@ def make_bench(federation: Federation, members: dict[str, Double]) -> Bench:
     store, manifest = Store(home.state_path), federation.manifest
     seats = tuple(replace(m, roles=(Role.NODE,)) if m.name in COUNTS else m for m in manifest.members)
     roster = Roster(replace(manifest, members=seats))
-    services = Services(roster, Links(), store, Board(store), SystemClock(), SystemRandomness(), WINDOWS)
+    journals, links = store.journals(roster, home.signing_key()), Links()
+    standing = Standing(links, Collector(links, journals), Witnesses(links, roster))
+    board, randomness = Board(store), SystemRandomness()
+    services = Services(roster, links, store, board, SystemClock(), randomness, WINDOWS, journals, standing.closed)
+    standing.start()
     for member in members.values():
         member.join(services.links)
     return Bench(federation, home, services, Desk(home, services), members)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -234,3 +235,29 @@ def test_the_command_ends_with_the_exit_status_of_its_error(
     monkeypatch.setattr("sys.argv", ["coordinator", "--home", "/nonexistent"])
     assert main() == 2
     assert capsys.readouterr().err.startswith("FILE_HOME_MISSING")
+
+
+def test_a_store_that_is_not_there_is_told_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from engine.coordinator.__main__ import main
+
+    monkeypatch.setattr("sys.argv", ["coordinator", "--home", str(make_federation(tmp_path).home("coordinator"))])
+    for url, status in (("postgresql://u:canary@127.0.0.1:9/store", 5), ("mysql://u:canary@h/store", 2)):
+        monkeypatch.setenv("SPLITTALLY_STORE", url)
+        assert main() == status
+    out, err = capfd.readouterr()
+    codes = [line.split(":")[0] for line in err.splitlines()]
+    assert [code for code in codes if code.isupper()] == ["NODE_STORE_FAILED", "FILE_STORE_URL"]
+    assert "canary" not in out + err
+
+
+def test_the_command_hands_a_store_on_where_no_other_user_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.cli.main import run
+
+    called: list[list[str]] = []
+    monkeypatch.setenv("SPLITTALLY_STORE", "")
+    monkeypatch.setattr("os.execv", lambda _, arguments: called.append(arguments))
+    run(["coordinator", "--home", "x", "--store", "postgresql://u:canary@h/d"])
+    assert os.environ["SPLITTALLY_STORE"].endswith("canary@h/d")
+    assert "canary" not in " ".join(called[0])
