@@ -32,6 +32,9 @@ CODES: dict[str, ErrorCode] = {
         "The home {path} is not a node's: it is that of {name}, whose role is {role}.",
         "Give the home of a node, which holds its budgets; an analyst asks the department what is left.",
     ),
+    "FILE_HOME_NOT_AN_ANALYST": ErrorCode(
+        "The home {path} of {name} is not an analyst's.", "Give the home of the analyst who asked."
+    ),
     "FILE_LEDGER_BROKEN": ErrorCode(
         "The ledger {path} cannot be read.",
         "Restore its newest copy. Never begin a new one: what was spent would be forgotten.",
@@ -121,6 +124,11 @@ CODES: dict[str, ErrorCode] = {
         "Run `pip install 'splittally[demo]'`, or use --generated.",
     ),
     "FILE_AGREEMENT": ErrorCode("{problem}", "{instead}"),
+    "FILE_AGREEMENT_OTHER": ErrorCode(
+        "The file is not the next edition of the agreement before: {problem}.",
+        "Change the file of the edition before, and leave its name as it is.",
+    ),
+    "FILE_FORM": ErrorCode("There is no form {form}.", "Use one of {forms}."),
     "FILE_BINDING_DATASET": ErrorCode(
         "The binding names the dataset {dataset}, which the catalogue does not give to this node.",
         "Check the name, or the dataset's `hosts` in the catalogue.",
@@ -335,6 +343,7 @@ CODES: dict[str, ErrorCode] = {
         "A certificate request asks for more than a certificate for its own key, or is not signed by it.",
         "Have the application made again by `splittally federation apply` or `rotate`.",
     ),
+    "POLICY_REASON_MISSING": ErrorCode("This decision needs a reason.", "Say why in a sentence: --reason TEXT."),
     "POLICY_AGREEMENT_INVALID": ErrorCode(
         "The agreement does not fit this federation.", "Have it drawn up again for this federation's datasets."
     ),

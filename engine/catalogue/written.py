@@ -94,7 +94,14 @@ def keyed(values: Kind, keys: str, instead: str) -> Kind:
         "propertyNames": {"pattern": keys},
         "additionalProperties": dict(values.schema),
     }
-    return Kind(lambda entry: entry.pairs(instead), schema)
+
+    def read_pairs(entry: Entry) -> tuple[tuple[str, Entry], ...]:
+        pairs = entry.pairs(instead)
+        if not pairs:
+            raise entry.wrong("is empty", instead)
+        return pairs
+
+    return Kind(read_pairs, schema)
 
 
 def read(entry: Entry, fields: Sequence[Field], instead: str) -> dict[str, Any]:

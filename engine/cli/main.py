@@ -20,6 +20,7 @@ from engine.cli import (
     forecast,
     node,
     rehearse,
+    retention,
     submit,
     try_,
 )
@@ -68,6 +69,7 @@ app.command("coordinator")(coordinator.coordinator)
 app.add_typer(node.app, name="node")
 app.add_typer(federation.app, name="federation")
 app.add_typer(agreement.app, name="agreement")
+app.add_typer(retention.app, name="retention")
 
 
 def run(arguments: Sequence[str]) -> int:
