@@ -86,7 +86,7 @@ def _kept(
     submission: Submission, agreement: SignedRecord, files: list[Path], folder: Path, clock: Clock
 ) -> dict[str, object]:
     """What stays: digests of everything that goes, and of what the receipt proved."""
-    receipts = [_receipt(file) for file in files if file.name == "receipt"]
+    receipts = [_receipt(file) for file in files if file.name.startswith("receipt")]
     return {
         "request_digest": wire.digest(submission.request.payload).hex(),
         "plan_digest": _request(submission).plan_digest.hex(),
