@@ -46,6 +46,7 @@ for _command in (
     manifests.root_key,
     manifests.roots,
     manifests.show,
+    manifests.export,
 ):
     app.command(_command.__name__.replace("_", "-"))(_command)
 

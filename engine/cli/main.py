@@ -12,6 +12,7 @@ import typer
 from engine.cli import (
     agreement,
     budget,
+    catalogue,
     check,
     coordinator,
     demo,
@@ -21,6 +22,7 @@ from engine.cli import (
     node,
     rehearse,
     retention,
+    schema,
     submit,
     try_,
 )
@@ -65,10 +67,12 @@ app.command("watch")(submit.watch)
 app.command("result")(submit.result)
 app.command("requests")(submit.requests)
 app.add_typer(budget.app, name="budget")
+app.command("schema")(schema.schema)
 app.command("coordinator")(coordinator.coordinator)
 app.add_typer(node.app, name="node")
 app.add_typer(federation.app, name="federation")
 app.add_typer(agreement.app, name="agreement")
+app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(retention.app, name="retention")
 
 

@@ -317,3 +317,20 @@ def _write(record: SignedRecord, made: Sequence[Welcome], folder: Path, homes: S
     console().print(f"Epoch {epoch}, signed by {signers}{f'; {missing} more needed' if missing else ''}.")
     if missing:
         console().print("Next, at another root: splittally federation sign --root DIR FILE...")
+
+
+def export(
+    home: Annotated[Path, typer.Option(metavar="DIR", help="Any member's home.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Ends in .html or .md.")],
+    form: Annotated[str, typer.Option(metavar="FORM", help="atrs: algorithmic transparency record, a draft.")] = "atrs",
+) -> None:
+    """Write what a federation has to publish about itself, as far as the signed manifest says it."""
+    from engine.cli.show import console
+    from engine.errors import BadFile
+    from engine.governance.atrs import atrs
+    from engine.trusted.home import Home
+
+    if form != "atrs":
+        raise BadFile("FILE_FORM", form=form, forms="atrs")
+    atrs(Home.load(home).manifest()).write(out)
+    console().print(str(out))
