@@ -35,6 +35,9 @@ CODES: dict[str, ErrorCode] = {
         "The home {path} is not a node's: it is that of {name}, whose role is {role}.",
         "Give the home of a node, which holds its budgets; an analyst asks the department what is left.",
     ),
+    "FILE_HOME_NOT_AN_ANALYST": ErrorCode(
+        "The home {path} of {name} is not an analyst's.", "Give the home of the analyst who asked."
+    ),
     "FILE_LEDGER_BROKEN": ErrorCode(
         "The ledger {path} cannot be read.",
         "Restore its newest copy. Never begin a new one: what was spent would be forgotten.",
@@ -62,6 +65,24 @@ CODES: dict[str, ErrorCode] = {
     "FILE_FEDERATION_OPTION": ErrorCode(
         "A federation cannot be founded like this: {problem}.", "Change the option; nothing was written."
     ),
+    "FILE_FEDERATION_CHANGE": ErrorCode("The federation manifest cannot be like this: {problem}.", "{instead}"),
+    "FILE_APPLICATION": ErrorCode("This is no application to a federation: {problem}.", "{instead}"),
+    "FILE_RECORD": ErrorCode("The file {path} is no {wanted}.", "Give the file that `splittally` wrote."),
+    "FILE_ROOT_NO_AUTHORITY": ErrorCode(
+        "The home {path} does not keep the federation's certificate authority, so it cannot admit anybody.",
+        "Give the home of the root that was founded first too.",
+    ),
+    "FILE_WELCOME_OTHER": ErrorCode(
+        "The welcome is not for {name}, or not for the key that {name} applied with.",
+        "Give the welcome made from this home's newest application.",
+    ),
+    "FILE_WELCOME_MISSING": ErrorCode(
+        "{name} has no certificate for these keys yet.", "Give the welcome that came with the manifest too."
+    ),
+    "FILE_NOT_AGREED": ErrorCode(
+        "Nothing was signed: what was shown was not agreed to.", "Read it, then answer y, or give --yes."
+    ),
+    "FILE_RULES": ErrorCode("{problem}", "{instead}"),
     "FILE_DATA_NOT_A_HOST": ErrorCode(
         "The catalogue names no node {node}.", "Give --data NAME=DIR for its hosts: {hosts}."
     ),
@@ -106,6 +127,11 @@ CODES: dict[str, ErrorCode] = {
         "Run `pip install 'splittally[demo]'`, or use --generated.",
     ),
     "FILE_AGREEMENT": ErrorCode("{problem}", "{instead}"),
+    "FILE_AGREEMENT_OTHER": ErrorCode(
+        "The file is not the next edition of the agreement before: {problem}.",
+        "Change the file of the edition before, and leave its name as it is.",
+    ),
+    "FILE_FORM": ErrorCode("There is no form {form}.", "Use one of {forms}."),
     "FILE_BINDING_DATASET": ErrorCode(
         "The binding names the dataset {dataset}, which the catalogue does not give to this node.",
         "Check the name, or the dataset's `hosts` in the catalogue.",
@@ -301,6 +327,26 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_MANIFEST_OLD": ErrorCode(
         "A newer federation manifest is already installed.", "Install the current manifest of the federation."
     ),
+    "POLICY_MANIFEST_RIVAL": ErrorCode(
+        "There are two federation manifests of one epoch, and they differ.",
+        "Keep both as evidence and ask the federation's roots; a corrected manifest has a higher epoch.",
+    ),
+    "POLICY_ROOTS_NOT_AGREED": ErrorCode(
+        "The fingerprint of the root keys was not agreed to, so nothing was installed.",
+        "Ask the federation for its fingerprint by another way, and compare.",
+    ),
+    "POLICY_APPLICATION_OTHER": ErrorCode(
+        "{name} applied to another federation.", "Have the application made again for this one."
+    ),
+    "POLICY_APPLICATION_UNPROVEN": ErrorCode(
+        "A member called {name} exists, and its present key did not sign this application, or more than keys differ.",
+        "Have it made by `splittally federation rotate`; if the old key is lost, ask the member and use --replace.",
+    ),
+    "POLICY_CERTIFICATE_REQUEST": ErrorCode(
+        "A certificate request asks for more than a certificate for its own key, or is not signed by it.",
+        "Have the application made again by `splittally federation apply` or `rotate`.",
+    ),
+    "POLICY_REASON_MISSING": ErrorCode("This decision needs a reason.", "Say why in a sentence: --reason TEXT."),
     "POLICY_AGREEMENT_INVALID": ErrorCode(
         "The agreement does not fit this federation.", "Have it drawn up again for this federation's datasets."
     ),

@@ -100,6 +100,14 @@ METHODS = {
     "Catalogue": FIND.format("dataset", "Dataset"),
 }
 DEFAULTS = {
+    "Agreement.lawful_basis": '""',
+    "Agreement.special_category": '""',
+    "Agreement.controllers": '""',
+    "Agreement.contacts": '""',
+    "Agreement.dpo_view": '""',
+    "Agreement.security": '""',
+    "Agreement.rights": '""',
+    "Agreement.benefits": '""',
     "Key.selected_at_most": "0",
     "Column.about": '""',
     "Column.unit": '""',

@@ -1,47 +1,149 @@
-"""``splittally agreement``: sign one, install it where it is enforced, list what a home holds."""
+"""``splittally agreement``: draft, read, sign, amend, install, export and revoke data sharing agreements."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.cli.options import Json
 
-app = typer.Typer(help="Sign, install and list data sharing agreements.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from engine.trusted.home import Home
+    from engine.trusted.records import Agreement, SignedRecord
+
+app = typer.Typer(help="Draft, sign, amend, install, show and revoke data sharing agreements.", no_args_is_help=True)
 
 _HEADINGS = ("agreement", "edition", "title", "from", "until", "digest")
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="YAML, or a signed .agreement that lacks signatures.")]
+_Signers = Annotated[list[Path], typer.Option("--home", metavar="DIR", help="A signer's home; may be given again.")]
+_Any = Annotated[Path, typer.Option("--home", metavar="DIR", help="Any member's home.")]
+_Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Default: FILE with the ending .agreement.")]
 
 
 @app.callback()
 def agreement() -> None:
-    """Sign, install and list data sharing agreements."""
+    """Draft, sign, amend, install, show and revoke data sharing agreements."""
 
 
 @app.command()
-def sign(
-    file: _File,
-    home: Annotated[list[Path], typer.Option(metavar="DIR", help="A signer's home; may be given again.")],
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: FILE with the ending .agreement.")] = None,
+def schema() -> None:
+    """Print the JSON Schema of the YAML, made from the table that reads it."""
+    from engine.cli.show import print_json
+    from engine.governance.agreement_form import schema as made
+
+    print_json(made())
+
+
+@app.command()
+def draft(
+    home: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A member's home: bodies, analysts and datasets are filled in.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where it goes; default: printed.")] = None,
 ) -> None:
+    """Write an agreement to be filled in: every field with a sentence about it and an example."""
+    import sys
+
+    from engine.governance.agreement_form import draft as made
+    from engine.trusted.home import Home
+
+    text = made(Home.load(home).manifest() if home else None)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+@app.command()
+def show(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Default: all that the home holds.")] = None,
+    home: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Any member's home; a signed FILE can be read without.")
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Plain text, as it is to be read before signing.")] = False,
+) -> None:
+    """Show agreements in English, with their signatures and what is missing."""
+    import sys
+
+    from engine.cli.show import console, new_table
+    from engine.governance.agreement import read_record
+    from engine.governance.agreement_text import agreement_lines, plain_text
+    from engine.trusted.home import Home
+
+    opened = Home.load(home) if home else None
+    if opened is None:
+        records = [read_record(file)] if file else []
+        shown: list[tuple[Agreement, SignedRecord | None]] = [(_said(record), record) for record in records]
+    else:
+        shown = [_read(file, opened)] if file else [(_said(record), record) for record in opened.agreements()]
+    if not shown:
+        console().print("Give a FILE, or the --home of a member that holds agreements.")
+    for text, record in shown:
+        if plain:
+            sys.stdout.write(plain_text(text))
+            continue
+        table = new_table()
+        table.title = f"{text.name}, edition {text.edition}, of {text.federation}"
+        table.add_column("field")
+        table.add_column("as written", overflow="fold")
+        for line in agreement_lines(text):
+            table.add_row(*line)
+        table.add_row("signatures", _standing(record, opened))
+        console().print(table)
+
+
+@app.command()
+def sign(file: _File, home: _Signers, out: _Out = None) -> None:
     """Sign an agreement as a policy officer or guardian, and write it with all its signatures.
 
-    The first signer gives the YAML; the others add their signatures to the file that comes out.
+    The first signer gives the YAML; the others add their signatures to the file that comes out. After new keys, sign
+    the file again: the old signature is replaced, the digest stays.
     """
-    from engine.cli.show import console
-    from engine.governance.agreement import load_agreement, read_record, sign_agreement
+    from engine.governance.agreement import read_record, sign_agreement
+    from engine.governance.agreement_form import load_agreement
     from engine.trusted.home import Home
-    from engine.trusted.wire import encode
 
     homes = [Home.load(path) for path in home]
     written = file.suffix == ".agreement"
-    draft = read_record(file) if written else load_agreement(file, homes[0].manifest())
-    record = sign_agreement(draft, *homes)
-    target = out or file.with_suffix(".agreement")
-    target.write_bytes(encode(record))
-    console().print(f"{target}: signed by {', '.join(s.signer for s in record.signatures)}")
+    text = read_record(file) if written else load_agreement(file, homes[0].manifest())
+    _write(sign_agreement(text, *homes), out or file.with_suffix(".agreement"))
+
+
+@app.command()
+def amend(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The agreement as it is to be (YAML).")],
+    home: _Signers,
+    before: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The edition before; default: the newest in the signers' homes.")
+    ] = None,
+    out: _Out = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Sign without asking; what changes is shown all the same.")
+    ] = False,
+) -> None:
+    """Make and sign the next edition of an agreement: same name, and a budget that goes on, not anew."""
+    from engine.cli.show import agreed, console
+    from engine.errors import BadFile
+    from engine.governance.agreement import amend_agreement, newest, read_record, sign_agreement
+    from engine.governance.agreement_form import load_agreement
+    from engine.governance.agreement_text import agreement_lines
+    from engine.governance.text import differences
+    from engine.trusted.home import Home
+
+    homes = [Home.load(path) for path in home]
+    text = load_agreement(file, homes[0].manifest())
+    found = read_record(before) if before else newest(homes, text.name)
+    if found is None:
+        raise BadFile("FILE_AGREEMENT_OTHER", problem=f"no home given holds an agreement called {text.name}")
+    old = _said(found)
+    after = amend_agreement(text, old)
+    for line in differences(agreement_lines(old), agreement_lines(after)):
+        console(error=True).print(line, soft_wrap=True)
+    if not yes and not agreed(f"Sign edition {after.edition} of {after.name}?"):
+        raise BadFile("FILE_NOT_AGREED")
+    _write(sign_agreement(after, *homes), out or file.with_suffix(".agreement"))
 
 
 @app.command()
@@ -58,15 +160,56 @@ def install(
     console().print(f"{installed.name}, edition {installed.edition}: installed in {len(home)} homes")
 
 
-@app.command("list")
-def list_(
-    home: Annotated[Path, typer.Option(metavar="DIR", help="Any member's home.")],
-    as_json: Json = False,
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML or .agreement.")],
+    home: _Any,
+    form: Annotated[str, typer.Option(metavar="FORM", help="ico, dpia or der.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Ends in .html or .md.")],
 ) -> None:
-    """List the agreements a home holds, with their digests."""
-    from datetime import UTC, datetime
+    """Write an agreement as the ICO's sharing form, an impact assessment's screening, or a register entry."""
+    from engine.cli.show import console
+    from engine.errors import BadFile
+    from engine.governance.agreement_exports import FORMS
+    from engine.trusted.home import Home
 
+    if form not in FORMS:
+        raise BadFile("FILE_FORM", form=form, forms=", ".join(FORMS))
+    opened = Home.load(home)
+    FORMS[form](_read(file, opened)[0], opened.manifest()).write(out)
+    console().print(str(out))
+
+
+@app.command()
+def revoke(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The signed .agreement that is to end.")],
+    home: Annotated[Path, typer.Option(metavar="DIR", help="A policy officer's or hosting guardian's home.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, in a sentence; it becomes public.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: NAME.revocation.record.")] = None,
+) -> None:
+    """Sign the end of an agreement and write the record: hand it in, or lay it into the inbox of a node's home."""
+    from engine.cli.show import console
+    from engine.governance.agreement import read_record
+    from engine.governance.revocation import revocation_record
+    from engine.trusted import wire
+    from engine.trusted.clock import SystemClock
+    from engine.trusted.home import Home
+    from engine.trusted.sign import open_agreement, open_revocation
+
+    opened, record = Home.load(home), read_record(file)
+    text = open_agreement(record, opened.roster())
+    made = revocation_record(opened, wire.digest(record.payload), reason, SystemClock())
+    open_revocation(made, opened.roster(), text)
+    target = out or Path(f"{text.name}.revocation.record")
+    target.write_bytes(wire.encode(made))
+    console().print(f"{target}: ends {text.name}, edition {text.edition}, once its nodes have it")
+
+
+@app.command("list")
+def list_(home: _Any, as_json: Json = False) -> None:
+    """List the agreements a home holds, with their digests."""
     from engine.cli.show import console, new_table, print_json
+    from engine.governance.text import day
     from engine.trusted.home import Home
     from engine.trusted.sign import open_agreement
     from engine.trusted.wire import digest
@@ -74,10 +217,6 @@ def list_(
     opened = Home.load(home)
     roster = opened.roster()
     found = [(digest(record.payload).hex(), open_agreement(record, roster)) for record in opened.agreements()]
-
-    def day(ms: int) -> str:
-        return datetime.fromtimestamp(ms // 1000, UTC).date().isoformat()
-
     rows = [
         {
             "agreement": a.name,
@@ -102,3 +241,45 @@ def list_(
     for row in rows:
         table.add_row(*(str(row[heading]) for heading in _HEADINGS))
     console().print(table)
+
+
+def _read(file: Path, home: Home) -> tuple[Agreement, SignedRecord | None]:
+    from engine.governance.agreement import read_record
+    from engine.governance.agreement_form import load_agreement
+
+    if file.suffix != ".agreement":
+        return load_agreement(file, home.manifest()), None
+    record = read_record(file)
+    return _said(record), record
+
+
+def _said(record: SignedRecord) -> Agreement:
+    from engine.governance.agreement_text import agreement_of
+
+    return agreement_of(record)
+
+
+def _standing(record: SignedRecord | None, home: Home | None) -> str:
+    """Who signed, and whether that is enough at this home."""
+    from engine.errors import Refused
+    from engine.trusted.sign import open_agreement
+
+    if record is None or not record.signatures:
+        return "none yet"
+    signers = ", ".join(signature.signer for signature in record.signatures)
+    if home is None:
+        return f"{signers}; not verified, for no home was given"
+    try:
+        open_agreement(record, home.roster())
+    except Refused as refused:
+        return f"{signers}; not in force here: {refused.message}"
+    return f"{signers}; complete"
+
+
+def _write(record: SignedRecord, target: Path) -> None:
+    from engine.cli.show import console
+    from engine.trusted.wire import digest, encode
+
+    target.write_bytes(encode(record))
+    console().print(f"{target}: signed by {', '.join(s.signer for s in record.signatures)}")
+    console().print(f"Digest: {digest(record.payload).hex()}")

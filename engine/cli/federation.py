@@ -1,4 +1,6 @@
-"""``splittally federation init``: found a federation and write everybody's home."""
+"""``splittally federation``: ``init`` founds one and writes everybody's home; on several machines the other commands
+found it and change it, by applications, manifests and welcomes (membership.py, manifests.py).
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli import manifests, membership
 from engine.cli.options import CatalogueFile, Json, exact, probability
 
 if TYPE_CHECKING:
     from engine.governance.federation import Federation
 
-app = typer.Typer(help="Found a federation.", no_args_is_help=True)
+app = typer.Typer(help="Found a federation, admit and remove members, change its rules and keys.", no_args_is_help=True)
 
 
 _CapEpsilon = Annotated[
@@ -29,7 +32,23 @@ _PlanDelta = Annotated[Fraction, typer.Option(parser=probability, metavar="NUMBE
 
 @app.callback()
 def federation() -> None:
-    """Found a federation."""
+    """Found a federation, admit and remove members, change its rules and keys."""
+
+
+for _command in (
+    membership.apply,
+    manifests.admit,
+    manifests.sign,
+    membership.join,
+    membership.rotate,
+    manifests.remove,
+    manifests.amend,
+    manifests.root_key,
+    manifests.roots,
+    manifests.show,
+    manifests.export,
+):
+    app.command(_command.__name__.replace("_", "-"))(_command)
 
 
 @app.command()
@@ -52,6 +71,9 @@ def init(
     agreement: Annotated[
         bool, typer.Option(help="Sign a first agreement over every dataset and column, and install it.")
     ] = True,
+    only_roots: Annotated[
+        bool, typer.Option("--only-roots", help="Write the roots' homes only: everybody else applies and is admitted.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write homes for root, policy officer, coordinator, nodes, helpers, guardians and analysts.
@@ -67,6 +89,9 @@ def init(
     from engine.trusted.random import SystemRandomness
 
     clock = SystemClock()
+    if only_roots:
+        _init_roots(directory, load_catalogue(catalog).federation, roots, coordinator, as_json)
+        return
     founded = found(
         directory,
         load_catalogue(catalog),
@@ -95,6 +120,23 @@ def init(
     for line in ("Next:", *_next(founded, analyst[0])):
         shown.print(line, markup=False, soft_wrap=True)
     shown.print("Keys stand in each home only: carry a home to its owner's machine and delete it here.", style="dim")
+
+
+def _init_roots(directory: Path, federation: str, roots: int, coordinator: str, as_json: bool) -> None:
+    from engine.cli.show import console, print_json
+    from engine.governance.roots import found_roots
+    from engine.trusted.clock import SystemClock
+    from engine.trusted.random import SystemRandomness
+
+    names = ["root"] if roots == 1 else [f"root-{i + 1}" for i in range(roots)]
+    made = found_roots(directory, federation, names, coordinator, SystemClock(), SystemRandomness())
+    if as_json:
+        print_json({"federation": federation, "epoch": 0, "homes": {home.name: str(home.path) for home in made}})
+        return
+    console().print(f"Founded {federation} with {len(made)} root homes in {directory}.")
+    console().print(
+        "Next: members run `splittally federation apply`; a root runs `federation admit --catalog C FILE...`."
+    )
 
 
 def _next(founded: Federation, analyst: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ import typer
 from engine.cli import (
     agreement,
     budget,
+    catalogue,
     check,
     coordinator,
     demo,
@@ -22,7 +23,12 @@ from engine.cli import (
     node,
     receipt,
     rehearse,
+<<<<<<< HEAD
     release,
+=======
+    retention,
+    schema,
+>>>>>>> papers
     submit,
     try_,
 )
@@ -66,14 +72,20 @@ app.command("submit")(submit.submit)
 app.command("watch")(submit.watch)
 app.command("result")(submit.result)
 app.command("requests")(submit.requests)
-app.command("budget")(budget.budget)
+app.add_typer(budget.app, name="budget")
+app.command("schema")(schema.schema)
 app.command("coordinator")(coordinator.coordinator)
 app.add_typer(node.app, name="node")
 app.add_typer(federation.app, name="federation")
 app.add_typer(agreement.app, name="agreement")
+<<<<<<< HEAD
 app.add_typer(release.app, name="release")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(journal.app, name="journal")
+=======
+app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(retention.app, name="retention")
+>>>>>>> papers
 
 
 def run(arguments: Sequence[str]) -> int:

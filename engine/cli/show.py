@@ -43,6 +43,13 @@ def progress() -> Iterator[Callable[[str], None]]:
         yield lambda words: status.update(f"{words} ...") if words else status.stop()
 
 
+def agreed(question: str) -> bool:
+    """Asks on standard error; only a typed y or yes is agreement, the end of the input is none."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def show_error(error: SplittallyError) -> None:
     """``CODE (where): sentence hint`` on standard error; what is for the operator's eyes only when debugging."""
     if sys.stderr.isatty():

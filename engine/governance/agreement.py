@@ -1,18 +1,19 @@
-"""Agreements: written in YAML or by default, signed by people one after another, installed where they are enforced."""
+"""Agreements: signed by people one after another, amended, installed where they are enforced."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from engine.catalogue.entry import Entry, read_yaml
 from engine.errors import BadFile, Refused
+from engine.governance.agreement_form import analysts, bodies
+from engine.governance.agreement_text import agreement_of
 from engine.governance.federation import Federation
 from engine.governance.homes import store_agreement
 from engine.trusted.clock import Clock
-from engine.trusted.epsilon import allowance, loss_for
+from engine.trusted.epsilon import loss_for
 from engine.trusted.home import Home
 from engine.trusted.records import (
     RECORD_VERSION,
@@ -33,13 +34,6 @@ DAY_MS = 86_400_000
 BUDGET = (Fraction(8), Fraction(1, 10**6))
 CAUTIOUS = (Operation.AGGREGATE, Operation.QUANTILE)
 PER_PLAN = (Fraction(2), Fraction(1, 10**9))
-_REQUIRED = ("agreement", "title", "purpose", "necessity", "scope", "budget", "per_plan", "from", "until")
-_OPTIONAL = (
-    *("edition", "legal_gateway", "legal_gateway_detail", "parties", "analysts", "operations", "dpia"),
-    *("consent_basis", "decided_by", "end_clause", "retention_days"),
-)
-_GATEWAYS = {gateway.name.lower().removesuffix("_gateway"): gateway for gateway in LegalGateway}
-_OPERATIONS = {operation.name.lower(): operation for operation in Operation}
 
 
 def default_agreement(
@@ -62,8 +56,8 @@ def default_agreement(
         legal_gateway=LegalGateway.OTHER_GATEWAY,
         legal_gateway_detail="Written when the federation was founded; replace it by one that names a gateway.",
         necessity="Written when the federation was founded; covers every dataset and column.",
-        parties=_bodies(manifest),
-        analysts=_analysts(manifest),
+        parties=bodies(manifest),
+        analysts=analysts(manifest),
         scope=tuple(DatasetScope(d.name, tuple(c.name for c in d.columns)) for d in manifest.catalogue.datasets),
         operations=operations,
         dpia_reference="",
@@ -80,26 +74,37 @@ def default_agreement(
     )
 
 
-def load_agreement(path: Path, manifest: FederationManifest) -> Agreement:
-    """The agreement written in a YAML file; raises BadFile FILE_MISSING or FILE_AGREEMENT with the place."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise BadFile("FILE_MISSING", path=str(path)) from None
-    try:
-        return _agreement(read_yaml(text, path.name), manifest)
-    except BadFile as error:
-        problem = error.message.replace("The catalogue", "The agreement").replace("in a catalogue", "in an agreement")
-        raise BadFile("FILE_AGREEMENT", at=error.at, problem=problem, instead=error.hint) from None
-
-
 def sign_agreement(agreement: Agreement | SignedRecord, *homes: Home) -> SignedRecord:
-    """The agreement with a signature of each home's member, added to those it has."""
+    """The agreement with a signature of each home's member, added to those it has.
+
+    A member that has drawn new keys since signs again: bytes and digest stay, its old signature is replaced.
+    """
     if isinstance(agreement, Agreement):
         return signed(RecordKind.AGREEMENT, encode(agreement), *(home.signing_key() for home in homes))
-    held = {signature.signer for signature in agreement.signatures}
-    added = signed(agreement.kind, agreement.payload, *(h.signing_key() for h in homes if h.name not in held))
-    return SignedRecord(agreement.kind, agreement.payload, agreement.signatures + added.signatures)
+    record = agreement
+    for home in homes:
+        own = home.signing_key().sign(record.kind, record.payload)
+        held = tuple(own if s.signer == home.name else s for s in record.signatures)
+        record = SignedRecord(record.kind, record.payload, held if own in held else (*held, own))
+    return record
+
+
+def amend_agreement(text: Agreement, before: Agreement) -> Agreement:
+    """The next edition of an agreement. BadFile FILE_AGREEMENT_OTHER for another name, edition or no change at all."""
+    after = replace(text, edition=before.edition + 1)
+    if text.name != before.name or text.federation != before.federation:
+        raise BadFile("FILE_AGREEMENT_OTHER", problem=f"it is called {text.name}, and the one before {before.name}")
+    if text.edition not in (1, before.edition, after.edition):
+        raise BadFile("FILE_AGREEMENT_OTHER", problem=f"it is edition {text.edition}, after edition {before.edition}")
+    if replace(after, edition=before.edition) == before:
+        raise BadFile("FILE_AGREEMENT_OTHER", problem="nothing in it has changed")
+    return after
+
+
+def newest(homes: Iterable[Home], name: str) -> SignedRecord | None:
+    """The newest edition of an agreement that these homes hold; not verified, for it is only compared with."""
+    held = [record for home in homes for record in home.agreements() if agreement_of(record).name == name]
+    return max(held, key=lambda record: agreement_of(record).edition, default=None)
 
 
 def read_record(path: Path) -> SignedRecord:
@@ -158,84 +163,3 @@ def enforcing_members(manifest: FederationManifest) -> tuple[str, ...]:
     """Who has to hold an agreement: the coordinator, nodes and helpers."""
     roles = {Role.COORDINATOR, Role.NODE, Role.HELPER}
     return tuple(m.name for m in manifest.members if roles & set(m.roles))
-
-
-def _agreement(root: Entry, manifest: FederationManifest) -> Agreement:
-    given = root.fields((*_REQUIRED, *_OPTIONAL), _REQUIRED, "Write one `key: value` a line.")
-
-    def words(key: str, default: str = "") -> str:
-        return given[key].text(f"the {key.replace('_', ' ')}") if key in given else default
-
-    def texts(key: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        if key not in given:
-            return default
-        return tuple(entry.text("a name") for entry in given[key].items(f"Write `{key}: [NAME, ...]`."))
-
-    dpia = given["dpia"].fields(("reference", "outcome"), (), "Write its fields.") if "dpia" in given else {}
-    listed = given["operations"].items("Write a list.") if "operations" in given else ()
-    operations = tuple(_OPERATIONS[entry.one_of(_OPERATIONS)] for entry in listed) or CAUTIOUS
-    priced = allowance if Operation.KEY_SELECTION in operations else loss_for
-    return Agreement(
-        version=RECORD_VERSION,
-        name=given["agreement"].member("the agreement's name"),
-        edition=given["edition"].integer(1, "the number of the edition") if "edition" in given else 1,
-        title=words("title"),
-        purpose=words("purpose"),
-        legal_gateway=_GATEWAYS[given["legal_gateway"].one_of(_GATEWAYS) if "legal_gateway" in given else "other"],
-        legal_gateway_detail=words("legal_gateway_detail"),
-        necessity=words("necessity"),
-        parties=texts("parties", _bodies(manifest)),
-        analysts=texts("analysts", _analysts(manifest)),
-        scope=_scope(given["scope"], manifest),
-        operations=operations,
-        dpia_reference=dpia["reference"].text("a reference") if "reference" in dpia else "",
-        dpia_outcome=dpia["outcome"].text("the outcome") if "outcome" in dpia else "",
-        consent_basis=words("consent_basis"),
-        budget=_loss(given["budget"], priced),
-        per_plan=_loss(given["per_plan"], priced),
-        from_ms=_day_ms(given["from"]),
-        until_ms=_day_ms(given["until"]),
-        decided_by=words("decided_by"),
-        end_clause=words("end_clause"),
-        retention_days=given["retention_days"].integer(0, "a number of days") if "retention_days" in given else 365,
-        federation=manifest.federation,
-    )
-
-
-def _scope(entry: Entry, manifest: FederationManifest) -> tuple[DatasetScope, ...]:
-    """`scope: {dataset: [column, ...]}`; every name has to stand in the federation's catalogue."""
-    scopes = []
-    for name, listed in entry.pairs("Write `scope:` and below it one `dataset: [column, ...]` a line."):
-        dataset = manifest.catalogue.dataset(name)
-        if dataset is None:
-            known = ", ".join(d.name for d in manifest.catalogue.datasets)
-            raise listed.wrong("names no dataset of the federation", f"Write one of {known}.")
-        columns = tuple(column.one_of([c.name for c in dataset.columns]) for column in listed.items("List columns."))
-        scopes.append(DatasetScope(name, columns))
-    if not scopes:
-        raise entry.wrong("is empty", "Name at least one dataset with its columns.")
-    return tuple(scopes)
-
-
-def _loss(entry: Entry, priced: Callable[[Fraction, Fraction], Loss]) -> Loss:
-    """A loss of zero delta; where keys may be named, one whose delta pays for that too."""
-    fields = entry.fields(("epsilon", "delta"), ("epsilon", "delta"), "Write `{epsilon: 8, delta: 1e-6}`.")
-    epsilon, delta = fields["epsilon"].number("a number above 0"), fields["delta"].number("a number such as 1e-6")
-    if epsilon <= 0:
-        raise fields["epsilon"].wrong("is not above 0", "Write a number above 0.")
-    if not 0 < delta < 1:
-        raise fields["delta"].wrong("is not between 0 and 1", "Write a number such as 1e-6.")
-    return priced(epsilon, delta)
-
-
-def _day_ms(entry: Entry) -> int:
-    day = entry.date("a date such as 2026-12-31")
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
-
-
-def _bodies(manifest: FederationManifest) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(m.body for m in manifest.members if {Role.NODE, Role.ANALYST} & set(m.roles)))
-
-
-def _analysts(manifest: FederationManifest) -> tuple[str, ...]:
-    return tuple(m.name for m in manifest.members if Role.ANALYST in m.roles)

@@ -203,7 +203,11 @@ class _Founder:
 
     def roots(self, names: Sequence[str]) -> tuple[SigningKey, ...]:
         """One home for each root key; the first also keeps the certificate authority."""
-        created = [homes.create_home(self.directory / name, name, "root", self.federation) for name in names]
+        address = self.coordinator_address  # what members are told when they are admitted
+        created = [
+            homes.create_home(self.directory / name, name, "root", self.federation, coordinator=address)
+            for name in names
+        ]
         homes.store_tls(created[0], self.authority.own())
         return tuple(homes.draw_signing_key(home, self.randomness) for home in created)
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from engine.errors import BadFile, Refused
-from engine.trusted import wire
+from engine.errors import BadFile, require
+from engine.trusted import sign, wire
 from engine.trusted.catalogue import NodeBinding
 from engine.trusted.home import ROLES, Home, Tls
 from engine.trusted.random import Randomness
@@ -39,6 +39,13 @@ def set_coordinator(home: Home, address: str) -> None:
     """Tells a home where the coordinator is (host:port); the coordinator's own, where to listen."""
     listen = address if home.role == Role.COORDINATOR.name.lower() else home.listen
     _store_member(replace(home, coordinator=address, listen=listen))
+
+
+def set_federation(home: Home, federation: str) -> Home:
+    """A home that was made before anybody admitted it learns whose member it is."""
+    named = replace(home, federation=federation)
+    _store_member(named)
+    return named
 
 
 def draw_signing_key(home: Home, randomness: Randomness) -> SigningKey:
@@ -76,12 +83,40 @@ def read_roots(path: Path) -> tuple[RootKey, ...]:
 
 
 def store_manifest(home: Home, record: SignedRecord) -> FederationManifest:
-    """Verifies and installs a manifest; an epoch below the installed one is Refused POLICY_MANIFEST_OLD."""
+    """Verifies and installs a manifest, and pins the root keys it names.
+
+    An epoch below the installed one is Refused POLICY_MANIFEST_OLD, the same one with other bytes
+    POLICY_MANIFEST_RIVAL. Root keys change only by a manifest that enough of the pinned keys signed and enough of the
+    new ones too: the home verifies it against the new ones from then on. The manifest is written first, so that a
+    home which stops in between still verifies it against the old ones.
+    """
     manifest = home.open_manifest(record)
-    if (home.path / "federation.manifest").exists() and manifest.epoch < home.manifest().epoch:
-        raise Refused("POLICY_MANIFEST_OLD")
+    if (home.path / "federation.manifest").exists():
+        installed = home.manifest_record()
+        epoch = home.open_manifest(installed).epoch
+        require(manifest.epoch >= epoch, "POLICY_MANIFEST_OLD")
+        require(manifest.epoch > epoch or record.payload == installed.payload, "POLICY_MANIFEST_RIVAL")
+    changed = set(manifest.root_keys) != set(home.roots())
+    if changed:
+        sign.open_manifest(record, manifest.root_keys)
     home.write("federation.manifest", wire.encode(record))
+    if changed:
+        store_roots(home, manifest.root_keys)
     return manifest
+
+
+def remember_signed(home: Home, epoch: int, payload: bytes) -> None:
+    """Before a root signs: it signs one manifest an epoch, ever. Other bytes are Refused POLICY_MANIFEST_RIVAL."""
+    (home.path / "signed").mkdir(mode=0o700, exist_ok=True)
+    name, digest = f"signed/{epoch}", wire.digest(payload).hex().encode()
+    if (home.path / name).exists():
+        require((home.path / name).read_bytes() == digest, "POLICY_MANIFEST_RIVAL")
+    home.write(name, digest)
+
+
+def last_signed(home: Home) -> int:
+    """The highest epoch that a root has signed; 0: none that it remembers."""
+    return max((int(file.name) for file in home.path.glob("signed/[0-9]*")), default=0)
 
 
 def store_agreement(home: Home, record: SignedRecord) -> None:

@@ -200,6 +200,14 @@ class Agreement:
     end_clause: str
     retention_days: int
     federation: str
+    lawful_basis: str = ""  # of each party, under UK GDPR
+    special_category: str = ""  # condition for special category or criminal data, or that there is none
+    controllers: str = ""  # joint or separate, and who answers for what
+    contacts: str = ""  # of each party
+    dpo_view: str = ""  # what data protection officers said
+    security: str = ""
+    rights: str = ""  # how persons use theirs
+    benefits: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from engine.errors import BadFile, Refused
 from engine.governance.agreement import (
     default_agreement,
     install_agreement,
-    load_agreement,
     read_record,
     sign_agreement,
     sign_first_agreement,
 )
+from engine.governance.agreement_form import load_agreement
 from engine.governance.federation import Federation, found
 from engine.trusted.clock import SystemClock
 from engine.trusted.epsilon import loss_for
@@ -50,6 +50,15 @@ purpose: To plan schools.
 legal_gateway: research
 legal_gateway_detail: Section 64
 necessity: No published table has it.
+parties: [north, south, analyst]
+contacts: dpo@north.example
+controllers: Separate controllers.
+lawful_basis: Public task.
+special_category: None.
+security: Data stay in place.
+rights: Through privacy notices.
+decided_by: A. Officer
+end_clause: Released answers may be kept.
 analysts: [analyst]
 scope:
   people: [region, age]
@@ -104,6 +113,12 @@ def test_a_written_agreement_says_what_the_file_says(federation: Federation, tmp
         ("operations: [aggregate]", "operations: [everything]", "is not known"),
         ("legal_gateway: research", "legal_gateway: curiosity", "is not known"),
         ("scope:\n  people", "scope: [\n  people", "cannot be read as YAML"),
+        ("rights: Through privacy notices.\n", "", "has no `rights`"),
+        ("parties: [north", "parties: [nowhere", "is not of this federation"),
+        ("analysts: [analyst]", "analysts: [north]", "is not of this federation"),
+        ("until: 2027-01-01", "until: 2026-01-01", "is not after `from`"),
+        ("per_plan: {epsilon: 1", "per_plan: {epsilon: 40", "more than the whole budget"),
+        ("people: [region, age]", "people: []", "is empty"),
     ],
 )
 def test_a_mistake_is_shown_with_its_place(

@@ -279,7 +279,7 @@ class DatasetScope(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., columns: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Agreement(_message.Message):
-    __slots__ = ("version", "name", "edition", "title", "purpose", "legal_gateway", "legal_gateway_detail", "necessity", "parties", "analysts", "scope", "operations", "dpia_reference", "dpia_outcome", "consent_basis", "budget", "per_plan", "from_ms", "until_ms", "decided_by", "end_clause", "retention_days", "federation")
+    __slots__ = ("version", "name", "edition", "title", "purpose", "legal_gateway", "legal_gateway_detail", "necessity", "parties", "analysts", "scope", "operations", "dpia_reference", "dpia_outcome", "consent_basis", "budget", "per_plan", "from_ms", "until_ms", "decided_by", "end_clause", "retention_days", "federation", "lawful_basis", "special_category", "controllers", "contacts", "dpo_view", "security", "rights", "benefits")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     EDITION_FIELD_NUMBER: _ClassVar[int]
@@ -303,6 +303,14 @@ class Agreement(_message.Message):
     END_CLAUSE_FIELD_NUMBER: _ClassVar[int]
     RETENTION_DAYS_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_FIELD_NUMBER: _ClassVar[int]
+    LAWFUL_BASIS_FIELD_NUMBER: _ClassVar[int]
+    SPECIAL_CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    CONTROLLERS_FIELD_NUMBER: _ClassVar[int]
+    CONTACTS_FIELD_NUMBER: _ClassVar[int]
+    DPO_VIEW_FIELD_NUMBER: _ClassVar[int]
+    SECURITY_FIELD_NUMBER: _ClassVar[int]
+    RIGHTS_FIELD_NUMBER: _ClassVar[int]
+    BENEFITS_FIELD_NUMBER: _ClassVar[int]
     version: int
     name: str
     edition: int
@@ -326,7 +334,15 @@ class Agreement(_message.Message):
     end_clause: str
     retention_days: int
     federation: str
-    def __init__(self, version: _Optional[int] = ..., name: _Optional[str] = ..., edition: _Optional[int] = ..., title: _Optional[str] = ..., purpose: _Optional[str] = ..., legal_gateway: _Optional[_Union[LegalGateway, str]] = ..., legal_gateway_detail: _Optional[str] = ..., necessity: _Optional[str] = ..., parties: _Optional[_Iterable[str]] = ..., analysts: _Optional[_Iterable[str]] = ..., scope: _Optional[_Iterable[_Union[DatasetScope, _Mapping]]] = ..., operations: _Optional[_Iterable[_Union[Operation, str]]] = ..., dpia_reference: _Optional[str] = ..., dpia_outcome: _Optional[str] = ..., consent_basis: _Optional[str] = ..., budget: _Optional[_Union[Loss, _Mapping]] = ..., per_plan: _Optional[_Union[Loss, _Mapping]] = ..., from_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., decided_by: _Optional[str] = ..., end_clause: _Optional[str] = ..., retention_days: _Optional[int] = ..., federation: _Optional[str] = ...) -> None: ...
+    lawful_basis: str
+    special_category: str
+    controllers: str
+    contacts: str
+    dpo_view: str
+    security: str
+    rights: str
+    benefits: str
+    def __init__(self, version: _Optional[int] = ..., name: _Optional[str] = ..., edition: _Optional[int] = ..., title: _Optional[str] = ..., purpose: _Optional[str] = ..., legal_gateway: _Optional[_Union[LegalGateway, str]] = ..., legal_gateway_detail: _Optional[str] = ..., necessity: _Optional[str] = ..., parties: _Optional[_Iterable[str]] = ..., analysts: _Optional[_Iterable[str]] = ..., scope: _Optional[_Iterable[_Union[DatasetScope, _Mapping]]] = ..., operations: _Optional[_Iterable[_Union[Operation, str]]] = ..., dpia_reference: _Optional[str] = ..., dpia_outcome: _Optional[str] = ..., consent_basis: _Optional[str] = ..., budget: _Optional[_Union[Loss, _Mapping]] = ..., per_plan: _Optional[_Union[Loss, _Mapping]] = ..., from_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., decided_by: _Optional[str] = ..., end_clause: _Optional[str] = ..., retention_days: _Optional[int] = ..., federation: _Optional[str] = ..., lawful_basis: _Optional[str] = ..., special_category: _Optional[str] = ..., controllers: _Optional[str] = ..., contacts: _Optional[str] = ..., dpo_view: _Optional[str] = ..., security: _Optional[str] = ..., rights: _Optional[str] = ..., benefits: _Optional[str] = ...) -> None: ...
 
 class Request(_message.Message):
     __slots__ = ("version", "nonce", "federation", "analyst", "plan_digest", "agreement_digest", "loss", "n_min", "f", "committee", "sealing_key", "created_ms", "expires_ms", "max_attempts", "runs", "purpose", "selection")
