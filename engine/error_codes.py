@@ -402,9 +402,6 @@ CODES: dict[str, ErrorCode] = {
         "Submit from the home whose keys stand in the federation manifest.",
     ),
     "POLICY_PLAN_DIFFERS": ErrorCode("The plan is not the one the analyst signed for.", "Submit the statement again."),
-    "POLICY_AGREEMENT_REVOKED": ErrorCode(
-        "The agreement was revoked.", "Nothing is answered under it any more; ask under another agreement."
-    ),
     "POLICY_AGREEMENT_SUPERSEDED": ErrorCode(
         "A newer edition of the agreement is in force.", "Ask again: the newer edition is then used."
     ),

@@ -23,12 +23,9 @@ from engine.cli import (
     node,
     receipt,
     rehearse,
-<<<<<<< HEAD
     release,
-=======
     retention,
     schema,
->>>>>>> papers
     submit,
     try_,
 )
@@ -78,14 +75,11 @@ app.command("coordinator")(coordinator.coordinator)
 app.add_typer(node.app, name="node")
 app.add_typer(federation.app, name="federation")
 app.add_typer(agreement.app, name="agreement")
-<<<<<<< HEAD
 app.add_typer(release.app, name="release")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(journal.app, name="journal")
-=======
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(retention.app, name="retention")
->>>>>>> papers
 
 
 def run(arguments: Sequence[str]) -> int:
