@@ -1,4 +1,5 @@
-"""``python -m nodes --home DIR`` runs a member's process; ``python -m nodes schema FILE...`` names local columns.
+"""``python -m nodes --home DIR`` runs a member's process; ``schema FILE...`` and ``subjects --home DIR`` answer a
+department's own questions and end.
 
 Claim: this is the only place that chooses the machine's own clock and randomness; SIGTERM ends rounds under way first.
 Because: everything else takes them as arguments, and ``Server.stop`` drains before the ledger closes.
@@ -29,6 +30,10 @@ def main(arguments: list[str]) -> int:
             from nodes.schema import main as schema
 
             schema(arguments[1:])
+        elif arguments[:1] == ["subjects"]:
+            from nodes.subjects import main as subjects
+
+            subjects(arguments[1:])
         else:
             _run(arguments, clock)
     except SplittallyError as error:
