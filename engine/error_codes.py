@@ -305,6 +305,13 @@ CODES: dict[str, ErrorCode] = {
         "The agreement lacks the signature of {name}.", "Collect the missing signature."
     ),
     "POLICY_AGREEMENT_EXPIRED": ErrorCode("The agreement has ended.", "Ask for a new edition of the agreement."),
+    "POLICY_AGREEMENT_REVOKED": ErrorCode(
+        "The agreement {name} was revoked.",
+        "Ask the policy officer who decided it, and for a new agreement; nothing more is answered under this one.",
+    ),
+    "POLICY_AGREEMENT_SUPERSEDED": ErrorCode(
+        "There is a later edition of the agreement {name}.", "Ask under the newest edition: submit the statement again."
+    ),
     "POLICY_AGREEMENT_NOT_YET": ErrorCode("The agreement is not yet in force.", "Ask again once it has begun."),
     "POLICY_SEAL_INVALID": ErrorCode(
         "A sealed message was not meant for this key and purpose, or was altered.",
@@ -366,6 +373,16 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_REQUEST_UNKNOWN": ErrorCode(
         "There is no request of yours with this request id.", "See `splittally requests` for the request ids."
     ),
+    "POLICY_REQUEST_ENDED": ErrorCode(
+        "The request has ended, and nothing about it is left to decide.", "See `splittally requests --all`."
+    ),
+    "POLICY_REQUEST_WITHDRAWN": ErrorCode(
+        "The request was withdrawn by its analyst.", "Submit the statement again if it is wanted after all."
+    ),
+    "POLICY_REFUSALS_LIMITED": ErrorCode(
+        "Too many questions of {name} were refused in the last hour.",
+        "Wait an hour, and use `splittally check` and `forecast`, which are free.",
+    ),
     "POLICY_CALLER": ErrorCode(
         "The certificate presented does not name a member who may do this.",
         "Use the home whose keys the federation manifest names.",
@@ -391,12 +408,30 @@ CODES: dict[str, ErrorCode] = {
         "Ask a policy officer to set its caps in the manifest.",
     ),
     # -- APPROVAL_: people who have to agree
-    "APPROVAL_WAITING": ErrorCode("The request waits for approval.", "Ask again later with the same statement."),
+    "APPROVAL_WAITING": ErrorCode(
+        "The request waits for {names}.",
+        "Ask those who have to decide; `splittally result` with the request id, or the same statement, fetches the"
+        " answer once there is one.",
+    ),
+    "APPROVAL_MISSING": ErrorCode(
+        "A department's guardians have not approved the request.",
+        "`splittally requests` names those who have to decide.",
+    ),
+    "APPROVAL_OWN_REQUEST": ErrorCode(
+        "{name} asked this, and nobody decides about a request of one's own.",
+        "Another guardian of the department has to decide.",
+    ),
+    "APPROVAL_NOT_A_HOST": ErrorCode(
+        "The request reads nothing that {name} holds.", "Only guardians of a node that is asked decide about it."
+    ),
     "APPROVAL_OTHER_REQUEST": ErrorCode(
         "The approval of {name} is for another request.", "Ask the guardian to decide on this one."
     ),
     "APPROVAL_EXPIRED": ErrorCode("The approval of {name} is past its date.", "Ask the guardian to decide again."),
-    "APPROVAL_REFUSED": ErrorCode("The guardian {name} refused the request.", "Read the reason given, or ask them."),
+    "APPROVAL_REFUSED": ErrorCode(
+        "A guardian refused the request. {name}",
+        "Mend what the reason names and submit again, or ask the guardian to think again.",
+    ),
     # -- ROUND_: a round that did not end in an answer
     "ROUND_TOO_FEW_NODES": ErrorCode(
         "Fewer nodes than the request accepts are able to answer.", "Try again later; nothing was released."
@@ -500,6 +535,10 @@ CODES: dict[str, ErrorCode] = {
         "The node's ledger is missing or older than it was, or its journal does not match its own hashes.",
         "Its operator has to restore the newest copy of state.db; the node stays closed. A new home is no way out: it"
         " would forget what was spent.",
+    ),
+    "NODE_PAUSED": ErrorCode(
+        "A department has paused its node.",
+        "Ask the department; a guardian lets it go on with `splittally node resume`.",
     ),
     "NODE_CLOSING": ErrorCode("The node is being stopped and takes no new rounds.", "Try again later."),
     "NODE_FAILED": ErrorCode(

@@ -53,6 +53,8 @@ class Links:
         self._links: dict[str, Link] = {}
         self._listeners: dict[bytes, Listener] = {}
         self._watching: set[Presence] = set()
+        self.joined: Callable[[Hello], None] = lambda _: None  # told of a member's first Hello, once it counts,
+        self.greeted: Callable[[Hello], None] = lambda _: None  # and of each later one
 
     def join(self, hello: Hello) -> Link:
         link = Link(hello)
@@ -63,6 +65,7 @@ class Links:
                 older.outbox.put(None)
             self._links[link.name] = link
             self._tell(Joined(link.name))
+        self.joined(hello)
         return link
 
     def leave(self, link: Link) -> None:
@@ -105,7 +108,9 @@ class Links:
     def hand_over(self, link: Link, message: FromNode) -> None:
         """Gives a message to the listener it is for; a late one, for a round long closed, to nobody."""
         if isinstance(message, Hello):
-            link.hello = message
+            if message.node == link.name:
+                link.hello = message
+                self.greeted(message)
             return
         key = _addressee(message)
         with self._lock:
@@ -134,6 +139,14 @@ class Links:
     def forget(self, key: bytes) -> None:
         with self._lock:
             self._listeners.pop(key, None)
+
+    def dismiss(self, name: str) -> None:
+        """Ends the stream of one member."""
+        with self._lock:
+            link = self._links.get(name)
+        if link is not None:
+            self.leave(link)
+            link.outbox.put(None)
 
     def close(self) -> None:
         """Ends every stream."""

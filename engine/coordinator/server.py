@@ -1,7 +1,7 @@
 """The coordinator's gRPC edge: mutual TLS, who is calling, raw bytes through wire.py, and the life of the process.
 
     /splittally.v1.Federation/Attend                         nodes and helpers, one stream each
-    /splittally.v1.Desk/{Describe,Submit,Choose,Watch,Fetch,List}   people
+    /splittally.v1.Desk/{Describe,Submit,Choose,Watch,Fetch,List,Hand,Queue}   people
     /grpc.health.v1.Health/*                                 any member
 
 A caller is the member that its certificate names (spiffe://<federation>/<role>/<name>) if the federation manifest
@@ -35,6 +35,7 @@ from engine.trusted.clock import Clock, SystemClock
 from engine.trusted.home import Home
 from engine.trusted.messages import (
     MESSAGE_VERSION,
+    AskQueue,
     Chosen,
     DescribeFederation,
     FromNode,
@@ -48,14 +49,15 @@ from engine.trusted.messages import (
     Welcome,
 )
 from engine.trusted.random import Randomness, SystemRandomness
-from engine.trusted.records import Member, Role
+from engine.trusted.records import Member, Role, SignedRecord
 from engine.trusted.sign import Roster, open_head
 
 log = structlog.get_logger("coordinator")
 CALLERS = 64  # people's calls served at once, beside one stream a member
 PULSE_SECONDS = 30.0
 STOP_SECONDS = 2.0
-PEOPLE = (Role.ANALYST, Role.GUARDIAN, Role.POLICY_OFFICER, Role.AUDITOR)
+DECIDING = (Role.GUARDIAN, Role.POLICY_OFFICER, Role.AUDITOR)
+PEOPLE = (Role.ANALYST, *DECIDING)
 OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 30_000),
@@ -116,6 +118,8 @@ class Handlers:
             "Fetch": stream(self.fetch),
             "List": unary(self.requests),
             "Choose": unary(self.choose),
+            "Hand": unary(self.hand),
+            "Queue": unary(self.queue),
         }
         federation = {"Attend": grpc.stream_stream_rpc_method_handler(self.attend)}
         return (
@@ -190,7 +194,7 @@ class Handlers:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
             name: RequestName = wire.decode(RequestName, payload)
-            for part in self._desk.fetch(caller.name, name.request_digest):
+            for part in self._desk.fetch(caller.name, name.request_digest, name.run):
                 yield wire.encode(part, ResultPart)
 
     def requests(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
@@ -198,6 +202,17 @@ class Handlers:
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
             asked: ListRequests = wire.decode(ListRequests, payload)
             return wire.encode(self._desk.requests(caller.name, asked.most))
+
+    def hand(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
+        with _Edge(context):
+            caller_of(context, self._services.roster, PEOPLE)
+            return wire.encode(self._desk.hand(wire.decode(SignedRecord, payload)))
+
+    def queue(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
+        with _Edge(context):
+            caller = caller_of(context, self._services.roster, DECIDING)
+            asked: AskQueue = wire.decode(AskQueue, payload)
+            return wire.encode(self._desk.queue(caller, asked.all))
 
 
 class Coordinator:
