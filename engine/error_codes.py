@@ -174,6 +174,13 @@ CODES: dict[str, ErrorCode] = {
     "SQL_EPSILON_RANGE": ErrorCode(
         "Epsilon and delta do not give a usable privacy loss.", "Epsilon from 0.001 to 1000, delta such as 1e-9."
     ),
+    "SQL_RUNS_RANGE": ErrorCode(
+        "A request has at least one run and is valid for 1 to 3,660 days.", "Give `--runs` and `--valid-days` so."
+    ),
+    "SQL_RUNS_KEYS": ErrorCode(
+        "A statement with a key that has no published list cannot be a standing request in this version.",
+        "Submit it once for each run, or group by a key with a published list.",
+    ),
     "SQL_DELTA_RANGE": ErrorCode(
         "Delta is outside the range that is allowed.", "Give a delta from 1e-15 to 1e-3, such as 1e-9."
     ),
@@ -400,8 +407,8 @@ CODES: dict[str, ErrorCode] = {
     ),
     # -- BUDGET_: privacy budget
     "BUDGET_EXHAUSTED": ErrorCode(
-        "A privacy budget does not allow this statement.",
-        "Ask with a smaller epsilon, or ask the department what is left and when the period ends.",
+        "The privacy budget of {account} does not allow this statement.",
+        "Ask with a smaller epsilon, or ask the department what is left. {refreshes}",
     ),
     "BUDGET_NO_CAP": ErrorCode(
         "The federation's rules set no budget for the identifier {name}.",

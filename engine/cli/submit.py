@@ -51,8 +51,8 @@ def watch(
 ) -> None:
     """Follow a request until it ends, one line a change; exits with the status of its refusal, if it is refused."""
     from engine.cli.show import console, print_json
-    from engine.client.query import check_ended_well
     from engine.client.session import connect
+    from engine.client.states import check_ended_well
 
     with connect(home) as session:
         for status in session.watch(request, wait):

@@ -73,6 +73,8 @@ def running(bench: Bench, **changes: object) -> Submission:
     submission = make_submission(bench.federation, **changes)
     bench.desk.submit("analyst", submission)
     until(bench, submission, RequestState.RUNNING)
+    while not rounds(bench, "west"):
+        time.sleep(0.002)
     return submission
 
 
