@@ -380,6 +380,10 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_REQUEST_UNKNOWN": ErrorCode(
         "There is no request of yours with this request id.", "See `splittally requests` for the request ids."
     ),
+    "POLICY_REQUEST_NOT_QUEUED": ErrorCode(
+        "No one request that you may decide about has an id that begins so.",
+        "See `splittally requests --all`, and give at least six letters of the id.",
+    ),
     "POLICY_REQUEST_ENDED": ErrorCode(
         "The request has ended, and nothing about it is left to decide.", "See `splittally requests --all`."
     ),

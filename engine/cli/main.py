@@ -14,12 +14,14 @@ from engine.cli import (
     budget,
     check,
     coordinator,
+    decide,
     demo,
     explain,
     federation,
     forecast,
     node,
     rehearse,
+    requests,
     submit,
     try_,
 )
@@ -62,7 +64,10 @@ app.command("rehearse")(rehearse.rehearse)
 app.command("submit")(submit.submit)
 app.command("watch")(submit.watch)
 app.command("result")(submit.result)
-app.command("requests")(submit.requests)
+app.command("requests")(requests.requests)
+app.command("approve")(decide.approve)
+app.command("revoke")(decide.revoke)
+app.command("withdraw")(decide.withdraw)
 app.command("budget")(budget.budget)
 app.command("coordinator")(coordinator.coordinator)
 app.add_typer(node.app, name="node")
