@@ -412,7 +412,7 @@ CODES: dict[str, ErrorCode] = {
     # -- BUDGET_: privacy budget
     "BUDGET_EXHAUSTED": ErrorCode(
         "The privacy budget of {account} does not allow this statement.",
-        "Ask with a smaller epsilon, or ask the department what is left. {refreshes}",
+        "Ask with a smaller epsilon, or ask the department what is left; {refreshes}.",
     ),
     "BUDGET_NO_CAP": ErrorCode(
         "The federation's rules set no budget for the identifier {name}.",
@@ -440,7 +440,7 @@ CODES: dict[str, ErrorCode] = {
     ),
     "APPROVAL_EXPIRED": ErrorCode("The approval of {name} is past its date.", "Ask the guardian to decide again."),
     "APPROVAL_REFUSED": ErrorCode(
-        "A guardian refused the request. {name}",
+        "A guardian refused the request: {name}.",
         "Mend what the reason names and submit again, or ask the guardian to think again.",
     ),
     # -- ROUND_: a round that did not end in an answer

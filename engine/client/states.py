@@ -41,14 +41,14 @@ def check_ended_well(status: RequestStatus) -> None:
         account = plain(status.account) or "an account that the node did not name"
         raise error_for(code, account=account, refreshes=_refreshes(status))
     if code == "APPROVAL_REFUSED":
-        raise error_for(code, name=f"{plain(status.reason)}.")
+        raise error_for(code, name=plain(status.reason).rstrip("."))
     raise error_for(code)
 
 
 def _refreshes(status: RequestStatus) -> str:
     if status.refreshes_ms:
-        return f"It is filled up again on {day(status.refreshes_ms)}."
-    return "It is not filled up again." if status.account else "Ask the department whether it is filled up again."
+        return f"it is filled up again on {day(status.refreshes_ms)}"
+    return "it is not filled up again" if status.account else "ask too whether it is filled up again"
 
 
 def day(ms: int) -> str:

@@ -252,7 +252,7 @@ def test_a_refusal_reaches_the_analyst_with_its_reason(asked: Bench, capsys: pyt
     assert told["decision"] == "refused"
     assert "guardian-north refused on" in page
     shown = said(capsys, 3, "watch", request, "--home", home_of(asked, "analyst"))
-    assert "APPROVAL_REFUSED: A guardian refused the request. guardian-north: too\\u001b fine." in shown
+    assert "APPROVAL_REFUSED: A guardian refused the request: guardian-north: too\\u001b fine." in shown
     assert said(capsys, 0, "requests", "--home", guardian).find(request) == -1
     assert request in said(capsys, 0, "requests", "--home", guardian, "--all")
     [one] = [
@@ -376,7 +376,7 @@ def test_a_spent_budget_says_whose_and_when_it_is_filled_up(asked: Bench) -> Non
         session.query(SQL, epsilon=fresh(301)).wait(30)
     asked.members["west"].faults.clear()
     assert "The privacy budget of identifier person_id at west does not allow this statement." in str(caught.value)
-    assert "It is filled up again on 2027-01-15." in str(caught.value)
+    assert "ask the department what is left; it is filled up again on 2027-01-15." in str(caught.value)
 
 
 def test_too_many_refusals_name_their_analyst(asked: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
