@@ -203,6 +203,13 @@ CODES: dict[str, ErrorCode] = {
     "SQL_EPSILON_RANGE": ErrorCode(
         "Epsilon and delta do not give a usable privacy loss.", "Epsilon from 0.001 to 1000, delta such as 1e-9."
     ),
+    "SQL_RUNS_RANGE": ErrorCode(
+        "A request has at least one run and is valid for 1 to 3,660 days.", "Give `--runs` and `--valid-days` so."
+    ),
+    "SQL_RUNS_KEYS": ErrorCode(
+        "A statement with a key that has no published list cannot be a standing request in this version.",
+        "Submit it once for each run, or group by a key with a published list.",
+    ),
     "SQL_DELTA_RANGE": ErrorCode(
         "Delta is outside the range that is allowed.", "Give a delta from 1e-15 to 1e-3, such as 1e-9."
     ),
@@ -355,7 +362,8 @@ CODES: dict[str, ErrorCode] = {
     ),
     "POLICY_AGREEMENT_EXPIRED": ErrorCode("The agreement has ended.", "Ask for a new edition of the agreement."),
     "POLICY_AGREEMENT_REVOKED": ErrorCode(
-        "The agreement has been revoked.", "Ask its parties for a new agreement; what was released before stays."
+        "The agreement {name} was revoked.",
+        "Ask the policy officer who decided it, and for a new agreement; nothing more is answered under this one.",
     ),
     "POLICY_RELEASE_NOT_OWN": ErrorCode(
         "The release was shared by {name}, who alone may share or publish it.", "Ask {name} to do so."
@@ -454,6 +462,16 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_REQUEST_UNKNOWN": ErrorCode(
         "There is no request of yours with this request id.", "See `splittally requests` for the request ids."
     ),
+    "POLICY_REQUEST_NOT_QUEUED": ErrorCode(
+        "No one request that you may decide about has an id that begins so.",
+        "See `splittally requests --all`, and give at least six letters of the id.",
+    ),
+    "POLICY_REQUEST_ENDED": ErrorCode(
+        "The request has ended, and nothing about it is left to decide.", "See `splittally requests --all`."
+    ),
+    "POLICY_REQUEST_WITHDRAWN": ErrorCode(
+        "The request was withdrawn by its analyst.", "Submit the statement again if it is wanted after all."
+    ),
     "POLICY_CALLER": ErrorCode(
         "The certificate presented does not name a member who may do this.",
         "Use the home whose keys the federation manifest names.",
@@ -471,23 +489,38 @@ CODES: dict[str, ErrorCode] = {
     ),
     # -- BUDGET_: privacy budget
     "BUDGET_EXHAUSTED": ErrorCode(
-        "The privacy budget of {scope} {name} does not allow this statement.",
-        "Ask with a smaller epsilon, or wait until the budget is filled up again: {refreshes}.",
+        "The privacy budget of {account} does not allow this statement.",
+        "Ask with a smaller epsilon, or ask the department what is left; {refreshes}.",
     ),
     "BUDGET_NO_CAP": ErrorCode(
         "The federation's rules set no budget for the identifier {name}.",
         "Ask a policy officer to set its caps in the manifest.",
     ),
     # -- APPROVAL_: people who have to agree
-    "APPROVAL_WAITING": ErrorCode("The request waits for approval.", "Ask again later with the same statement."),
+    "APPROVAL_WAITING": ErrorCode(
+        "The request waits for {names}.",
+        "Ask those who have to decide; `splittally result` with the request id, or the same statement, fetches the"
+        " answer once there is one.",
+    ),
+    "APPROVAL_MISSING": ErrorCode(
+        "A department's guardians have not approved the request.",
+        "`splittally requests` names those who have to decide.",
+    ),
+    "APPROVAL_OWN_REQUEST": ErrorCode(
+        "{name} asked this, and nobody decides about a request of one's own.",
+        "Another guardian of the department has to decide.",
+    ),
+    "APPROVAL_NOT_A_HOST": ErrorCode(
+        "The request reads nothing that {name} holds.", "Only guardians of a node that is asked decide about it."
+    ),
     "APPROVAL_OTHER_REQUEST": ErrorCode(
         "The approval of {name} is for another request.", "Ask the guardian to decide on this one."
     ),
     "APPROVAL_EXPIRED": ErrorCode("The approval of {name} is past its date.", "Ask the guardian to decide again."),
-    "APPROVAL_MISSING": ErrorCode(
-        "The department of {name} has not approved this request.", "Wait for its guardians, or ask them."
+    "APPROVAL_REFUSED": ErrorCode(
+        "A guardian refused the request: {name}.",
+        "Mend what the reason names and submit again, or ask the guardian to think again.",
     ),
-    "APPROVAL_REFUSED": ErrorCode("The guardian {name} refused the request.", "Read the reason given, or ask them."),
     # -- ROUND_: a round that did not end in an answer
     "ROUND_TOO_FEW_NODES": ErrorCode(
         "Fewer nodes than the request accepts are able to answer.", "Try again later; nothing was released."
@@ -593,7 +626,8 @@ CODES: dict[str, ErrorCode] = {
         " would forget what was spent.",
     ),
     "NODE_PAUSED": ErrorCode(
-        "A guardian has paused the node.", "Try again when the department resumes it; the register says why."
+        "A department has paused its node.",
+        "Ask the department; a guardian lets it go on with `splittally node resume`.",
     ),
     "NODE_WITNESSES_MISSING": ErrorCode(
         "The node has just started, and too few other members have vouched for its record.",

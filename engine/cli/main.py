@@ -15,6 +15,7 @@ from engine.cli import (
     catalogue,
     check,
     coordinator,
+    decide,
     demo,
     explain,
     federation,
@@ -24,6 +25,7 @@ from engine.cli import (
     receipt,
     rehearse,
     release,
+    requests,
     retention,
     schema,
     submit,
@@ -68,7 +70,10 @@ app.command("rehearse")(rehearse.rehearse)
 app.command("submit")(submit.submit)
 app.command("watch")(submit.watch)
 app.command("result")(submit.result)
-app.command("requests")(submit.requests)
+app.command("requests")(requests.requests)
+app.command("approve")(decide.approve)
+app.command("revoke")(decide.revoke)
+app.command("withdraw")(decide.withdraw)
 app.add_typer(budget.app, name="budget")
 app.command("schema")(schema.schema)
 app.command("coordinator")(coordinator.coordinator)

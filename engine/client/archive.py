@@ -4,6 +4,8 @@
                               receipt        proof of the release, to be checked offline (receipts.py)
                               keys.json      of a selected key: the list that was signed
                               release.json   cells in ring units; written last
+                              run-<k>-receipt, run-<k>-release.json   of the runs of a standing request after the first
+    requests/revoked/<digest of an agreement>   the record that ended it, once it was seen
     requests/repeats/<digest of the question>   the request that asked it last
     heads/<member>/<size>-<start of the root>   every journal head that came with a release (SignedHead)
 
@@ -41,11 +43,13 @@ class Question:
     loss: Loss
     n_min: int
     agreement_digest: bytes
+    runs: int = 1
 
     @property
     def key(self) -> str:
         exact = [self.plan_digest.hex(), self.loss.rho_billionths, self.loss.delta_quintillionths]
-        return wire.digest(json.dumps([*exact, self.n_min, self.agreement_digest.hex()]).encode()).hex()
+        standing = [self.runs] if self.runs > 1 else []
+        return wire.digest(json.dumps([*exact, self.n_min, self.agreement_digest.hex(), *standing]).encode()).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,17 @@ class Archive:
         self._home.write(f"requests/{name}/asked.json", json.dumps(document).encode(), secret=True)
 
     def keep_release(self, digest: bytes, released: Released) -> None:
-        name = digest.hex()
-        self._put(f"{name}/receipt", wire.encode(sign_receipt(released.receipt, self._home.signing_key())))
-        self._put(f"{name}/release.json", json.dumps({"cells": released.cells}).encode())
+        name, of_run = digest.hex(), _of_run(released.receipt.round_manifest.run)
+        self._put(f"{name}/{of_run}receipt", wire.encode(sign_receipt(released.receipt, self._home.signing_key())))
+        self._put(f"{name}/{of_run}release.json", json.dumps({"cells": released.cells}).encode())
+
+    def keep_revocation(self, agreement: bytes, record: SignedRecord) -> None:
+        (self._requests / "revoked").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._put(f"revoked/{agreement.hex()}", wire.encode(record))
+
+    def is_revoked(self, agreement: bytes) -> bool:
+        """Whether a revocation of that agreement was ever seen here, and found valid."""
+        return (self._requests / "revoked" / agreement.hex()).exists()
 
     def keep_keys(self, digest: bytes, keys: Keys) -> Keys:
         """Before they are sent, for without them a release cannot be read; returns those kept first, by whomever."""
@@ -175,12 +187,16 @@ class Archive:
             raise BadFile("FILE_HOME_BROKEN", path=str(path), internal=repr(error)) from None
         return Asked(digest, submission, agreement, epsilon, delta, shared_by)
 
-    def released(self, digest: bytes) -> Released | None:
-        """The release kept before; None when there is none yet, or no whole one."""
-        folder = self._requests / digest.hex()
+    def released(self, digest: bytes, run: int = 1) -> Released | None:
+        """The release of a run, kept before; None when there is none yet, or no whole one."""
+        folder, of_run = self._requests / digest.hex(), _of_run(run)
         try:
-            cells = tuple(json.loads((folder / "release.json").read_bytes())["cells"])
-            _, receipt = read_receipt((folder / "receipt").read_bytes())
+            cells = tuple(json.loads((folder / f"{of_run}release.json").read_bytes())["cells"])
+            _, receipt = read_receipt((folder / f"{of_run}receipt").read_bytes())
         except (OSError, ValueError, KeyError, Refused):
             return None
         return Released(cells, receipt)
+
+
+def _of_run(run: int) -> str:
+    return f"run-{run}-" if run > 1 else ""

@@ -14,6 +14,7 @@ from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import (
     AskMemberJournal,
+    AskQueue,
     AskShared,
     BodyKind,
     Chosen,
@@ -24,6 +25,7 @@ from engine.trusted.messages import (
     ListRequests,
     RequestList,
     RequestName,
+    RequestQueue,
     RequestStatus,
     ResultBody,
     ResultHead,
@@ -32,7 +34,7 @@ from engine.trusted.messages import (
     Sharing,
     Submission,
 )
-from engine.trusted.records import SignedHead
+from engine.trusted.records import SignedHead, SignedRecord
 
 DESK = "/splittally.v1.Desk/"
 PATIENCE_SECONDS = 10.0
@@ -58,8 +60,9 @@ class Line:
     def close(self) -> None:
         self._channel.close()
 
-    def describe(self) -> FederationDescription:
-        described: FederationDescription = self._call("Describe", DescribeFederation(), FederationDescription)
+    def describe(self, patience: float | None = None) -> FederationDescription:
+        asked = DescribeFederation()
+        described: FederationDescription = self._call("Describe", asked, FederationDescription, patience)
         return described
 
     def submit(self, submission: Submission) -> RequestStatus:
@@ -73,6 +76,16 @@ class Line:
     def requests(self, most: int) -> RequestList:
         listed: RequestList = self._call("List", ListRequests(most), RequestList)
         return listed
+
+    def hand(self, record: SignedRecord) -> Handed:
+        """Hands in a signed record; again, it changes nothing."""
+        handed: Handed = self._call("Hand", record, Handed)
+        return handed
+
+    def queue(self, everything: bool) -> RequestQueue:
+        """Requests that wait for the caller; ``everything``: all that it may see."""
+        queue: RequestQueue = self._call("Queue", AskQueue(everything), RequestQueue)
+        return queue
 
     def watch(self, request: bytes, seconds: float | None) -> Iterator[RequestStatus]:
         """The status now and after each change; ROUND_PENDING when ``seconds`` are over before the request is."""
@@ -88,10 +101,10 @@ class Line:
         except grpc.FutureTimeoutError:
             raise Unavailable("NODE_UNREACHABLE") from None
 
-    def fetch(self, request: bytes) -> tuple[ResultHead, Bodies]:
-        """A released result: its head, and the bytes of each vector and each sealed sum of masks."""
+    def fetch(self, request: bytes, run: int = 0) -> tuple[ResultHead, Bodies]:
+        """A released result, 0: of the newest run: its head, the bytes of each vector and each sealed sum of masks."""
         with _codes():
-            parts = self._channel.unary_stream(DESK + "Fetch")(_name(request), timeout=FETCH_SECONDS)
+            parts = self._channel.unary_stream(DESK + "Fetch")(_name(request, run), timeout=FETCH_SECONDS)
             return _assemble(wire.decode(ResultPart, payload) for payload in parts)
 
     def journal(self, member: str) -> tuple[SignedHead, tuple[bytes, ...]]:
@@ -120,15 +133,15 @@ class Line:
         listed: SharedList = self._call("Shared", AskShared(request), SharedList)
         return listed
 
-    def _call(self, method: str, message: object, answer: type) -> Any:
+    def _call(self, method: str, message: object, answer: type, patience: float | None = None) -> Any:
         with _codes():
             call = self._channel.unary_unary(DESK + method)
-            payload = call(wire.encode(message), timeout=PATIENCE_SECONDS, wait_for_ready=True)
+            payload = call(wire.encode(message), timeout=patience or PATIENCE_SECONDS, wait_for_ready=True)
             return wire.decode(answer, payload)
 
 
-def _name(request: bytes) -> bytes:
-    return wire.encode(RequestName(request))
+def _name(request: bytes, run: int = 0) -> bytes:
+    return wire.encode(RequestName(request, run))
 
 
 def _assemble(parts: Iterator[ResultHead | ResultBody]) -> tuple[ResultHead, Bodies]:

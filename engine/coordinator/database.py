@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from engine.errors import BadFile, Unavailable
 
-HEAD = "0002"  # the newest revision
+HEAD = "0003"  # the newest revision
 _BEFORE_REVISIONS = 2  # PRAGMA user_version of a file with the tables of the first revision, and no number of it
 _WRITERS = 0x53504C49  # the advisory lock
 _DRIVER = "postgresql+pg8000"

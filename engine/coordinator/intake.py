@@ -33,6 +33,7 @@ from engine.trusted.sign import Roster, open_answer, open_ready, open_share
 
 SEAL_BYTES = 48
 MOST_LIST_BYTES = 2 * LIST_BYTES + SEAL_BYTES
+ACCOUNT_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,16 @@ class Intake:
         self._combination = Combination(length, len(manifest.participants))
         self._answers: dict[str, tuple[SignedRecord, bytes]] = {}
         self._survivors: tuple[str, ...] = ()
+        self.refusals: dict[str, RoundRefusal] = {}
+
+    def words_of(self, code: str) -> dict[str, str | int]:
+        """What the first node that refused with ``code`` said of a spent budget: for the request's status."""
+        for node in (p.node for p in self.frame.manifest.participants):
+            said = self.refusals.get(node)
+            if said is not None and said.code == code and said.account:
+                account = "".join(c for c in said.account if c.isprintable())[:ACCOUNT_LENGTH]
+                return {"account": f"{account} at {node}", "refreshes_ms": said.refreshes_ms}
+        return {}
 
     def keep(self, node: str) -> None:
         """The node's vector counts."""
@@ -139,6 +150,7 @@ class Intake:
         try:
             match message:
                 case RoundRefusal():
+                    self.refusals[sender] = message
                     self._post(Declined(attempt, sender, message.code))
                 case VectorPart() if sender in self._vectors and sender not in self._sets:
                     self._vectors[sender].add(message.part, message.body)

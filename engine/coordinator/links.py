@@ -56,6 +56,8 @@ class Links:
         self._links: dict[str, Link] = {}
         self._listeners: dict[bytes, Listener] = {}
         self._watching: set[Presence] = set()
+        self.joined: Callable[[Hello], None] = lambda _: None  # told of a member's first Hello, once it counts,
+        self.greeted: Callable[[Hello], None] = lambda _: None  # and of each later one
 
     def join(self, hello: Hello) -> Link:
         link = Link(hello)
@@ -66,6 +68,7 @@ class Links:
                 older.outbox.put(None)
             self._links[link.name] = link
             self._tell(Joined(link.name))
+        self.joined(hello)
         return link
 
     def leave(self, link: Link) -> None:
@@ -113,8 +116,9 @@ class Links:
 
     def hand_over(self, link: Link, message: FromNode) -> None:
         """Gives a message to the listener it is for; a late one, for a round long closed, to nobody."""
-        if isinstance(message, Hello):
+        if isinstance(message, Hello) and message.node == link.name:
             link.hello = message
+            self.greeted(message)
         key = _addressee(message)
         with self._lock:
             current = self._links.get(link.name) is link
@@ -142,6 +146,14 @@ class Links:
     def forget(self, key: bytes) -> None:
         with self._lock:
             self._listeners.pop(key, None)
+
+    def dismiss(self, name: str) -> None:
+        """Ends the stream of one member."""
+        with self._lock:
+            link = self._links.get(name)
+        if link is not None:
+            self.leave(link)
+            link.outbox.put(None)
 
     def close(self) -> None:
         """Ends every stream."""

@@ -1,7 +1,7 @@
 """The coordinator's gRPC edge: mutual TLS, who is calling, raw bytes through wire.py, and the life of the process.
 
     /splittally.v1.Federation/Attend                         nodes and helpers, one stream each
-    /splittally.v1.Desk/{Describe,Submit,Choose,Watch,Fetch,List,Journal,Share,Shared}   people
+    /splittally.v1.Desk/{Describe,Submit,Choose,Watch,Fetch,List,Hand,Queue,Journal,Share,Shared}   people
     /grpc.health.v1.Health/*                                 any member
 
 A caller is the member that its certificate names (spiffe://<federation>/<role>/<name>) if the federation manifest
@@ -39,6 +39,7 @@ from engine.trusted.home import Home
 from engine.trusted.messages import (
     MESSAGE_VERSION,
     AskMemberJournal,
+    AskQueue,
     AskShared,
     Chosen,
     DescribeFederation,
@@ -54,14 +55,15 @@ from engine.trusted.messages import (
     Welcome,
 )
 from engine.trusted.random import Randomness, SystemRandomness
-from engine.trusted.records import Member, Role
+from engine.trusted.records import Member, Role, SignedRecord
 from engine.trusted.sign import Roster, open_head
 
 log = structlog.get_logger("coordinator")
 CALLERS = 64  # people's calls served at once, beside one stream a member
 PULSE_SECONDS = 30.0
 STOP_SECONDS = 2.0
-PEOPLE = (Role.ANALYST, Role.GUARDIAN, Role.POLICY_OFFICER, Role.AUDITOR)
+DECIDING = (Role.GUARDIAN, Role.POLICY_OFFICER, Role.AUDITOR)
+PEOPLE = (Role.ANALYST, *DECIDING)
 OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 30_000),
@@ -125,6 +127,8 @@ class Handlers:
             "Journal": stream(self.journal),
             "Share": unary(self.share),
             "Shared": unary(self.shared),
+            "Hand": unary(self.hand),
+            "Queue": unary(self.queue),
         }
         federation = {"Attend": grpc.stream_stream_rpc_method_handler(self.attend)}
         return (
@@ -199,7 +203,7 @@ class Handlers:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
             name: RequestName = wire.decode(RequestName, payload)
-            for part in self._desk.fetch(caller.name, name.request_digest):
+            for part in self._desk.fetch(caller.name, name.request_digest, name.run):
                 yield wire.encode(part, ResultPart)
 
     def requests(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
@@ -224,6 +228,17 @@ class Handlers:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
             return wire.encode(self._desk.shared(caller.name, wire.decode(AskShared, payload)))
+
+    def hand(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
+        with _Edge(context):
+            caller_of(context, self._services.roster, PEOPLE)
+            return wire.encode(self._desk.hand(wire.decode(SignedRecord, payload)))
+
+    def queue(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
+        with _Edge(context):
+            caller = caller_of(context, self._services.roster, DECIDING)
+            asked: AskQueue = wire.decode(AskQueue, payload)
+            return wire.encode(self._desk.queue(caller, asked.all))
 
 
 class Coordinator:

@@ -15,8 +15,10 @@ from engine.trusted.random import Randomness
 from engine.trusted.sign import Roster
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Services:
+    """``roster`` is replaced when a new federation manifest is taken; what is under way keeps the one it began with."""
+
     roster: Roster
     links: Links
     store: Store

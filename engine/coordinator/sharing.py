@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from engine.coordinator.admit import Agreements
+from engine.coordinator.agreements import Agreements
 from engine.coordinator.journals import entry_of
 from engine.coordinator.store import Store
 from engine.errors import Refused, Unavailable, require
 from engine.trusted import wire
 from engine.trusted.messages import Handed, RequestState, SharedList, Sharing
 from engine.trusted.records import Agreement, JournalKind, RecordKind, Role, SharedRelease, SignedRecord
-from engine.trusted.sign import Roster, decoded, open_request, require_in_force, require_signed_by
+from engine.trusted.sign import Roster, decoded, open_request, require_signed_by
 
 METADATA = sa.MetaData()
 MOST_SEALED_BYTES = 3 << 20  # one message holds it
@@ -55,7 +55,7 @@ def share(store: Store, caller: str, sharing: Sharing, agreements: Agreements, r
     require(store.owner(shared.request_digest) == caller, "POLICY_REQUEST_UNKNOWN")
     agreement = _agreement_of(store, shared, agreements, roster)
     require(shared.reader in agreement.analysts, "POLICY_ANALYST_NOT_NAMED", name=shared.reader)
-    require_in_force(agreement, now_ms)
+    agreements.standing(shared.agreement_digest, now_ms)
     require(len(sharing.sealed) <= MOST_SEALED_BYTES, "POLICY_SHARE_LARGE")
     require(wire.digest(sharing.sealed) == shared.sealed_digest, "POLICY_RECORD_INVALID")
     if store.status(shared.request_digest).state is not RequestState.RELEASED:
@@ -75,7 +75,7 @@ def share(store: Store, caller: str, sharing: Sharing, agreements: Agreements, r
 
 def _agreement_of(store: Store, shared: SharedRelease, agreements: Agreements, roster: Roster) -> Agreement:
     """The agreement that the request was asked under, which the copy has to name too."""
-    request = open_request(store.submission(shared.request_digest).request, roster)
+    request = open_request(store.kept(shared.request_digest).submission.request, roster)
     require(request.agreement_digest == shared.agreement_digest, "POLICY_RECORD_INVALID")
     return agreements.opened(shared.agreement_digest)
 
@@ -101,7 +101,7 @@ def shared_with(store: Store, reader: str, request: bytes, agreements: Agreement
 def _in_force(sharing: Sharing, agreements: Agreements, now_ms: int) -> bool:
     shared: SharedRelease = wire.decode(SharedRelease, sharing.record.payload)
     try:
-        require_in_force(agreements.opened(shared.agreement_digest), now_ms)
+        agreements.standing(shared.agreement_digest, now_ms)
     except Refused:
         return False
     return True

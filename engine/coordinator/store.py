@@ -10,6 +10,7 @@ those of ``RequestState``. A request found in the middle after a restart is not 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from engine.coordinator.journals import Journals, append_own, entry_of
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.messages import BodyKind, Chosen, RequestState, RequestStatus, ResultHead, Submission
-from engine.trusted.records import JournalEntry, JournalKind, Request
+from engine.trusted.records import JournalEntry, JournalKind, Request, RoundManifest, SnapshotRef
 from engine.trusted.sign import Roster, SigningKey
 
 ENDED = (RequestState.RELEASED, RequestState.REFUSED_STATE, RequestState.EXPIRED, RequestState.REVOKED)
@@ -36,6 +37,11 @@ _requests = sa.Table(
     sa.Column("received_ms", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Integer, nullable=False, index=True),
     sa.Column("code", sa.String, nullable=False, default=""),
+    sa.Column("reason", sa.String, nullable=False, default=""),  # of a refusal, in a guardian's words
+    sa.Column("account", sa.String, nullable=False, default=""),  # whose budget is spent
+    sa.Column("refreshes_ms", sa.BigInteger, nullable=False, default=0),
+    sa.Column("waiting_for", sa.String, nullable=False, default="[]"),  # JSON
+    sa.Column("run", sa.Integer, nullable=False, default=1),  # it is in
     sa.Column("attempt", sa.Integer, nullable=False, default=0),  # of the phase it is in
     sa.Column("chosen", sa.LargeBinary, nullable=True),  # Chosen, once a second phase may begin
     sa.Column("changed_ms", sa.BigInteger, nullable=False),
@@ -45,13 +51,14 @@ _rounds = sa.Table(
     METADATA,
     sa.Column("round", sa.LargeBinary, primary_key=True),
     sa.Column("request", sa.LargeBinary, sa.ForeignKey("requests.digest"), nullable=False, index=True),
+    sa.Column("run", sa.Integer, nullable=False),
     sa.Column("phase", sa.Integer, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("manifest", sa.LargeBinary, nullable=False),
     sa.Column("opened_ms", sa.BigInteger, nullable=False),
     sa.Column("code", sa.String, nullable=False, default=""),
     sa.Column("result", sa.LargeBinary, nullable=True),  # ResultHead of a release
-    sa.UniqueConstraint("request", "phase", "attempt"),
+    sa.UniqueConstraint("request", "run", "phase", "attempt"),
 )
 _bodies = sa.Table(
     "bodies",
@@ -82,9 +89,16 @@ _UNFINISHED = (
     .where(_requests.c.state.not_in([state.value for state in (*ENDED, RequestState.WAITING)]))
     .order_by(_requests.c.received_ms)
 )
+_WAITING = sa.select(_requests.c.digest).where(_requests.c.state == RequestState.WAITING.value)
+_EVERYBODYS = sa.select(_requests.c.digest).order_by(_requests.c.received_ms.desc()).limit(sa.bindparam("most"))
 _RESULTS = sa.select(_rounds).where(_rounds.c.request == _DIGEST, _rounds.c.result.is_not(None))
-_NEWEST_RESULT = _RESULTS.order_by(_rounds.c.phase.desc()).limit(1)
-_CHOOSE = _CHANGE.where(_requests.c.state == RequestState.WAITING.value)
+_NEWEST_RESULT = _RESULTS.order_by(_rounds.c.run.desc(), _rounds.c.phase.desc()).limit(1)
+_RESULT_OF = _NEWEST_RESULT.where(_rounds.c.run == sa.bindparam("of_run"))
+_EARLIER = sa.select(_rounds.c.manifest).where(_rounds.c.request == _DIGEST, _rounds.c.run < sa.bindparam("of_run"))
+_NAMED = sa.exists().where(
+    _rounds.c.request == _requests.c.digest, _rounds.c.run == _requests.c.run, _rounds.c.result.is_not(None)
+)
+_CHOOSE = _CHANGE.where(_requests.c.state == RequestState.WAITING.value, _requests.c.chosen.is_(None), _NAMED)
 _BODIES = sa.select(_bodies).where(_bodies.c.round == _ROUND).order_by(_bodies.c.place)
 
 
@@ -94,6 +108,18 @@ class Result:
 
     head: ResultHead
     bodies: tuple[Body, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A request as it stands. ``named``: its nodes have named keys, in the run it is in, or have answered it."""
+
+    analyst: str
+    submission: Submission
+    status: RequestStatus
+    chosen: Chosen | None
+    received_ms: int
+    named: bool
 
 
 class Store:
@@ -142,10 +168,10 @@ class Store:
         return True
 
     def open_round(
-        self, request: bytes, round_: bytes, attempt: int, manifest: bytes, now_ms: int, phase: int = 1
+        self, request: bytes, round_: bytes, attempt: int, manifest: bytes, now_ms: int, phase: int = 1, run: int = 1
     ) -> None:
         """The request is RUNNING, in a round that members may hear of from now on."""
-        row = {"round": round_, "request": request, "phase": phase, "attempt": attempt}
+        row = {"round": round_, "request": request, "run": run, "phase": phase, "attempt": attempt}
         row |= {"manifest": manifest, "opened_ms": now_ms}
         with self.changing() as connection:
             connection.execute(_OPEN, row)
@@ -168,9 +194,11 @@ class Store:
         result: Result,
         now_ms: int,
         state: RequestState = RequestState.RELEASED,
+        next_run: int = 0,
+        waiting_for: tuple[str, ...] = (),
     ) -> None:
         """The request is RELEASED, with all that its analyst needs to open the result; or WAITING for the analyst to
-        choose among the keys of a first phase."""
+        choose among the keys of a first phase, or for what its ``next_run`` needs."""
         rows = [
             {"round": round_, "kind": kind.value, "sender": sender, "place": place, "body": body}
             for place, (kind, sender, body) in enumerate(result.bodies)
@@ -179,23 +207,41 @@ class Store:
             connection.execute(_KEEP, rows)
             head = wire.encode(result.head)
             connection.execute(_END_ROUND, {"of_round": round_, "result": head})
-            _change(connection, request, state, "", now_ms)
-            if state is RequestState.RELEASED:
+            further = {"run": next_run, "attempt": 0, "chosen": None} if next_run else {}
+            _change(connection, request, state, "", now_ms, waiting_for=json.dumps(waiting_for), **further)
+            if state is RequestState.RELEASED or next_run:
                 kind, survivors = JournalKind.RELEASED_TO_ANALYST, result.head.survivors
                 self._tell(connection, kind, request, now_ms, round=round_, survivors=survivors)
 
+    def await_(self, request: bytes, waiting_for: tuple[str, ...], now_ms: int) -> None:
+        """The request is WAITING, for those who are named."""
+        with self.changing() as connection:
+            _change(connection, request, RequestState.WAITING, "", now_ms, waiting_for=json.dumps(waiting_for))
+
+    def go_on(self, request: bytes, state: RequestState, now_ms: int) -> None:
+        """The request waits for nobody any more: SUBMITTED, or APPROVED_STATE."""
+        with self.changing() as connection:
+            _change(connection, request, state, "", now_ms)
+
     def choose(self, request: bytes, chosen: Chosen, now_ms: int) -> bool:
         """A request that was WAITING is SUBMITTED again, for its second phase; False for one that was not."""
-        values = {"state": RequestState.SUBMITTED.value, "attempt": 0, "changed_ms": now_ms}
+        values = {"state": RequestState.SUBMITTED.value, "attempt": 0, "changed_ms": now_ms, "waiting_for": "[]"}
         with self.changing() as connection:
             row = {"of_digest": request, "chosen": wire.encode(chosen), **values}
             return connection.execute(_CHOOSE, row).rowcount == 1
 
-    def refuse(self, request: bytes, code: str, now_ms: int, state: RequestState = RequestState.REFUSED_STATE) -> None:
-        """The request is over, without a result."""
+    def refuse(
+        self,
+        request: bytes,
+        code: str,
+        now_ms: int,
+        state: RequestState = RequestState.REFUSED_STATE,
+        **words: str | int,
+    ) -> None:
+        """The request is over, without a (further) result. ``words``: reason, account, refreshes_ms."""
         with self.changing() as connection:
             connection.execute(_LOSE_OPEN_OF, {"of_digest": request, "code": code})
-            _change(connection, request, state, code, now_ms)
+            _change(connection, request, state, code, now_ms, **words)
             self._tell(connection, JournalKind.REQUEST_ENDED, request, now_ms, code=code)
 
     # -- questions
@@ -224,19 +270,42 @@ class Store:
             rows = connection.execute(_UNFINISHED).all()
         return tuple((r.digest, wire.decode(Submission, r.submission), r.attempt, _chosen(r)) for r in rows)
 
-    def submission(self, request: bytes) -> Submission:
-        """What was handed in; Refused POLICY_REQUEST_UNKNOWN."""
+    def waiting(self) -> tuple[bytes, ...]:
+        """Every request that waits for somebody."""
+        with self.reading() as connection:
+            return tuple(connection.execute(_WAITING).scalars())
+
+    def newest(self, most: int) -> tuple[bytes, ...]:
+        """The newest ``most`` requests of everybody."""
+        with self.reading() as connection:
+            return tuple(connection.execute(_EVERYBODYS, {"most": most}).scalars())
+
+    def kept(self, request: bytes) -> Kept:
+        """What was handed in, and how far it is; Refused POLICY_REQUEST_UNKNOWN."""
         with self.reading() as connection:
             row = connection.execute(_REQUEST, {"of_digest": request}).first()
-        if row is None:
-            raise Refused("POLICY_REQUEST_UNKNOWN")
-        submission: Submission = wire.decode(Submission, row.submission)
-        return submission
+            if row is None:
+                raise Refused("POLICY_REQUEST_UNKNOWN")
+            named = connection.execute(_RESULT_OF, {"of_digest": request, "of_run": row.run}).first() is not None
+        submission = wire.decode(Submission, row.submission)
+        return Kept(row.analyst, submission, _status(row), _chosen(row), row.received_ms, named)
 
-    def result(self, request: bytes) -> Result:
-        """The newest result of a request; Unavailable ROUND_NOT_RELEASED before there is one."""
+    def used(self, request: bytes, run: int) -> dict[str, frozenset[SnapshotRef]]:
+        """The snapshots that rounds of runs before ``run`` named, by node."""
         with self.reading() as connection:
-            row = connection.execute(_NEWEST_RESULT, {"of_digest": request}).first()
+            payloads = connection.execute(_EARLIER, {"of_digest": request, "of_run": run}).scalars().all()
+        found: dict[str, frozenset[SnapshotRef]] = {}
+        for payload in payloads:
+            manifest: RoundManifest = wire.decode(RoundManifest, payload)
+            for node in manifest.participants:
+                found[node.node] = found.get(node.node, frozenset()).union(node.snapshots)
+        return found
+
+    def result(self, request: bytes, run: int = 0) -> Result:
+        """The result of a run, 0: the newest; Unavailable ROUND_NOT_RELEASED before there is one."""
+        with self.reading() as connection:
+            values = {"of_digest": request, "of_run": run}
+            row = connection.execute(_RESULT_OF if run else _NEWEST_RESULT, values).first()
             if row is None:
                 raise Unavailable("ROUND_NOT_RELEASED")
             parts = connection.execute(_BODIES, {"of_round": row.round})
@@ -247,7 +316,8 @@ class Store:
 def _change(
     connection: sa.Connection, request: bytes, state: RequestState, code: str, now_ms: int, **more: Any
 ) -> None:
-    values = {"state": state.value, "code": code, "changed_ms": now_ms, **more}
+    said = {"reason": "", "account": "", "refreshes_ms": 0, "waiting_for": "[]"}
+    values = {"state": state.value, "code": code, "changed_ms": now_ms, **said, **more}
     connection.execute(_CHANGE, {"of_digest": request, **values})
 
 
@@ -256,6 +326,7 @@ def _chosen(row: Any) -> Chosen | None:
 
 
 def _status(row: Any) -> RequestStatus:
+    waiting = tuple(json.loads(row.waiting_for))
+    said = (row.reason, row.refreshes_ms, row.account, row.run)
     state = RequestState(row.state)
-    waiting = (row.analyst,) * (state is RequestState.WAITING)
-    return RequestStatus(row.digest, state, row.code, waiting, row.attempt, (), (), row.changed_ms)
+    return RequestStatus(row.digest, state, row.code, waiting, row.attempt, (), (), row.changed_ms, *said)

@@ -161,6 +161,7 @@ class Double:
         self.key, self.sealing = self.home.signing_key(), self.home.sealing_key()
         self.roster = self.home.roster()
         self.faults: set[str] = set()
+        self.guardians, self.paused, self.snapshot = 0, False, 1
         self.manifest, self.sealed_keys = b"", b""
         self.seen: list[ToNode] = []
         self.replies: dict[bytes, list[FromNode]] = {}
@@ -184,8 +185,15 @@ class Double:
         return len(self.journal) - 1
 
     def hello(self) -> Hello:
-        snapshots = (SnapshotRef("people", f"{self.name}-1", 0),) if self.counts else ()
-        return Hello(1, self.name, 1, snapshots, self.head)
+        snapshots = (SnapshotRef("people", f"{self.name}-{self.snapshot}", 0),) if self.counts else ()
+        return Hello(1, self.name, 1, snapshots, self.head, self.guardians, self.paused)
+
+    def greet(self, links: Links, **changes: int) -> None:
+        """Says anew who it is, with other ``guardians``, ``paused`` or ``snapshot``."""
+        for name, value in changes.items():
+            setattr(self, name, value)
+        assert self.link is not None
+        links.hand_over(self.link, self.hello())
 
     def join(self, links: Links) -> None:
         self.link = links.join(self.hello())
@@ -262,8 +270,9 @@ class Double:
     def _share(self) -> list[FromNode]:
         round_, manifest = wire.digest(self.manifest), wire.decode(RoundManifest, self.manifest)
         for fault in self.faults:
-            if fault.startswith(("BUDGET_", "POLICY_")):
-                return [RoundRefusal(round_, fault)]
+            if fault.startswith(("BUDGET_", "POLICY_", "NODE_", "APPROVAL_")):
+                spent = ("identifier person_id", 1_800_000_000_000) if fault == "BUDGET_EXHAUSTED" else ("", 0)
+                return [RoundRefusal(round_, fault, spent[1], spent[0])]
         if round_ not in self.replies:
             self.replies[round_] = self._reply(round_, manifest)
         messages = self.replies[round_]

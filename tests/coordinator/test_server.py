@@ -22,7 +22,9 @@ from engine.governance.federation import Federation
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import Hello, RequestState
+from engine.trusted.records import SignedRecord
 from tests.coordinator.members import Double, doubles, make_federation, make_submission
+from tests.coordinator.papers import manifest
 
 COUNTS = {"east": (1, 10), "north": (2, 20), "west": (4, 40)}
 
@@ -139,6 +141,13 @@ def test_a_member_that_is_no_coordinator_cannot_pass_for_one(served: Served) -> 
         ("policy", "Submit", "POLICY_CALLER"),
         ("guardian-east", "List", "POLICY_CALLER"),
         ("analyst", "Submit", "POLICY_WIRE_INVALID"),
+        ("analyst", "Queue", "POLICY_CALLER"),
+        ("east", "Queue", "POLICY_CALLER"),
+        ("guardian-east", "Queue", "POLICY_WIRE_INVALID"),
+        ("east", "Hand", "POLICY_CALLER"),
+        ("coordinator", "Hand", "POLICY_CALLER"),
+        ("guardian-east", "Hand", "POLICY_WIRE_INVALID"),
+        ("analyst", "Hand", "POLICY_WIRE_INVALID"),
     ],
 )
 def test_who_may_call_what(served: Served, member: str, method: str, code: str) -> None:
@@ -225,6 +234,30 @@ def test_refusals_reach_the_analyst_as_their_errors(served: Served) -> None:
     with pytest.raises(Refused, match="POLICY_N_MIN") as caught:
         served.line("analyst").submit(make_submission(served.federation, n_min=1))
     assert isinstance(caught.value, SplittallyError)
+
+
+def test_whoever_is_no_longer_in_the_manifest_is_refused(tmp_path: Path) -> None:
+    """By the coordinator as it runs: its roster follows the manifest that a guardian hands in."""
+    federation = make_federation(tmp_path, helpers=1)
+    coordinator = server.start(Home.load(federation.home("coordinator")), "127.0.0.1:0")
+    served = Served(federation, coordinator, {})
+    lines = {name: served.line(name) for name in ("guardian-east", "analyst", "other")}
+    west = Double(federation, "west", (1, 1))
+    with west.dial(coordinator.address):
+        until(lambda: len(lines["other"].describe().connected) == 1)
+        left = tuple(m for m in federation.manifest.members if m.name not in ("other", "helper-1"))
+        lines["guardian-east"].hand(manifest(federation, members=left))
+        assert lines["analyst"].describe().manifest == Home.load(federation.home("coordinator")).manifest_record()
+        with pytest.raises(Refused, match="POLICY_UNKNOWN_MEMBER"):
+            lines["other"].describe()
+        until(lambda: any(isinstance(m, SignedRecord) for m in west.seen))
+        gone = Double(federation, "helper-1")
+        with gone.dial(coordinator.address):
+            until(lambda: gone.ended is not None)
+        assert gone.ended == "POLICY_UNKNOWN_MEMBER"
+    for line in lines.values():
+        line.close()
+    coordinator.stop()
 
 
 def test_the_command_ends_with_the_exit_status_of_its_error(

@@ -83,6 +83,41 @@ def test_a_request_with_keys_to_choose_waits_and_goes_on_with_them(store: Store,
     assert Store(where).result(REQUEST) == RESULT
 
 
+def test_runs_have_results_of_their_own(store: Store, tmp_path: Path) -> None:
+    store.accept(REQUEST, "analyst", SUBMISSION, 1)
+    store.open_round(REQUEST, ROUND, 1, b"manifest", 2)
+    store.release(REQUEST, ROUND, RESULT, 3, RequestState.WAITING, next_run=2)
+    assert (store.status(REQUEST).run, store.status(REQUEST).attempt) == (2, 0)
+    second = replace(RESULT, head=replace(RESULT.head, survivors=("west",)))
+    store.open_round(REQUEST, b"2" * 32, 1, b"manifest", 4, 1, 2)
+    store.release(REQUEST, b"2" * 32, second, 5)
+    again = Store(tmp_path / "state.db")
+    assert (again.result(REQUEST, 1), again.result(REQUEST, 2), again.result(REQUEST)) == (RESULT, second, second)
+    with pytest.raises(Unavailable, match="ROUND_NOT_RELEASED"):
+        again.result(REQUEST, 3)
+
+
+def test_for_whom_a_request_waits_is_there_for_the_next_process(store: Store, tmp_path: Path) -> None:
+    store.accept(REQUEST, "analyst", SUBMISSION, 1)
+    store.await_(REQUEST, ("guardian-north", "a new snapshot of west"), 2)
+    again = Store(tmp_path / "state.db")
+    assert again.status(REQUEST).waiting_for == ("guardian-north", "a new snapshot of west")
+    assert (again.waiting(), again.unfinished()) == ((REQUEST,), ())
+    again.go_on(REQUEST, RequestState.APPROVED_STATE, 3)
+    assert (again.status(REQUEST).waiting_for, again.waiting()) == ((), ())
+    again.refuse(REQUEST, "APPROVAL_REFUSED", 4, reason="too fine", account="a", refreshes_ms=5)
+    status = again.kept(REQUEST).status
+    assert (status.reason, status.account, status.refreshes_ms) == ("too fine", "a", 5)
+    again.await_(REQUEST, ("guardian-north",), 6)
+    assert (again.status(REQUEST).code, again.status(REQUEST).reason) == ("", "")
+
+
+def test_no_choice_is_taken_by_a_request_that_waits_for_others(store: Store) -> None:
+    store.accept(REQUEST, "analyst", SUBMISSION, 1)
+    store.await_(REQUEST, ("guardian-north",), 2)
+    assert not store.choose(REQUEST, CHOSEN, 3)
+
+
 def test_a_refused_request_is_over(store: Store) -> None:
     store.accept(REQUEST, "analyst", SUBMISSION, 1)
     store.refuse(REQUEST, "BUDGET_EXHAUSTED", 2)
