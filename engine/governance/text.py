@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 from engine.governance.application import fingerprint_of
+from engine.trusted.account import QUINTILLION
 from engine.trusted.epsilon import epsilon_of
 from engine.trusted.records import AccountCap, AccountScope, FederationManifest, Loss, Member, Rules
 
@@ -25,10 +26,16 @@ def day(ms: int) -> str:
     return datetime.fromtimestamp(ms // 1000, UTC).date().isoformat()
 
 
+def delta_for(loss: Loss) -> Fraction:
+    """The delta that a loss is shown with: 1e-6, or twice its own if that is more."""
+    return max(DELTA, 2 * Fraction(loss.delta_quintillionths, QUINTILLION))
+
+
 def loss_words(loss: Loss) -> str:
-    """What a loss means: epsilon at a delta of 1e-6, or at twice its own delta if that is more."""
-    own = Fraction(loss.delta_quintillionths, 10**18)
-    delta = max(DELTA, 2 * own)
+    """What a loss means; one that means nothing any more, for its delta is a half or above, says so."""
+    delta = delta_for(loss)
+    if delta >= 1:
+        return "no promise at all"
     return f"epsilon {float(epsilon_of(loss, delta)):.3g} at delta {float(delta):.3g}"
 
 
