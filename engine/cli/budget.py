@@ -290,7 +290,9 @@ def _promise(promise: Guarantee) -> dict[str, object]:
 
 
 def _promised(promise: Guarantee) -> str:
-    whom = f"A person with one {promise.identifier}, who may be at {promise.nodes} nodes"
+    from engine.governance.text import nodes_words
+
+    whom = f"A person with one {promise.identifier}, who may be at {nodes_words(promise.nodes)}"
     if promise.lifetime is None:
         return f"{whom}: nothing is guaranteed, for no cap names the identifier, and every statement is refused."
     period = (

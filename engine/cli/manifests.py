@@ -193,7 +193,7 @@ def show(
     from engine.governance.application import fingerprint_of, fingerprint_of_roots
     from engine.governance.budget import guarantee
     from engine.governance.manifests import read_manifest
-    from engine.governance.text import day, loss_words, manifest_lines
+    from engine.governance.text import day, loss_words, manifest_lines, nodes_words
     from engine.trusted.home import Home
 
     opened = Home.load(home)
@@ -211,7 +211,7 @@ def show(
     ]
     others = [line for line in manifest_lines(manifest) if not line[0].startswith("member ")]
     others += [
-        (f"most loss of a person by {g.identifier}", f"{loss_words(g.lifetime)} for ever, over {g.nodes} nodes")
+        (f"most loss of a person by {g.identifier}", f"{loss_words(g.lifetime)} for ever, over {nodes_words(g.nodes)}")
         for g in guarantee(manifest)
         if g.lifetime
     ]

@@ -151,6 +151,7 @@ def test_the_text_for_signing_says_everything(machines: Machines) -> None:
     ):
         assert words in text
     assert dict(agreement_lines(agreement))["benefits"] == "not stated"
+    assert dict(agreement_lines(agreement))["most that one attempt costs"] == "epsilon 1 at delta 1e-09"
     shown = machines.said("agreement", "show", file, "--home", machines.at("ann"))
     assert "policy, guardian-north, guardian-south; complete" in shown
     assert "not verified" in machines.said("agreement", "show", file)

@@ -388,7 +388,7 @@ def test_rules_are_set_in_signed_policy(machines: Machines) -> None:
     assert said["valid until"] == "2031-01-01, and 3 days of grace"
     assert said["cap of identifier nino"].startswith("epsilon 2 at delta 1e-06 in 30 days; epsilon 9")
     assert "cap of one analyst's share of dataset people" in said
-    assert said["most loss of a person by nino"].endswith("for ever, over 1 nodes")
+    assert said["most loss of a person by nino"].endswith("for ever, over 1 node")
     assert "epoch 2" in machines.said("federation", "show", "--home", machines.at("north"))
 
 
