@@ -22,6 +22,9 @@ CODES: dict[str, ErrorCode] = {
     "FILE_PACKAGE": ErrorCode(
         "The Python package {package} is not installed, and this needs it.", "Run `pip install {package}`."
     ),
+    "FILE_STORE_URL": ErrorCode(
+        "That is no URL of a store.", "Give postgresql://USER@HOST:PORT/DATABASE, and the password in PGPASSWORD."
+    ),
     "FILE_HOME_MISSING": ErrorCode(
         "There is no {path}, so {home} is not a complete home.", "Make homes with `splittally federation init`."
     ),
@@ -200,6 +203,13 @@ CODES: dict[str, ErrorCode] = {
     "SQL_EPSILON_RANGE": ErrorCode(
         "Epsilon and delta do not give a usable privacy loss.", "Epsilon from 0.001 to 1000, delta such as 1e-9."
     ),
+    "SQL_RUNS_RANGE": ErrorCode(
+        "A request has at least one run and is valid for 1 to 3,660 days.", "Give `--runs` and `--valid-days` so."
+    ),
+    "SQL_RUNS_KEYS": ErrorCode(
+        "A statement with a key that has no published list cannot be a standing request in this version.",
+        "Submit it once for each run, or group by a key with a published list.",
+    ),
     "SQL_DELTA_RANGE": ErrorCode(
         "Delta is outside the range that is allowed.", "Give a delta from 1e-15 to 1e-3, such as 1e-9."
     ),
@@ -351,6 +361,19 @@ CODES: dict[str, ErrorCode] = {
         "The agreement lacks the signature of {name}.", "Collect the missing signature."
     ),
     "POLICY_AGREEMENT_EXPIRED": ErrorCode("The agreement has ended.", "Ask for a new edition of the agreement."),
+    "POLICY_AGREEMENT_REVOKED": ErrorCode(
+        "The agreement {name} was revoked.",
+        "Ask the policy officer who decided it, and for a new agreement; nothing more is answered under this one.",
+    ),
+    "POLICY_RELEASE_NOT_OWN": ErrorCode(
+        "The release was shared by {name}, who alone may share or publish it.", "Ask {name} to do so."
+    ),
+    "POLICY_NOT_CONFIRMED": ErrorCode(
+        "Publishing cannot be taken back, and was not confirmed.", "Look at the release again, then add --yes."
+    ),
+    "POLICY_RELEASES_DIFFER": ErrorCode(
+        "The two releases cannot be compared: {detail}.", "Compare two releases of the same statement."
+    ),
     "POLICY_AGREEMENT_NOT_YET": ErrorCode("The agreement is not yet in force.", "Ask again once it has begun."),
     "POLICY_SEAL_INVALID": ErrorCode(
         "A sealed message was not meant for this key and purpose, or was altered.",
@@ -363,6 +386,15 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_HEAD_FORKED": ErrorCode(
         "The journal of {name} contradicts a head it signed before.",
         "Keep both heads as evidence and tell the federation's auditors.",
+    ),
+    "POLICY_JOURNAL_INVALID": ErrorCode(
+        "The journal does not hold: {detail}.", "Do not rely on it. Keep it, and tell the federation's auditors."
+    ),
+    "POLICY_RECEIPT_INVALID": ErrorCode(
+        "The receipt does not hold: {detail}.", "Do not rely on it. Keep it, and ask the analyst for the original."
+    ),
+    "POLICY_SHARE_LARGE": ErrorCode(
+        "The release is too large to be shared.", "Share a release of fewer cells, or publish it."
     ),
     "POLICY_ATTEMPTS_EXHAUSTED": ErrorCode(
         "The request has used all the attempts it was signed for.", "Sign a new request."
@@ -378,6 +410,24 @@ CODES: dict[str, ErrorCode] = {
         "Submit from the home whose keys stand in the federation manifest.",
     ),
     "POLICY_PLAN_DIFFERS": ErrorCode("The plan is not the one the analyst signed for.", "Submit the statement again."),
+    "POLICY_AGREEMENT_SUPERSEDED": ErrorCode(
+        "A newer edition of the agreement is in force.", "Ask again: the newer edition is then used."
+    ),
+    "POLICY_RECORD_OLD": ErrorCode(
+        "The record is known already, or a newer one holds.", "Nothing has to be done; to change it, sign a newer one."
+    ),
+    "POLICY_CONSENT_PURPOSE": ErrorCode(
+        "The department's consent rules name no rows for this agreement's purpose.",
+        "Ask under an agreement whose legal gateway the department's rules name, or ask the department to add it.",
+    ),
+    "POLICY_SNAPSHOT_USED": ErrorCode(
+        "An earlier run of this standing request was answered from the same snapshot.",
+        "Wait until the department cuts its next snapshot.",
+    ),
+    "POLICY_REFUSALS_LIMITED": ErrorCode(
+        "Too many questions of {name} were refused in the last hour.",
+        "Wait an hour, and use `splittally check` and `forecast`, which are free.",
+    ),
     "POLICY_AGREEMENT_UNKNOWN": ErrorCode(
         "A member of the round does not hold the agreement named in the request.",
         "Have the signed agreement installed at every hosting node and helper.",
@@ -412,6 +462,16 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_REQUEST_UNKNOWN": ErrorCode(
         "There is no request of yours with this request id.", "See `splittally requests` for the request ids."
     ),
+    "POLICY_REQUEST_NOT_QUEUED": ErrorCode(
+        "No one request that you may decide about has an id that begins so.",
+        "See `splittally requests --all`, and give at least six letters of the id.",
+    ),
+    "POLICY_REQUEST_ENDED": ErrorCode(
+        "The request has ended, and nothing about it is left to decide.", "See `splittally requests --all`."
+    ),
+    "POLICY_REQUEST_WITHDRAWN": ErrorCode(
+        "The request was withdrawn by its analyst.", "Submit the statement again if it is wanted after all."
+    ),
     "POLICY_CALLER": ErrorCode(
         "The certificate presented does not name a member who may do this.",
         "Use the home whose keys the federation manifest names.",
@@ -429,20 +489,38 @@ CODES: dict[str, ErrorCode] = {
     ),
     # -- BUDGET_: privacy budget
     "BUDGET_EXHAUSTED": ErrorCode(
-        "A privacy budget does not allow this statement.",
-        "Ask with a smaller epsilon, or ask the department what is left and when the period ends.",
+        "The privacy budget of {account} does not allow this statement.",
+        "Ask with a smaller epsilon, or ask the department what is left; {refreshes}.",
     ),
     "BUDGET_NO_CAP": ErrorCode(
         "The federation's rules set no budget for the identifier {name}.",
         "Ask a policy officer to set its caps in the manifest.",
     ),
     # -- APPROVAL_: people who have to agree
-    "APPROVAL_WAITING": ErrorCode("The request waits for approval.", "Ask again later with the same statement."),
+    "APPROVAL_WAITING": ErrorCode(
+        "The request waits for {names}.",
+        "Ask those who have to decide; `splittally result` with the request id, or the same statement, fetches the"
+        " answer once there is one.",
+    ),
+    "APPROVAL_MISSING": ErrorCode(
+        "A department's guardians have not approved the request.",
+        "`splittally requests` names those who have to decide.",
+    ),
+    "APPROVAL_OWN_REQUEST": ErrorCode(
+        "{name} asked this, and nobody decides about a request of one's own.",
+        "Another guardian of the department has to decide.",
+    ),
+    "APPROVAL_NOT_A_HOST": ErrorCode(
+        "The request reads nothing that {name} holds.", "Only guardians of a node that is asked decide about it."
+    ),
     "APPROVAL_OTHER_REQUEST": ErrorCode(
         "The approval of {name} is for another request.", "Ask the guardian to decide on this one."
     ),
     "APPROVAL_EXPIRED": ErrorCode("The approval of {name} is past its date.", "Ask the guardian to decide again."),
-    "APPROVAL_REFUSED": ErrorCode("The guardian {name} refused the request.", "Read the reason given, or ask them."),
+    "APPROVAL_REFUSED": ErrorCode(
+        "A guardian refused the request: {name}.",
+        "Mend what the reason names and submit again, or ask the guardian to think again.",
+    ),
     # -- ROUND_: a round that did not end in an answer
     "ROUND_TOO_FEW_NODES": ErrorCode(
         "Fewer nodes than the request accepts are able to answer.", "Try again later; nothing was released."
@@ -547,12 +625,28 @@ CODES: dict[str, ErrorCode] = {
         "Its operator has to restore the newest copy of state.db; the node stays closed. A new home is no way out: it"
         " would forget what was spent.",
     ),
+    "NODE_PAUSED": ErrorCode(
+        "A department has paused its node.",
+        "Ask the department; a guardian lets it go on with `splittally node resume`.",
+    ),
+    "NODE_WITNESSES_MISSING": ErrorCode(
+        "The node has just started, and too few other members have vouched for its record.",
+        "Try again when the other nodes and helpers are connected.",
+    ),
+    "NODE_LEDGER_ROLLED_BACK": ErrorCode(
+        "The node's ledger is older than one that other members have seen.",
+        "Restore its newest copy; until then the node answers nothing.",
+    ),
     "NODE_CLOSING": ErrorCode("The node is being stopped and takes no new rounds.", "Try again later."),
     "NODE_FAILED": ErrorCode(
         "The node failed while it worked on the round.", "Its operator finds the code in the node's log; try again."
     ),
     "NODE_STORE_FAILED": ErrorCode(
         "The coordinator could not use its store.", "Its operator has to look at the disk; try again later."
+    ),
+    "NODE_JOURNAL_NOT_YET": ErrorCode(
+        "The coordinator has not collected the journal of {name} yet.",
+        "Ask again when that member has been connected, or export the journal at its home.",
     ),
     "NODE_COORDINATOR_STOPPING": ErrorCode(
         "The coordinator is being stopped and takes no new requests.", "Try again later."

@@ -1,4 +1,5 @@
-"""``python -m nodes --home DIR`` runs a member's process; ``python -m nodes schema FILE...`` names local columns.
+"""``python -m nodes --home DIR`` runs a member's process; ``schema FILE...`` and ``subjects --home DIR`` answer a
+department's own questions and end.
 
 Claim: this is the only place that chooses the machine's own clock and randomness; SIGTERM ends rounds under way first.
 Because: everything else takes them as arguments, and ``Server.stop`` drains before the ledger closes.
@@ -29,6 +30,10 @@ def main(arguments: list[str]) -> int:
             from nodes.schema import main as schema
 
             schema(arguments[1:])
+        elif arguments[:1] == ["subjects"]:
+            from nodes.subjects import main as subjects
+
+            subjects(arguments[1:])
         else:
             _run(arguments, clock)
     except SplittallyError as error:
@@ -51,10 +56,15 @@ def _run(arguments: list[str], clock: Clock) -> None:
     endpoint = options.coordinator or home.coordinator
     seat = take_seat(home, clock, SystemRandomness())
     log = Log(sys.stderr, clock, member=seat.name)
-    server = Server(seat, open_node(home, seat, log), lambda: dial(endpoint, home.tls()), log)
+    node, inbox = open_node(home, seat, log), home.path / "inbox"
+    server = Server(seat, node, lambda: dial(endpoint, home.tls()), log, home.roots())
     server.start()
     while server.alive and not stop.wait(1.0):
-        pass
+        server.collect(inbox)
+        if node and (inbox / "snapshot").exists():
+            node = open_node(home, seat, log, node)
+            (inbox / "snapshot").unlink()
+            server.publish(node)
     if not server.alive:
         raise Bug("BUG_UNEXPECTED")
     server.stop()

@@ -33,7 +33,8 @@ Account = tuple[AccountScope, str]
 def spend(db: sqlite3.Connection, account: Account, caps: Sequence[AccountCap], loss: Loss, now: int) -> None:
     """Adds ``loss`` to an account inside the caller's transaction.
 
-    Raises Refused BUDGET_EXHAUSTED (facts: scope, name), and BUDGET_NO_CAP for an identifier that no cap names.
+    Raises Refused BUDGET_EXHAUSTED (facts: scope, name, refreshes_ms), and BUDGET_NO_CAP for an identifier that no
+    cap names.
     """
     scope, name = account
     require(scope is not AccountScope.IDENTIFIER or bool(_caps_of(account, caps)), "BUDGET_NO_CAP", name=name)
@@ -41,14 +42,15 @@ def spend(db: sqlite3.Connection, account: Account, caps: Sequence[AccountCap], 
     for period, limit in _limits(account, caps, now).items():
         key = (scope.value, name, *period)
         total = add_loss(Loss(*(db.execute(spent, key).fetchone() or (0, 0))), loss)
-        require_within(total, limit, scope.name.lower(), name)
+        refreshes = (period[1] + 1) * period[0] * DAY_MS
+        require_within(total, limit, scope.name.lower().removesuffix("_account"), name, refreshes)
         row = (*key, *astuple(total), *astuple(limit))
         db.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
-def require_within(loss: Loss, cap: Loss, scope: str, name: str) -> None:
-    """Raises Refused BUDGET_EXHAUSTED if ``loss`` is above ``cap`` in rho or in delta."""
-    require(within(loss, cap), "BUDGET_EXHAUSTED", scope=scope, name=name)
+def require_within(loss: Loss, cap: Loss, scope: str, name: str, refreshes_ms: int = 0) -> None:
+    """Raises Refused BUDGET_EXHAUSTED if ``loss`` is above ``cap`` in rho or in delta; 0: it never refreshes."""
+    require(within(loss, cap), "BUDGET_EXHAUSTED", scope=scope, name=name, refreshes_ms=str(refreshes_ms))
 
 
 def totals_digest(db: sqlite3.Connection) -> bytes:
@@ -58,7 +60,9 @@ def totals_digest(db: sqlite3.Connection) -> bytes:
 
 
 def _caps_of(account: Account, caps: Sequence[AccountCap]) -> list[AccountCap]:
-    return [cap for cap in caps if cap.scope is account[0] and cap.name in ("", account[1])]
+    """A share's account is "ANALYST DATASET", and its cap names the dataset, so that it holds for every analyst."""
+    name = account[1].rpartition(" ")[2] if account[0] is AccountScope.SHARE_ACCOUNT else account[1]
+    return [cap for cap in caps if cap.scope is account[0] and cap.name in ("", name)]
 
 
 def _limits(account: Account, caps: Sequence[AccountCap], now: int) -> dict[tuple[int, int], Loss]:

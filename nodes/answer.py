@@ -61,33 +61,34 @@ def answer(arrival: Arrival, node: Node) -> Reply:
                 tests/nodes/test_answer.py::test_failure_after_the_charge_keeps_the_charge
     """
     seat = node.seat
-    with free_refusals(arrival, seat):
+    with free_refusals(arrival, seat) as known:
         # (1) Authenticate: the analyst's signature, this federation, its current epoch, not expired.
-        round_ = manifest.authenticate(arrival, seat)
+        round_ = known(manifest.authenticate(arrival, seat))
         # (2) Decode the plan whose digest was signed.
         plan = manifest.decode_plan(round_)
         # (3) Verify the plan against the node's own catalogue and rules.
         manifest.check_plan(plan, seat)
         # (4) Check the agreement, the approvals, and the round: participants, committee, noise, helpers, consent.
         agreement = check_agreement(round_, plan, arrival.at_ms, seat)
-        check_approvals(round_, arrival.at_ms, seat)
+        check_approvals(round_, plan, arrival.at_ms, seat)
         manifest.check_round(round_, plan, arrival, seat)
         stored = seat.ledger.reply(round_.id)
         if stored is not None:  # asked again: the same bytes, no charge
             return _restore(stored, hold(round_, plan, arrival, seat))
         manifest.check_readies(round_, arrival, seat)
-        manifest.check_snapshots(round_, plan, node.tables.refs(), seat)
+        tables = node.tables.for_purpose(agreement.legal_gateway)
+        manifest.check_snapshots(round_, plan, tables.refs(), seat)
         listed = with_listed_keys(round_, plan, arrival, seat)
         # (5) Charge every account and journal it, durably. No row was read so far.
         charge(round_, plan, agreement, seat)
     with charged_outcome(round_, seat):
         if manifest.names_keys(round_, plan):  # the first of two phases: (6) to (8) with noise and seal of their own
-            vector = named_keys(round_, plan, node.tables, node.source, node.sampler, seat)
+            vector = named_keys(round_, plan, tables, node.source, node.sampler, seat)
             shares = vouch(round_, vector, ((round_.request.analyst, b""),), seat)
         else:
             calibration = round_.manifest.calibration
             # (6) Compute the partial sums in place: exact integers.
-            sums = partials(listed, seat.catalogue, calibration, node.tables, node.source)
+            sums = partials(listed, seat.catalogue, calibration, tables, node.source)
             # (7) Add this node's share of the noise.
             noisy = add_noise(with_check_cell(sums), calibration.node_sigma, node.sampler)
             # (8) Mask for every member of the committee, and sign with a head that covers the charge.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from engine.errors import require
 from engine.trusted import account, sign, verify
 from engine.trusted.plan import Plan
-from engine.trusted.records import Agreement, Decision, Loss
+from engine.trusted.records import Agreement, Decision, Loss, Operation
 from nodes.manifest import Round, Seat
 
 
@@ -25,8 +25,11 @@ def check_agreement(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> Agree
     """
     request = round_.request
     require(request.agreement_digest in seat.agreements, "POLICY_AGREEMENT_UNKNOWN")
+    seat.require_open(request.agreement_digest)
     agreement = seat.agreements[request.agreement_digest]
     sign.require_in_force(agreement, now_ms)
+    later = (a for a in seat.agreements.values() if a.name == agreement.name and a.edition > agreement.edition)
+    require(all(now_ms < a.from_ms for a in later), "POLICY_AGREEMENT_SUPERSEDED")
     require(request.analyst in agreement.analysts, "POLICY_ANALYST_NOT_NAMED", name=request.analyst)
     scope = {s.dataset: frozenset(s.columns) for s in agreement.scope}
     for dataset, columns in sorted(verify.columns_read(plan, seat.catalogue).items()):
@@ -40,15 +43,24 @@ def check_agreement(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> Agree
     return agreement
 
 
-def check_approvals(round_: Round, now_ms: int, seat: Seat) -> None:
-    """Each approval that the manifest carries is a guardian's, for this request, dated, and a yes.
+def check_approvals(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> None:
+    """Each approval that the manifest carries is a guardian's, for this request, dated, and a yes; and a node that
+    answers has as many of its own guardians as its department wants: always one for a private join.
 
-    Claim: a decision cannot be used for another request, after its date, or when it is a refusal.
-    Because: it is signed by the guardian it names over the request digest and its expiry.
+    Claim: a decision cannot be used for another request, after its date, or when it is a refusal; nobody approves
+           twice, or for another department, or as the analyst.
+    Because: it is signed by the guardian it names over the request digest and its expiry; names are counted once.
     Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
+                tests/nodes/test_approvals.py::test_a_plan_needs_the_guardians_that_its_department_wants
     """
+    approved: set[str] = set()
     for record in round_.manifest.approvals:
         approval = sign.open_approval(record, seat.roster)
         require(approval.request_digest == round_.request_digest, "APPROVAL_OTHER_REQUEST", name=approval.guardian)
         require(now_ms < approval.expires_ms, "APPROVAL_EXPIRED", name=approval.guardian)
         require(approval.decision is Decision.APPROVED, "APPROVAL_REFUSED", name=approval.guardian)
+        if approval.node == seat.name and approval.guardian != round_.request.analyst:
+            approved.add(approval.guardian)
+    alone = Operation.PRIVATE_JOIN in verify.operations_used(plan)
+    wanted = max(seat.guardians, int(alone)) if seat.name in round_.nodes else 0
+    require(len(approved) >= wanted, "APPROVAL_MISSING", name=seat.name)

@@ -9,12 +9,13 @@ Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from engine.errors import SplittallyError
+from engine.errors import Refused, SplittallyError
 from engine.trusted.plan import Plan
 from engine.trusted.records import AccountScope, Agreement, JournalEntry, JournalKind
+from engine.trusted.sign import open_ready
 from engine.trusted.stability import stability_of
 from engine.trusted.wire import digest
 from nodes.ledger import entry_of
@@ -40,18 +41,33 @@ def charge(round_: Round, plan: Plan, agreement: Agreement, seat: Seat) -> None:
     datasets = [d for d in seat.catalogue.datasets if d.name in names]
     accounts = [(AccountScope.IDENTIFIER, d.person.identifier) for d in datasets]
     accounts += [(AccountScope.DATASET, d.name) for d in datasets]
+    accounts += [(AccountScope.SHARE_ACCOUNT, f"{round_.request.analyst} {d.name}") for d in datasets]
     entry, manifest = entry_about(round_, JournalKind.CHARGED), round_.manifest
-    seat.ledger.charge(round_.request, agreement, accounts, entry, run=manifest.run, phase=manifest.phase)
+    own = [s for p in manifest.participants if p.node == seat.name for s in p.snapshots if s.dataset in names]
+    heads = [open_ready(record, seat.roster).head for record in manifest.readies]
+    place = {"run": manifest.run, "phase": manifest.phase}
+    seat.ledger.charge(round_.request, agreement, accounts, entry, **place, own=own, heads=heads)
 
 
 @contextmanager
-def free_refusals(arrival: Arrival, seat: Seat) -> Iterator[None]:
-    """Journals an error that ends a round before its charge."""
+def free_refusals(arrival: Arrival, seat: Seat) -> Iterator[Callable[[Round], Round]]:
+    """Journals an error that ends a round before its charge. What is yielded is told the round once it is authentic:
+    too many refusals of one analyst are refused at once, unwritten."""
+    analysts: list[str] = []
+
+    def known(round_: Round) -> Round:
+        seat.refusals.require_few(round_.request.analyst, arrival.at_ms)
+        analysts.append(round_.request.analyst)
+        return round_
+
     try:
-        yield
+        yield known
     except SplittallyError as error:
-        entry = entry_of(JournalKind.ROUND_REFUSED, round=digest(arrival.manifest), code=error.code)
-        seat.ledger.record(entry)
+        for analyst in analysts if isinstance(error, Refused) else ():
+            seat.refusals.count(analyst, arrival.at_ms)
+        if error.code != "POLICY_REFUSALS_LIMITED":
+            entry = entry_of(JournalKind.ROUND_REFUSED, round=digest(arrival.manifest), code=error.code)
+            seat.ledger.record(entry)
         raise
 
 

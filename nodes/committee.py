@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.errors import require
 from engine.trusted import mask, messages, records, ring, seal, sign, wire
+from engine.trusted.journal import verify_consistency
 from nodes import manifest
 from nodes.approvals import check_agreement, check_approvals
 from nodes.charges import entry_about
@@ -40,10 +41,11 @@ class Answer:
 
 
 def ready(ask: messages.AskReady, seat: Seat) -> records.SignedRecord:
-    """The signed word that this helper would answer now, with its own head. (No heads of others are held yet.)"""
+    """The signed word that this helper would answer now, with its own head and those it holds of the participants."""
+    seat.require_open()
     seat.roster.require(seat.name, records.Role.HELPER)
-    head, now = seat.ledger.head(), seat.clock.now_ms()
-    record = records.Ready(records.RECORD_VERSION, ask.request_digest, seat.name, now, head, ())
+    head, now, held = seat.ledger.head(), seat.clock.now_ms(), seat.ledger.held(ask.participants)
+    record = records.Ready(records.RECORD_VERSION, ask.request_digest, seat.name, now, head, held)
     return sign.signed(records.RecordKind.READY, wire.encode(record), seat.keys.signing)
 
 
@@ -58,7 +60,7 @@ def remember(arrival: Arrival, seat: Seat) -> Remembered:
     plan = manifest.decode_plan(round_)
     manifest.check_plan(plan, seat)
     agreement = check_agreement(round_, plan, arrival.at_ms, seat)
-    check_approvals(round_, arrival.at_ms, seat)
+    check_approvals(round_, plan, arrival.at_ms, seat)
     manifest.check_round(round_, plan, arrival, seat)
     manifest.check_readies(round_, arrival, seat)
     require(seat.name in round_.manifest.helpers, "ROUND_NOT_FOR_ME")
@@ -77,13 +79,16 @@ def help_answer(ask: messages.AskAnswer, held: Remembered, seat: Seat) -> Answer
     now = seat.clock.now_ms()
     require(now < round_.request.expires_ms, "POLICY_REQUEST_EXPIRED")
     require(now < round_.manifest.deadline_ms, "ROUND_LATE")
+    seat.require_open(round_.request.agreement_digest)
     sign.require_in_force(held.agreement, now)
     shares = tuple(sign.open_share(record, seat.roster) for record in ask.shares)
     survivors = tuple(share.node for share in shares)
     _check_survivors(survivors, round_)
+    _check_heads(shares, ask, round_, seat)
     seeds = [_open_seed(share, round_, seat) for share in shares]
     entry = entry_about(round_, records.JournalKind.ANSWERED_AS_HELPER, survivors)
-    seat.ledger.mark_answered(round_.request, entry, run=round_.manifest.run)
+    heads = [share.head.head for share in shares] + [ready.head for ready in _readies(round_)]
+    seat.ledger.mark_answered(round_.request, entry, run=round_.manifest.run, heads=heads)
     total = np.zeros(round_.manifest.calibration.cells + 1, dtype=np.uint64)
     for node, seed in zip(survivors, seeds, strict=True):
         mask.add_mask(total, seed, round_.id, node)
@@ -98,6 +103,29 @@ def _check_survivors(survivors: tuple[str, ...], round_: Round) -> None:
     require(len(set(survivors)) == len(survivors), "ROUND_SURVIVOR_REPEATED")
     require(set(survivors) <= set(round_.nodes), "ROUND_SURVIVOR_UNKNOWN")
     require(len(survivors) >= round_.request.n_min, "ROUND_TOO_FEW_NODES")
+
+
+def _readies(round_: Round) -> list[records.Ready]:
+    """The round's readies; their signatures were checked when the round was remembered."""
+    return [wire.decode(records.Ready, record.payload) for record in round_.manifest.readies]
+
+
+def _check_heads(shares: tuple[records.Share, ...], ask: messages.AskAnswer, round_: Round, seat: Seat) -> None:
+    """Each survivor's journal goes on from the head that this helper held of it when it said *ready*.
+
+    Claim: a node whose ledger was put back to an older copy, or cloned, gets no answer from a helper that saw it later.
+    Because: the head held stands in this helper's own signed *ready*; the node's share is signed over a head that a
+             proof of RFC 9162 has to lead to from there.
+    Checked by: tests/nodes/test_committee.py::test_helper_refuses_a_journal_that_does_not_go_on
+    """
+    held = {h.node: h for ready in _readies(round_) if ready.helper == seat.name for h in ready.held}
+    given = {proof.node: proof for proof in ask.proofs}
+    for share in shares:
+        old, new = held.get(share.node), share.head.head
+        if old is not None:
+            proof = given.get(share.node, messages.ConsistencyProof(share.node, 0, ()))
+            require(old.size <= new.size, "POLICY_HEAD_FORKED", name=share.node)
+            verify_consistency(old.size, new.size, old.root, new.root, proof.path)
 
 
 def _open_seed(share: records.Share, round_: Round, seat: Seat) -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -24,11 +24,13 @@ from typing import Any
 from engine.errors import Unavailable, error_for, require
 from engine.trusted import records, wire
 from engine.trusted.clock import Clock
+from engine.trusted.journal import consistency_path, inclusion_path
+from engine.trusted.messages import ConsistencyProof
 from engine.trusted.records import AccountCap, AccountScope, Agreement, JournalEntry, JournalKind, Request
 from nodes import account_store, journal_store
 from nodes.account_store import Account
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CLOCK_BACK_MS = 300_000  # a clock this far behind the last record is refused; less counts as standing still
 BUSY_SECONDS = 10.0
 SCHEMA = """
@@ -41,7 +43,11 @@ CREATE INDEX rounds_of_request ON rounds (request, run);
 CREATE TABLE answered (round BLOB PRIMARY KEY CHECK (length(round) = 32), request BLOB NOT NULL, run INTEGER NOT NULL,
     phase INTEGER NOT NULL, position INTEGER NOT NULL UNIQUE) STRICT;
 CREATE INDEX answered_of_request ON answered (request, run);
+CREATE TABLE records (digest BLOB PRIMARY KEY, record BLOB NOT NULL, position INTEGER NOT NULL UNIQUE) STRICT;
+CREATE TABLE heads (member TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL) STRICT;
 """
+_NEWEST_HEAD = """INSERT INTO heads VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET size = excluded.size, root = excluded.root WHERE excluded.size > heads.size"""
 _OWN_KINDS = (JournalKind.CHARGED, JournalKind.REPLIED, JournalKind.ANSWERED_AS_HELPER)
 
 
@@ -58,7 +64,7 @@ class Ledger:
         self._lock = threading.RLock()
         self._member = member
         self._clock = clock
-        self._caps = tuple(caps)
+        self.caps = tuple(caps)
         self._under_way: set[bytes] = set()
 
     @classmethod
@@ -102,12 +108,15 @@ class Ledger:
         *,
         run: int = 1,
         phase: int = 1,
+        own: Collection[records.SnapshotRef] = (),
+        heads: Iterable[records.JournalHead] = (),
     ) -> None:
         """Charges the phase to ``accounts``, the agreement and the analyst, and journals it: all or nothing.
 
-        ``entry`` gives round, digests and snapshots; kind, time, member, analyst and loss are filled in here.
-        Raises ROUND_ALREADY_CHARGED, POLICY_ATTEMPTS_EXHAUSTED, BUDGET_NO_CAP, BUDGET_EXHAUSTED (facts: scope, name),
-        NODE_CLOCK_BACK, NODE_LEDGER_FAILED.
+        ``entry`` gives round, digests and snapshots; kind, time, member, analyst and loss are filled in here. ``own``:
+        this node's snapshots, new ones for each run; ``heads`` of others are kept with it. Raises
+        ROUND_ALREADY_CHARGED, POLICY_ATTEMPTS_EXHAUSTED, POLICY_SNAPSHOT_USED, BUDGET_NO_CAP, BUDGET_EXHAUSTED (facts:
+        scope, name, refreshes_ms), NODE_CLOCK_BACK, NODE_LEDGER_FAILED.
 
         Claim: on return charge and entry are on disk; on an error nothing has changed.
         Because: one transaction; the checks are inside it; COMMIT returns after fsync.
@@ -116,17 +125,22 @@ class Ledger:
         loss = request.selection if phase == 1 and request.selection else request.loss
         if loss.rho_billionths < 1 or loss.delta_quintillionths < 0:
             raise ValueError("a charge is positive")
-        own = AccountCap(AccountScope.AGREEMENT_ACCOUNT, agreement.name, 0, None, agreement.budget)
+        bounded = AccountCap(AccountScope.AGREEMENT_ACCOUNT, agreement.name, 0, None, agreement.budget)
         parties = ((AccountScope.AGREEMENT_ACCOUNT, agreement.name), (AccountScope.ANALYST_ACCOUNT, request.analyst))
         with self._transaction() as db:
             now = self._time()
             self._admit("rounds", "ROUND_ALREADY_CHARGED", request, entry, run, phase)
+            others = "SELECT position FROM rounds WHERE request = ? AND run <> ?"
+            for (at,) in db.execute(others, (entry.request_digest, run)).fetchall():
+                earlier: JournalEntry = wire.decode(JournalEntry, journal_store.entry(db, at))
+                require(not set(own) & set(earlier.snapshots), "POLICY_SNAPSHOT_USED")
             account_store.require_within(loss, agreement.per_plan, "plan", agreement.name)
             for account in dict.fromkeys((*accounts, *parties)):
-                account_store.spend(db, account, (*self._caps, own), loss, now)
+                account_store.spend(db, account, (*self.caps, bounded), loss, now)
             charged = replace(entry, kind=JournalKind.CHARGED, analyst=request.analyst, loss=loss)
             row = (entry.round, entry.request_digest, run, phase, self._append(charged, now))
             db.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, ?, NULL, NULL)", row)
+            self._hold(heads)
             self._under_way.add(entry.round)
 
     def reply(self, round_: bytes) -> bytes | None:
@@ -158,8 +172,11 @@ class Ledger:
         """Keeps the code that a charged round ended in, and journals it. The charge stands."""
         self._store_outcome(round_, None, code)
 
-    def mark_answered(self, request: Request, entry: JournalEntry, *, run: int = 1) -> None:
-        """Journals, durably, that this helper answers a round (``entry``: round, digests and survivors).
+    def mark_answered(
+        self, request: Request, entry: JournalEntry, *, run: int = 1, heads: Iterable[records.JournalHead] = ()
+    ) -> None:
+        """Journals, durably, that this helper answers a round (``entry``: round, digests and survivors), and keeps
+        the survivors' ``heads``.
 
         Raises POLICY_ROUND_ANSWERED, POLICY_ATTEMPTS_EXHAUSTED, NODE_CLOCK_BACK, NODE_LEDGER_FAILED.
 
@@ -176,6 +193,7 @@ class Ledger:
             )
             chain = db.execute("SELECT answered FROM ledger").fetchone()[0]
             db.execute("UPDATE ledger SET answered = ?", (sha256(chain + entry.round).digest(),))
+            self._hold(heads)
 
     def record(self, entry: JournalEntry) -> int:
         """Appends any other entry (refusals, agreements, snapshots, pauses); returns its position."""
@@ -183,6 +201,62 @@ class Ledger:
             raise ValueError(f"{entry.kind.name} is written by the ledger itself")
         with self._transaction():
             return self._append(entry, self._time(strict=False))
+
+    def keep(self, record: records.SignedRecord, entry: JournalEntry) -> None:
+        """Keeps a governance record for ever, and journals it, in one transaction; POLICY_RECORD_OLD if it is known.
+
+        Claim: what this member has been told to obey survives any crash, and the record shows when it was told.
+        Because: record and entry are one transaction; the entry names the record's digest.
+        Checked by: tests/ledger/test_ledger.py::test_a_record_is_kept_once_and_journalled
+        """
+        body, digest = wire.encode(record), wire.digest(record.payload)
+        with self._transaction() as db:
+            known = db.execute("SELECT 1 FROM records WHERE digest = ?", (digest,)).fetchone()
+            require(known is None, "POLICY_RECORD_OLD")
+            position = self._append(replace(entry, record_digest=digest), self._time(strict=False))
+            db.execute("INSERT INTO records VALUES (?, ?, ?)", (digest, body, position))
+
+    def kept(self) -> tuple[records.SignedRecord, ...]:
+        """The governance records in the order in which they came."""
+        with self._transaction("BEGIN") as db:
+            rows = db.execute("SELECT record FROM records ORDER BY position").fetchall()
+        return tuple(wire.decode(records.SignedRecord, row[0]) for row in rows)
+
+    def held(self, members: Collection[str]) -> tuple[records.HeldHead, ...]:
+        """The newest heads held of other members' journals."""
+        with self._transaction("BEGIN") as db:
+            rows = db.execute("SELECT member, size, root FROM heads ORDER BY member").fetchall()
+        return tuple(records.HeldHead(*row) for row in rows if row[0] in members)
+
+    def charge_proof(self, round_: bytes, head: records.SignedHead) -> records.InclusionProof:
+        """That the journal under ``head`` holds the charge of a round."""
+        with self._transaction("BEGIN") as db:
+            (at,) = db.execute("SELECT position FROM rounds WHERE round = ?", (round_,)).fetchone()
+            path = inclusion_path(at, head.head.size, journal_store.hashes(db))
+            return records.InclusionProof(self._member, at, journal_store.entry(db, at), path, head)
+
+    def extension(self, old_size: int, head: records.JournalHead) -> ConsistencyProof:
+        """That the journal under ``head`` goes on from its first ``old_size`` entries."""
+        with self._transaction("BEGIN") as db:
+            path = consistency_path(old_size, head.size, journal_store.hashes(db))
+        return ConsistencyProof(self._member, old_size, path)
+
+    def entries(self, start: int, most_bytes: int) -> tuple[bytes, ...]:
+        """Entries from ``start`` on, as many as fit into ``most_bytes``, at least one if there is one."""
+        with self._transaction("BEGIN") as db:
+            rows = db.execute("SELECT entry FROM entries WHERE position >= ? ORDER BY position LIMIT 10000", (start,))
+            total, found = 0, list[bytes]()
+            for (body,) in rows:
+                total += len(body)
+                if found and total > most_bytes:
+                    break
+                found.append(body)
+        return tuple(found)
+
+    def goes_on_from(self, size: int, root: bytes) -> bool:
+        """Whether this journal's first ``size`` entries have that root."""
+        with self._transaction("BEGIN") as db:
+            return size <= journal_store.size(db) and journal_store.root(db, size) == root
 
     def head(self) -> records.JournalHead:
         """Size and root of the journal, and a digest of the lifetime totals and the answered rounds."""
@@ -232,6 +306,10 @@ class Ledger:
         now = self._clock.now_ms()
         require(now >= latest - CLOCK_BACK_MS or not strict, "NODE_CLOCK_BACK")
         return max(now, latest)
+
+    def _hold(self, heads: Iterable[records.JournalHead]) -> None:
+        rows = ((head.member, head.size, head.root) for head in heads)
+        self._db.executemany(_NEWEST_HEAD, rows)
 
     def _append(self, entry: JournalEntry, now: int) -> int:
         entry = replace(entry, version=records.RECORD_VERSION, member=self._member, at_ms=now)

@@ -10,7 +10,7 @@ Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.errors import require
 from engine.trusted import sign, wire
@@ -35,6 +35,7 @@ from engine.trusted.selection import Choice, choice_for, phases_of, with_keys
 from engine.trusted.stability import stability_of
 from engine.trusted.verify import verify_plan
 from nodes.ledger import Ledger
+from nodes.refusals import Refusals
 
 READY_MS = 30_000
 ROUND_MS = 3_600_000
@@ -51,7 +52,11 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """What every member of a round needs; ``agreements`` by the digest of their signed bytes."""
+    """What every member of a round needs; ``agreements`` by the digest of their signed bytes.
+
+    ``ended``: digests of those revoked; ``guardians``: approvals of this department wanted for each plan;
+    ``unvouched``: the code that keeps a member closed whose journal nobody vouched for yet (witnesses.py).
+    """
 
     name: str
     roster: sign.Roster
@@ -60,6 +65,23 @@ class Seat:
     clock: Clock
     randomness: Randomness
     keys: Keys
+    ended: frozenset[bytes] = frozenset()
+    guardians: int = 0
+    paused: bool = False
+    pause_ms: int = 0
+    unvouched: str = ""
+    refusals: Refusals = field(default_factory=Refusals)
+
+    def require_open(self, agreement_digest: bytes = b"") -> None:
+        """Raises what keeps this member from taking part, in anything or under one agreement.
+
+        Claim: a paused member, one whose journal is not vouched for, and one whose agreement was revoked, do nothing.
+        Because: every duty asks here when it begins, and rounds that are open are dropped when the answer changes.
+        Checked by: tests/nodes/test_rulebook.py::test_open_rounds_are_dropped_when_a_record_ends_them
+        """
+        require(not self.unvouched, self.unvouched)
+        require(not self.paused, "NODE_PAUSED")
+        require(agreement_digest not in self.ended, "POLICY_AGREEMENT_REVOKED")
 
     @property
     def catalogue(self) -> Catalogue:
@@ -107,6 +129,7 @@ def authenticate(arrival: Arrival, seat: Seat) -> Round:
     """
     manifest: RoundManifest = wire.decode(RoundManifest, arrival.manifest)
     federation, now = seat.roster.manifest, arrival.at_ms
+    seat.require_open()
     sign.require_current(federation, now)
     require(manifest.version == RECORD_VERSION, "POLICY_RECORD_INVALID")
     require(manifest.epoch == federation.epoch, "POLICY_EPOCH_DIFFERS")
@@ -219,8 +242,8 @@ def _check_committee(round_: Round, seat: Seat) -> None:
 def check_readies(round_: Round, arrival: Arrival, seat: Seat) -> None:
     """Every helper said, at most 30 s before the manifest came, that it would answer this request.
 
-    Claim: nothing is charged for a round whose committee was not there.
-    Because: each *ready* is signed by its helper over the request digest and its own time.
+    Claim: nothing is charged for a round whose committee was not there, nor by a ledger older than one a helper saw.
+    Because: each *ready* is signed by its helper over the request digest, its own time and the head it holds of us.
     Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
     """
     readies = [sign.open_ready(record, seat.roster) for record in round_.manifest.readies]
@@ -228,10 +251,13 @@ def check_readies(round_: Round, arrival: Arrival, seat: Seat) -> None:
     for ready in readies:
         require(ready.request_digest == round_.request_digest, "ROUND_READY_OTHER_REQUEST", name=ready.helper)
         require(abs(arrival.at_ms - ready.at_ms) <= READY_MS, "ROUND_READY_STALE", name=ready.helper)
+        for held in ready.held:
+            goes_on = held.node != seat.name or seat.ledger.goes_on_from(held.size, held.root)
+            require(goes_on, "NODE_LEDGER_ROLLED_BACK")
 
 
 def check_snapshots(round_: Round, plan: Plan, current: Iterable[SnapshotRef], seat: Seat) -> None:
-    """This node takes part, and the round names its current snapshots of the plan's datasets.
+    """This node takes part, and the round names its current snapshots of the plan's datasets, for its purpose.
 
     Claim: the rows that are read are those announced, under the consent rule of that version.
     Because: id and consent version are compared with the node's own.
@@ -239,5 +265,7 @@ def check_snapshots(round_: Round, plan: Plan, current: Iterable[SnapshotRef], s
     """
     require(seat.name in round_.nodes, "ROUND_NOT_FOR_ME")
     named = next(p.snapshots for p in round_.manifest.participants if p.node == seat.name)
-    read = set(stability_of(plan.aggregate.input, seat.catalogue).datasets)
-    require(read <= {s.dataset for s in named} and set(named) <= set(current), "ROUND_SNAPSHOT")
+    read, held = set(stability_of(plan.aggregate.input, seat.catalogue).datasets), tuple(current)
+    require(read <= {ref.dataset for ref in held}, "POLICY_CONSENT_PURPOSE")
+    relevant = {s for s in named if s.dataset in read}
+    require(read == {s.dataset for s in relevant} and relevant <= set(held), "ROUND_SNAPSHOT")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -20,7 +20,7 @@ from engine.errors import SplittallyError, require
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.messages import AskAnswer, AskReady, CloseRound, FromNode, OpenRound, Pulse, RoundRefusal, ToNode
 from engine.trusted.plan import Plan
-from engine.trusted.records import RoundManifest
+from engine.trusted.records import Request, RoundManifest
 from engine.trusted.stability import stability_of
 from engine.trusted.wire import PLAN_BYTES, decode, digest
 from nodes.committee import Remembered
@@ -110,7 +110,7 @@ class Rounds:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._opened: dict[bytes, float] = {}  # rounds that may send, and when each was opened
+        self._opened: dict[bytes, tuple[float, bytes]] = {}  # rounds that may send: when opened, under which agreement
         self._remembered: dict[bytes, Remembered] = {}
         self._under_way: set[tuple[bytes, Duty]] = set()
         self._held: list[tuple[float, int, bytes, Iterable[FromNode]]] = []
@@ -146,13 +146,22 @@ class Rounds:
             case AskAnswer():
                 self._hold(now_ms, message.round, (RoundRefusal(message.round, "ROUND_NOT_OPEN"),))
             case CloseRound(round_):
-                self._opened.pop(round_, None)
-                self._remembered.pop(round_, None)
-                self._held = [held for held in self._held if held[2] != round_]
-                heapq.heapify(self._held)
+                self._close(round_)
             case Pulse():
-                self._hold(now_ms, b"", (Pulse(at_ms),))
+                self.say(Pulse(at_ms), now_ms)
         return ()
+
+    def say(self, message: FromNode, now_ms: float) -> None:
+        """A message about no round, as soon as may be."""
+        self._hold(now_ms, b"", (message,))
+
+    def drop(self, code_of: Callable[[bytes], str], now_ms: float) -> None:
+        """Closes every open round for whose agreement ``code_of`` gives a code, and says so; nothing held is sent."""
+        for round_, (_, agreement) in tuple(self._opened.items()):
+            code = code_of(agreement)
+            if code:
+                self._close(round_)
+                self._hold(now_ms, round_, (RoundRefusal(round_, code),))
 
     def finished(self, task: Task, messages: Iterable[FromNode], leave_ms: float) -> None:
         """A duty ended: its messages leave at ``leave_ms``, unless their round was closed meanwhile."""
@@ -176,14 +185,22 @@ class Rounds:
     def _open(self, arrival: Arrival) -> tuple[Task, ...]:
         round_, now = digest(arrival.manifest), arrival.monotonic_ms
         try:
-            duties = self._duties(decode(RoundManifest, arrival.manifest))
+            manifest: RoundManifest = decode(RoundManifest, arrival.manifest)
+            request: Request = decode(Request, manifest.request.payload)
+            duties = self._duties(manifest)
         except SplittallyError as error:
             self._hold(now, round_, (RoundRefusal(round_, error.code),))
             return ()
-        self._opened = {r: opened for r, opened in self._opened.items() if now - opened < ROUND_MS}
+        self._opened = {r: opened for r, opened in self._opened.items() if now - opened[0] < ROUND_MS}
         self._remembered = {r: kept for r, kept in self._remembered.items() if r in self._opened}
-        self._opened.setdefault(round_, now)
+        self._opened.setdefault(round_, (now, request.agreement_digest))
         return self._begin(round_, duties, arrival)
+
+    def _close(self, round_: bytes) -> None:
+        self._opened.pop(round_, None)
+        self._remembered.pop(round_, None)
+        self._held = [held for held in self._held if held[2] != round_]
+        heapq.heapify(self._held)
 
     def _duties(self, manifest: RoundManifest) -> tuple[Duty, ...]:
         require(not self._draining, "NODE_CLOSING")

@@ -3,7 +3,8 @@
 Claim: the department opens no port; what is sent is what the spine, the committee's duty and the state machine made;
        logs hold ids and codes only; a long plan delays neither the helper's duty nor a pulse.
 Because: the only channel is dialled, over mutual TLS against the federation's authority; plans and other duties run
-         in pools of their own; an error is logged by its code, an unforeseen one by its type and place.
+         in pools of their own; an error is logged by its code, an unforeseen one by its type and place. Records come
+         over the stream or, from the department itself, as files in the home's ``inbox``; rulebook.py judges both.
 Checked by: tests/nodes/test_server.py::test_node_answers_and_helps_over_a_stream
             tests/nodes/test_server.py::test_no_secret_or_row_value_reaches_the_log
 """
@@ -13,7 +14,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from traceback import extract_tb
 
 import grpc
@@ -27,6 +30,8 @@ from nodes.committee import help_answer, ready, remember
 from nodes.log import Log
 from nodes.manifest import Seat
 from nodes.rounds import Duty, Rounds, Task, refusal_ms
+from nodes.rulebook import accept
+from nodes.witnesses import ALONE, NONCE_BYTES, Vouching, hear, journal_part, testify
 
 METHOD = "/splittally.v1.Federation/Attend"
 PLANS_AT_ONCE = 4
@@ -54,10 +59,18 @@ def dial(endpoint: str, tls: Tls) -> grpc.Channel:
 class Server:
     """One member's process: ``node`` is None for a helper without data."""
 
-    def __init__(self, seat: Seat, node: Node | None, dialler: Callable[[], grpc.Channel], log: Log) -> None:
-        self._seat, self._node, self._dialler, self._log = seat, node, dialler, log
+    def __init__(
+        self,
+        seat: Seat,
+        node: Node | None,
+        dialler: Callable[[], grpc.Channel],
+        log: Log,
+        roots: tuple[records.RootKey, ...] = (),
+    ) -> None:
+        self._seat, self._node, self._dialler, self._log = replace(seat, unvouched=ALONE), node, dialler, log
+        self._roots, self._vouching = roots, Vouching(seat.randomness.bytes(NONCE_BYTES))
         self._rounds = Rounds(seat.name)
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
         self._closing = threading.Event()
         self._plans = ThreadPoolExecutor(PLANS_AT_ONCE, "plan")
         self._duties = ThreadPoolExecutor(1, "duty")  # one: a round is remembered before it is helped
@@ -70,6 +83,22 @@ class Server:
 
     def start(self) -> None:
         self._line.start()
+
+    def collect(self, inbox: Path) -> None:
+        """Takes the records that the department put into its node's inbox; refused ones are set aside."""
+        for file in sorted(inbox.glob("*.record")):
+            try:
+                self._take(wire.decode(records.SignedRecord, file.read_bytes()))
+                file.unlink()
+            except SplittallyError as error:
+                self._log.event("record_refused", code=error.code)
+                file.rename(file.with_suffix(".refused"))
+
+    def publish(self, node: Node | None) -> None:
+        """From now on answers from another node's tables: new snapshots; rounds under way end over the old ones."""
+        with self._changed:
+            self._node = node
+            self._say(self._hello())
 
     def stop(self) -> None:
         """Takes no new rounds, lets those under way end and leave, then closes the stream."""
@@ -111,6 +140,8 @@ class Server:
 
     def _outgoing(self, over: threading.Event) -> Iterator[bytes]:
         yield wire.encode(self._hello(), messages.FromNode)
+        if self._seat.unvouched:
+            yield wire.encode(messages.SeekWitnesses(self._vouching.nonce), messages.FromNode)
         while True:
             with self._changed:
                 burst = self._next_burst(over)
@@ -135,17 +166,28 @@ class Server:
     def _hello(self) -> messages.Hello:
         seat = self._seat
         snapshots: tuple[records.SnapshotRef, ...] = self._node.tables.refs() if self._node else ()
-        head = sign.sign_head(seat.ledger.head(), seat.keys.signing)
-        return messages.Hello(messages.MESSAGE_VERSION, seat.name, seat.roster.manifest.epoch, snapshots, head)
+        head, closed = sign.sign_head(seat.ledger.head(), seat.keys.signing), bool(seat.unvouched or seat.paused)
+        epoch = seat.roster.manifest.epoch
+        return messages.Hello(messages.MESSAGE_VERSION, seat.name, epoch, snapshots, head, seat.guardians, closed)
 
     def _receive(self, payload: bytes) -> None:
         try:
             message: messages.ToNode = wire.decode(messages.ToNode, payload)
+            match message:
+                case messages.Welcome():
+                    self._log.event("attending", epoch=str(message.epoch))
+                case records.SignedRecord():
+                    self._take(message)
+                case messages.AskWitness():
+                    self._say(testify(message, self._seat))
+                case messages.AskJournal():
+                    self._say(journal_part(message, self._seat))
+                case _:
+                    self._begin(message)
         except SplittallyError as error:
             self._log.event("message_refused", code=error.code)
-            return
-        if isinstance(message, messages.Welcome):
-            self._log.event("attending", epoch=str(message.epoch))
+
+    def _begin(self, message: messages.ToNode) -> None:
         clock = self._seat.clock
         with self._changed:
             tasks = self._rounds.receive(message, clock.now_ms(), clock.monotonic_ms())
@@ -153,6 +195,25 @@ class Server:
         for task in tasks:
             pool = self._plans if task.duty is Duty.ANSWER else self._duties
             pool.submit(self._perform, task).add_done_callback(partial(self._finish, task))
+
+    def _say(self, message: messages.FromNode) -> None:
+        with self._changed:
+            self._rounds.say(message, self._seat.clock.monotonic_ms())
+            self._changed.notify_all()
+
+    def _take(self, record: records.SignedRecord) -> None:
+        """A governance record: kept and obeyed at once, or refused. Open rounds that it ends are dropped unsent."""
+        with self._changed:
+            before = self._seat
+            if record.kind is records.RecordKind.WITNESS:
+                self._vouching, self._seat = hear(record, self._vouching, before)
+            else:
+                self._seat = accept(record, self._roots, before)
+            end = partial(_end_of, self._seat, self._seat.roster is not before.roster)
+            self._rounds.drop(end, before.clock.monotonic_ms())
+            if self._seat is not before:
+                self._say(self._hello())
+        self._log.event("record_taken", kind=record.kind.name.lower(), closed=self._seat.unvouched)
 
     def _perform(self, task: Task) -> Outcome:
         now = self._seat.clock.monotonic_ms()
@@ -166,7 +227,7 @@ class Server:
                 self._rounds.remember(remember(task.arrival, self._seat))
                 return (), now
             case _ if self._node is not None:
-                reply = answer(task.arrival, self._node)
+                reply = answer(task.arrival, replace(self._node, seat=self._seat))
                 return (*_parts(messages.VectorPart, task.round, reply.vector), reply.shares), reply.leave_ms
         return (messages.RoundRefusal(task.round, "ROUND_NOT_FOR_ME"),), now
 
@@ -177,7 +238,7 @@ class Server:
             said, leave = done.result()
             self._log.event("done", **ids)
         elif isinstance(error, SplittallyError):
-            said, leave = (messages.RoundRefusal(task.round, error.code),), refusal_ms(task.arrival, self._seat)
+            said, leave = (_refusal(task.round, error),), refusal_ms(task.arrival, self._seat)
             self._log.event("refused", code=error.code, **ids)
         else:
             said, leave = (messages.RoundRefusal(task.round, "NODE_FAILED"),), refusal_ms(task.arrival, self._seat)
@@ -193,3 +254,20 @@ def _parts(
 ) -> Iterator[messages.FromNode]:
     for part, start in enumerate(range(0, len(body), messages.PART_BYTES)):
         yield kind(round_, part, body[start : start + messages.PART_BYTES])
+
+
+def _end_of(seat: Seat, other_epoch: bool, agreement_digest: bytes) -> str:
+    """The code that ends an open round under an agreement, or empty."""
+    try:
+        seat.require_open(agreement_digest)
+    except SplittallyError as error:
+        return error.code
+    return "POLICY_EPOCH_DIFFERS" if other_epoch else ""
+
+
+def _refusal(round_: bytes, error: SplittallyError) -> messages.RoundRefusal:
+    """A code; of a spent budget also whose it is and when it is filled up again, which the charges alone decide."""
+    if error.code != "BUDGET_EXHAUSTED":
+        return messages.RoundRefusal(round_, error.code)
+    account = f"{error.facts['scope']} {error.facts['name']}"
+    return messages.RoundRefusal(round_, error.code, int(error.facts["refreshes_ms"]), account)

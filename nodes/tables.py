@@ -2,7 +2,8 @@
 """The published view of a node's tables: one cleaned copy per dataset, cut from the department's own files.
 
 Claim: in a snapshot every stored value lies in its declared domain, every row has a person in normal form, consent
-       holds, and no person has more than ``rows_per_person`` rows; queries read snapshots and nothing else.
+       holds (for the purpose of the agreement, where the owner's rule tells purposes apart), and no person has more
+       than ``rows_per_person`` rows; queries read snapshots and nothing else.
 Because: each value is converted without failing, NaN, infinities and dates beyond the calendar become NULL, numbers
        and dates are clamped (measures) or NULL outside their bounds (keys), decimals lie on their step, texts outside
        their list are NULL; surplus rows of a person go by a hash keyed with the random snapshot id. The copy is
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -25,7 +26,7 @@ from engine.trusted import wire
 from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.home import Home
 from engine.trusted.random import Randomness
-from engine.trusted.records import SnapshotRef
+from engine.trusted.records import LegalGateway, SnapshotRef
 from nodes.schema import columns_of, files_of
 from nodes.sources.dialect import quoted
 from nodes.sources.duckdb import DuckDBSource
@@ -33,6 +34,7 @@ from nodes.sources.publish import counting, published_columns, reading, row_cap,
 from nodes.sources.render import ROWS, alias
 
 SNAPSHOT_BYTES = 16
+SNAPSHOTS_KEPT = 2
 Tell = Callable[..., None]
 
 
@@ -42,6 +44,7 @@ class Snapshot:
     id: str
     path: Path
     consent_version: int
+    purpose: str = ""  # the legal gateway whose consent rule it was cut by; empty: the rule is the same for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,15 @@ class Tables:
         require(dataset in held, "NODE_SNAPSHOT_MISSING", dataset=dataset)
         return held[dataset]
 
+    def for_purpose(self, gateway: LegalGateway) -> Tables:
+        """Those whose rows may be used under a legal gateway."""
+        return Tables(
+            tuple(s for s in self.snapshots if s.purpose in ("", gateway.name.lower().removesuffix("_gateway")))
+        )
+
     def refs(self) -> tuple[SnapshotRef, ...]:
-        return tuple(SnapshotRef(s.dataset, s.id, s.consent_version) for s in self.snapshots)
+        """One a dataset: copies for several purposes were cut together."""
+        return tuple(dict.fromkeys(SnapshotRef(s.dataset, s.id, s.consent_version) for s in self.snapshots))
 
     @property
     def databases(self) -> Mapping[str, Path]:
@@ -81,13 +91,13 @@ def cut(
 
     Raises BadFile FILE_BINDING_*, FILE_SOURCE_*, FILE_MISSING; nothing is replaced then.
     """
-    snapshots = []
+    snapshots: list[Snapshot] = []
     for bound in binding.datasets:
         dataset = catalogue.dataset(bound.dataset)
         if dataset is None or binding.node not in dataset.hosts:
             raise BadFile("FILE_BINDING_DATASET", dataset=bound.dataset)
         kept = None if fresh else _kept(bound, dataset, home)
-        snapshots.append(kept or _new(bound, dataset, home, randomness, source, tell))
+        snapshots += kept or _new(bound, dataset, home, randomness, source, tell)
     return Tables(tuple(snapshots))
 
 
@@ -95,44 +105,50 @@ def _digest(bound: DatasetBinding, dataset: Dataset) -> str:
     return wire.digest(wire.encode(bound) + wire.encode(dataset)).hex()
 
 
-def _path(home: Home, dataset: str, snapshot: str) -> Path:
-    return home.path / "snapshots" / f"{dataset}-{snapshot}.duckdb"
+def _snapshots(bound: DatasetBinding, home: Home, snapshot: str) -> list[Snapshot]:
+    """One copy for each purpose that the owner's consent rules tell apart; else one for all."""
+    name, version = bound.dataset, bound.consent_version
+    purposes = [p.name for p in bound.purposes] or [""]
+    folder = home.path / "snapshots"
+    return [Snapshot(name, snapshot, folder / f"{name}-{snapshot}{p}.duckdb", version, p) for p in purposes]
 
 
-def _kept(bound: DatasetBinding, dataset: Dataset, home: Home) -> Snapshot | None:
+def _kept(bound: DatasetBinding, dataset: Dataset, home: Home) -> list[Snapshot] | None:
     try:
         held = json.loads((home.path / f"snapshots/{dataset.name}.json").read_bytes())
         snapshot, digest = str(held["snapshot"]), held["digest"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    path = _path(home, dataset.name, snapshot)
-    if digest != _digest(bound, dataset) or not path.exists():
-        return None
-    return Snapshot(dataset.name, snapshot, path, bound.consent_version)
+    kept = _snapshots(bound, home, snapshot)
+    return kept if digest == _digest(bound, dataset) and all(s.path.exists() for s in kept) else None
 
 
 def _new(
     bound: DatasetBinding, dataset: Dataset, home: Home, randomness: Randomness, source: DuckDBSource, tell: Tell
-) -> Snapshot:
+) -> list[Snapshot]:
     snapshot = randomness.bytes(SNAPSHOT_BYTES).hex()
-    path = _path(home, dataset.name, snapshot)
-    partial = path.with_suffix(".partial")
-    spill = path.with_suffix(".spill")
-    try:
-        lost = _write(bound, dataset, partial, spill, snapshot, source)
-        partial.chmod(0o600)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-        rmtree(spill, ignore_errors=True)
-    held = {"snapshot": snapshot, "digest": _digest(bound, dataset), "consent_version": bound.consent_version}
-    home.write(f"snapshots/{dataset.name}-report.json", json.dumps(lost).encode() + b"\n", secret=True)
-    home.write(f"snapshots/{dataset.name}.json", json.dumps(held).encode() + b"\n")
-    for column, counts in lost.items():
-        tell("snapshot_cut", dataset=dataset.name, column=column, **counts)
-    for old in {*path.parent.glob(f"{dataset.name}-*.duckdb")} - {path}:
+    made, rules = _snapshots(bound, home, snapshot), {p.name: p.expression for p in bound.purposes}
+    for copy in made:
+        partial, spill = copy.path.with_suffix(".partial"), copy.path.with_suffix(".spill")
+        ruled = replace(bound, consent=rules.get(copy.purpose, bound.consent))
+        try:
+            lost = _write(ruled, dataset, partial, spill, snapshot, source)
+            partial.chmod(0o600)
+            partial.replace(copy.path)
+        finally:
+            partial.unlink(missing_ok=True)
+            rmtree(spill, ignore_errors=True)
+        home.write(
+            f"snapshots/{dataset.name}{copy.purpose}-report.json", json.dumps(lost).encode() + b"\n", secret=True
+        )
+        for column, counts in lost.items():
+            tell("snapshot_cut", dataset=dataset.name, column=column, **counts)
+    named = {"snapshot": snapshot, "digest": _digest(bound, dataset), "consent_version": bound.consent_version}
+    home.write(f"snapshots/{dataset.name}.json", json.dumps(named).encode() + b"\n")
+    held = sorted((home.path / "snapshots").glob(f"{dataset.name}-*.duckdb"), key=lambda f: f.stat().st_mtime_ns)
+    for old in held[: -SNAPSHOTS_KEPT * len(made)]:  # the one before may be in use, and tells what rows counted in
         old.unlink()
-    return Snapshot(dataset.name, snapshot, path, bound.consent_version)
+    return made
 
 
 def _write(

@@ -73,7 +73,7 @@ RECORD_VERSION = 1
 MESSAGES = """Messages between machines. Bulk travels in parts, before the message that vouches for it.
 """
 MESSAGES_NEEDS = """
-from engine.trusted.records import InclusionProof, Participant, SignedHead, SignedRecord, SnapshotRef
+from engine.trusted.records import InclusionProof, Participant, Receipt, SignedHead, SignedRecord, SnapshotRef
 
 MESSAGE_VERSION = 1
 PART_BYTES = 1 << 20
@@ -126,6 +126,8 @@ DEFAULTS = {
     "RoundRefusal.account": '""',
     "FederationDescription.nodes": "()",
     "FederationDescription.revocations": "()",
+    "ResultHead.charges": "()",
+    "NodeState.journal": '""',
     "RequestName.run": "0",
     "RequestStatus.reason": '""',
     "RequestStatus.refreshes_ms": "0",

@@ -15,12 +15,17 @@ from engine.cli import (
     catalogue,
     check,
     coordinator,
+    decide,
     demo,
     explain,
     federation,
     forecast,
+    journal,
     node,
+    receipt,
     rehearse,
+    release,
+    requests,
     retention,
     schema,
     submit,
@@ -65,13 +70,19 @@ app.command("rehearse")(rehearse.rehearse)
 app.command("submit")(submit.submit)
 app.command("watch")(submit.watch)
 app.command("result")(submit.result)
-app.command("requests")(submit.requests)
+app.command("requests")(requests.requests)
+app.command("approve")(decide.approve)
+app.command("revoke")(decide.revoke)
+app.command("withdraw")(decide.withdraw)
 app.add_typer(budget.app, name="budget")
 app.command("schema")(schema.schema)
 app.command("coordinator")(coordinator.coordinator)
 app.add_typer(node.app, name="node")
 app.add_typer(federation.app, name="federation")
 app.add_typer(agreement.app, name="agreement")
+app.add_typer(release.app, name="release")
+app.add_typer(receipt.app, name="receipt")
+app.add_typer(journal.app, name="journal")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(retention.app, name="retention")
 

@@ -53,6 +53,43 @@ def prepare(
         console().print(f"{dataset.dataset}: {len(dataset.columns)} columns from {', '.join(dataset.files)}")
 
 
+_GuardianHome = Annotated[Path, typer.Option("--home", metavar="DIR", help="The guardian's home.")]
+_NodeHome = Annotated[
+    Path | None,
+    typer.Option("--node-home", metavar="DIR", help="Give it to this node itself, without the coordinator."),
+]
+_Reason = Annotated[str, typer.Option(help="Why; it is journalled and public.")]
+
+
+@app.command()
+def pause(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None) -> None:
+    """Stop a node: no plan runs, and rounds under way are dropped before anything is sent. Signed by its guardian."""
+    _sign_pause(home, True, reason, node_home)
+
+
+@app.command()
+def resume(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None) -> None:
+    """Let a paused node go on. Signed by its guardian."""
+    _sign_pause(home, False, reason, node_home)
+
+
+def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -> None:
+    from engine.cli.decide import hand, put_into_inbox
+    from engine.cli.show import console
+    from engine.client.papers import pause as sign_pause
+    from engine.trusted.clock import SystemClock
+    from engine.trusted.home import Home
+
+    opened = Home.load(home)
+    record = sign_pause(opened, SystemClock(), paused, reason)
+    word = "paused" if paused else "resumed"
+    if node_home is None:
+        hand(opened, record)
+        console().print(f"{word}: the coordinator passes it on to the node.")
+    else:
+        console().print(f"{word}: {put_into_inbox(node_home, record)}; the node takes it within a second.")
+
+
 def _become(home: Path, coordinator: str) -> None:
     import os
     import sys

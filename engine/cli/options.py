@@ -54,3 +54,7 @@ AnalystHome = Annotated[
 NMin = Annotated[
     int | None, typer.Option(min=1, help="Least number of nodes an answer may come from; default: the federation's.")
 ]
+RequestId = Annotated[str, typer.Argument(metavar="REQUEST_ID", help="The request id that `submit` printed.")]
+RootsFile = Annotated[
+    Path, typer.Option("--roots", metavar="FILE", help="The root keys you trust, as in any home: root.keys.")
+]

@@ -1,10 +1,13 @@
 """The analyst's own copies: what was asked, what was released, and the proof of it.
 
     requests/<request digest>/asked.json     signed request, plan, statement and agreement; epsilon and delta as asked
-                              receipt        proof of the release, to be checked offline (Receipt)
+                              receipt        proof of the release, to be checked offline (receipts.py)
                               keys.json      of a selected key: the list that was signed
                               release.json   cells in ring units; written last
+                              run-<k>-receipt, run-<k>-release.json   of the runs of a standing request after the first
+    requests/revoked/<digest of an agreement>   the record that ended it, once it was seen
     requests/repeats/<digest of the question>   the request that asked it last
+    heads/<member>/<size>-<start of the root>   every journal head that came with a release (SignedHead)
 
 Each file is written as a whole or not at all. What was asked is on disk before it is submitted; a release lost with
 the machine's power is fetched again, for the coordinator keeps it.
@@ -17,19 +20,19 @@ import os
 import tempfile
 import threading
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from engine.client.choose import Keys
+from engine.client.receipts import read_receipt, sign_receipt
 from engine.errors import BadFile, Refused
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import Submission
-from engine.trusted.records import Loss, Receipt, SignedRecord
-
-RECEIPT_BYTES = 64 << 20
+from engine.trusted.records import Loss, Receipt, SignedHead, SignedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,13 @@ class Question:
     loss: Loss
     n_min: int
     agreement_digest: bytes
+    runs: int = 1
 
     @property
     def key(self) -> str:
         exact = [self.plan_digest.hex(), self.loss.rho_billionths, self.loss.delta_quintillionths]
-        return wire.digest(json.dumps([*exact, self.n_min, self.agreement_digest.hex()]).encode()).hex()
+        standing = [self.runs] if self.runs > 1 else []
+        return wire.digest(json.dumps([*exact, self.n_min, self.agreement_digest.hex(), *standing]).encode()).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Asked:
     agreement: SignedRecord
     epsilon: Fraction
     delta: Fraction
+    shared_by: str = ""  # another analyst, who asked it
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +79,35 @@ class Archive:
         self._home, self._requests = home, home.path / "requests"
 
     def keep_request(self, asked: Asked, question: Question) -> None:
+        self.keep_asked(asked)
+        (self._requests / "repeats").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._put(f"repeats/{question.key}", asked.digest.hex().encode())
+
+    def keep_asked(self, asked: Asked) -> None:
+        """What was asked, by this home's analyst or by the one who shared it."""
         name = asked.digest.hex()
-        for folder in (name, "repeats"):
-            (self._requests / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._requests / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         document = {
             "submission": b64encode(wire.encode(asked.submission)).decode(),
             "agreement": b64encode(wire.encode(asked.agreement)).decode(),
             "epsilon": str(asked.epsilon),
             "delta": str(asked.delta),
+            "shared_by": asked.shared_by,
         }
         self._home.write(f"requests/{name}/asked.json", json.dumps(document).encode(), secret=True)
-        self._put(f"repeats/{question.key}", name.encode())
 
     def keep_release(self, digest: bytes, released: Released) -> None:
-        name = digest.hex()
-        self._put(f"{name}/receipt", wire.encode(released.receipt))
-        self._put(f"{name}/release.json", json.dumps({"cells": released.cells}).encode())
+        name, of_run = digest.hex(), _of_run(released.receipt.round_manifest.run)
+        self._put(f"{name}/{of_run}receipt", wire.encode(sign_receipt(released.receipt, self._home.signing_key())))
+        self._put(f"{name}/{of_run}release.json", json.dumps({"cells": released.cells}).encode())
+
+    def keep_revocation(self, agreement: bytes, record: SignedRecord) -> None:
+        (self._requests / "revoked").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._put(f"revoked/{agreement.hex()}", wire.encode(record))
+
+    def is_revoked(self, agreement: bytes) -> bool:
+        """Whether a revocation of that agreement was ever seen here, and found valid."""
+        return (self._requests / "revoked" / agreement.hex()).exists()
 
     def keep_keys(self, digest: bytes, keys: Keys) -> Keys:
         """Before they are sent, for without them a release cannot be read; returns those kept first, by whomever."""
@@ -114,6 +133,27 @@ class Archive:
         except (OSError, ValueError, KeyError) as error:
             raise BadFile("FILE_HOME_BROKEN", path=str(path), internal=repr(error)) from None
 
+    def keep_heads(self, heads: Iterable[SignedHead]) -> tuple[str, ...]:
+        """Keeps journal heads; names the members that signed another one of the same size, which is evidence."""
+        contrary = []
+        for head in heads:
+            folder = self._home.path / "heads" / head.head.member
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            name, body = f"{head.head.size:012}-{head.head.root.hex()[:16]}", wire.encode(head)
+            if not (folder / name).exists():
+                self._home.write(f"heads/{head.head.member}/{name}", body)
+            if len(list(folder.glob(f"{head.head.size:012}-*"))) > 1:
+                contrary.append(head.head.member)
+        return tuple(contrary)
+
+    def heads(self, member: str) -> tuple[SignedHead, ...]:
+        """The heads of a member's journal that came with releases, smallest first."""
+        files = sorted((self._home.path / "heads" / member).glob("*-*"))
+        try:
+            return tuple(wire.decode(SignedHead, file.read_bytes()) for file in files)
+        except (OSError, Refused) as error:
+            raise BadFile("FILE_HOME_BROKEN", path=str(files[0].parent), internal=repr(error)) from None
+
     def _put(self, name: str, body: bytes) -> None:
         """Writes one file as a whole, for its owner's eyes, without waiting for the disk."""
         handle, temporary = tempfile.mkstemp(dir=self._requests, prefix=".new-")
@@ -128,6 +168,10 @@ class Archive:
         except (OSError, ValueError):
             return None
 
+    def holds(self, digest: bytes) -> bool:
+        """Whether this home submitted the request, or was given its release."""
+        return (self._requests / digest.hex() / "asked.json").exists()
+
     def asked(self, digest: bytes) -> Asked:
         """Raises Refused POLICY_REQUEST_UNKNOWN when this home did not submit it; BadFile FILE_HOME_BROKEN."""
         path = self._requests / digest.hex() / "asked.json"
@@ -138,16 +182,21 @@ class Archive:
             submission: Submission = wire.decode(Submission, b64decode(document["submission"]))
             agreement: SignedRecord = wire.decode(SignedRecord, b64decode(document["agreement"]))
             epsilon, delta = Fraction(document["epsilon"]), Fraction(document["delta"])
+            shared_by = str(document.get("shared_by", ""))
         except (OSError, ValueError, KeyError, Refused) as error:
             raise BadFile("FILE_HOME_BROKEN", path=str(path), internal=repr(error)) from None
-        return Asked(digest, submission, agreement, epsilon, delta)
+        return Asked(digest, submission, agreement, epsilon, delta, shared_by)
 
-    def released(self, digest: bytes) -> Released | None:
-        """The release kept before; None when there is none yet, or no whole one."""
-        folder = self._requests / digest.hex()
+    def released(self, digest: bytes, run: int = 1) -> Released | None:
+        """The release of a run, kept before; None when there is none yet, or no whole one."""
+        folder, of_run = self._requests / digest.hex(), _of_run(run)
         try:
-            cells = tuple(json.loads((folder / "release.json").read_bytes())["cells"])
-            receipt: Receipt = wire.decode(Receipt, (folder / "receipt").read_bytes(), RECEIPT_BYTES)
+            cells = tuple(json.loads((folder / f"{of_run}release.json").read_bytes())["cells"])
+            _, receipt = read_receipt((folder / f"{of_run}receipt").read_bytes())
         except (OSError, ValueError, KeyError, Refused):
             return None
         return Released(cells, receipt)
+
+
+def _of_run(run: int) -> str:
+    return f"run-{run}-" if run > 1 else ""

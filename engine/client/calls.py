@@ -13,19 +13,28 @@ from engine.errors import Unavailable, error_for
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import (
+    AskMemberJournal,
+    AskQueue,
+    AskShared,
     BodyKind,
     Chosen,
     DescribeFederation,
     FederationDescription,
+    Handed,
+    JournalPart,
     ListRequests,
     RequestList,
     RequestName,
+    RequestQueue,
     RequestStatus,
     ResultBody,
     ResultHead,
     ResultPart,
+    SharedList,
+    Sharing,
     Submission,
 )
+from engine.trusted.records import SignedHead, SignedRecord
 
 DESK = "/splittally.v1.Desk/"
 PATIENCE_SECONDS = 10.0
@@ -51,8 +60,9 @@ class Line:
     def close(self) -> None:
         self._channel.close()
 
-    def describe(self) -> FederationDescription:
-        described: FederationDescription = self._call("Describe", DescribeFederation(), FederationDescription)
+    def describe(self, patience: float | None = None) -> FederationDescription:
+        asked = DescribeFederation()
+        described: FederationDescription = self._call("Describe", asked, FederationDescription, patience)
         return described
 
     def submit(self, submission: Submission) -> RequestStatus:
@@ -66,6 +76,16 @@ class Line:
     def requests(self, most: int) -> RequestList:
         listed: RequestList = self._call("List", ListRequests(most), RequestList)
         return listed
+
+    def hand(self, record: SignedRecord) -> Handed:
+        """Hands in a signed record; again, it changes nothing."""
+        handed: Handed = self._call("Hand", record, Handed)
+        return handed
+
+    def queue(self, everything: bool) -> RequestQueue:
+        """Requests that wait for the caller; ``everything``: all that it may see."""
+        queue: RequestQueue = self._call("Queue", AskQueue(everything), RequestQueue)
+        return queue
 
     def watch(self, request: bytes, seconds: float | None) -> Iterator[RequestStatus]:
         """The status now and after each change; ROUND_PENDING when ``seconds`` are over before the request is."""
@@ -81,21 +101,47 @@ class Line:
         except grpc.FutureTimeoutError:
             raise Unavailable("NODE_UNREACHABLE") from None
 
-    def fetch(self, request: bytes) -> tuple[ResultHead, Bodies]:
-        """A released result: its head, and the bytes of each vector and each sealed sum of masks."""
+    def fetch(self, request: bytes, run: int = 0) -> tuple[ResultHead, Bodies]:
+        """A released result, 0: of the newest run: its head, the bytes of each vector and each sealed sum of masks."""
         with _codes():
-            parts = self._channel.unary_stream(DESK + "Fetch")(_name(request), timeout=FETCH_SECONDS)
+            parts = self._channel.unary_stream(DESK + "Fetch")(_name(request, run), timeout=FETCH_SECONDS)
             return _assemble(wire.decode(ResultPart, payload) for payload in parts)
 
-    def _call(self, method: str, message: object, answer: type) -> Any:
+    def journal(self, member: str) -> tuple[SignedHead, tuple[bytes, ...]]:
+        """A member's journal as the coordinator holds it, whole: its signed head and its entries, not verified."""
+        entries: list[bytes] = []
+        head: SignedHead | None = None
+        with _codes():
+            asked = wire.encode(AskMemberJournal(member, 0))
+            for payload in self._channel.unary_stream(DESK + "Journal")(asked, timeout=FETCH_SECONDS):
+                part: JournalPart = wire.decode(JournalPart, payload)
+                if part.start != len(entries) or head not in (None, part.head):
+                    raise _unfit("parts out of order")
+                entries.extend(part.entries)
+                head = part.head
+        if head is None:
+            raise Unavailable("NODE_JOURNAL_NOT_YET", name=member)
+        return head, tuple(entries)
+
+    def share(self, sharing: Sharing) -> Handed:
+        """Hands in a release that was resealed to another analyst."""
+        handed: Handed = self._call("Share", sharing, Handed)
+        return handed
+
+    def shared(self, request: bytes) -> SharedList:
+        """What other analysts shared with this one, of one request."""
+        listed: SharedList = self._call("Shared", AskShared(request), SharedList)
+        return listed
+
+    def _call(self, method: str, message: object, answer: type, patience: float | None = None) -> Any:
         with _codes():
             call = self._channel.unary_unary(DESK + method)
-            payload = call(wire.encode(message), timeout=PATIENCE_SECONDS, wait_for_ready=True)
+            payload = call(wire.encode(message), timeout=patience or PATIENCE_SECONDS, wait_for_ready=True)
             return wire.decode(answer, payload)
 
 
-def _name(request: bytes) -> bytes:
-    return wire.encode(RequestName(request))
+def _name(request: bytes, run: int = 0) -> bytes:
+    return wire.encode(RequestName(request, run))
 
 
 def _assemble(parts: Iterator[ResultHead | ResultBody]) -> tuple[ResultHead, Bodies]:

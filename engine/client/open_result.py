@@ -25,7 +25,7 @@ from engine.trusted.calibrate import calibrate
 from engine.trusted.mask import SEED_BYTES, answer_info, seed_info, subtract_mask
 from engine.trusted.messages import FORWARD_BYTES, BodyKind, ResultHead, Submission
 from engine.trusted.plan import Plan
-from engine.trusted.records import Calibration, Request, Role, RoundManifest, Share
+from engine.trusted.records import Calibration, HelperAnswer, Request, Role, RoundManifest, Share
 from engine.trusted.ring import Vector
 from engine.trusted.seal import SealingKey
 from engine.trusted.selection import choice_for, phases_of, with_keys
@@ -34,6 +34,7 @@ from engine.trusted.stability import stability_of
 
 WORD_BYTES = 8
 LEAST_COMMITTEE = 3
+UNSEEN = b""  # the list of keys is not at hand: its length and digest are signed, and the digest is compared by nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Opened:
     survivors: tuple[str, ...]
     cells: tuple[int, ...]
     checked_each_vector: bool
+    shares: tuple[Share, ...]
 
 
 def open_result(
@@ -61,7 +63,7 @@ def open_result(
     """
     request = open_request(own.request, roster)
     manifest = check_round(head, own, request, roster, keys=keys)  # 1
-    _check_helpers(manifest, request, roster)  # 2
+    check_helpers(manifest, request, roster)  # 2
     check_survivors(head, manifest, request)  # 3
     round_ = wire.digest(head.manifest)
     vectors = _vectors(head, bodies, manifest)
@@ -79,7 +81,7 @@ def open_result(
     *cells, check = ring.to_signed(total)
     if check != len(head.survivors):  # 7
         raise Unavailable("ROUND_CHECK_FAILED")
-    return Opened(manifest, head.survivors, tuple(cells), not head.summed)
+    return Opened(manifest, head.survivors, tuple(cells), not head.summed, tuple(shares))
 
 
 def require_sound(holds: bool, detail: str) -> None:
@@ -126,13 +128,13 @@ def _calibration(
         require_sound(manifest.selection is not None and keys is not None, "the round has no keys")
         if manifest.selection is not None and keys is not None:
             selection = open_selection(manifest.selection, roster, request.analyst)
-            same = (selection.request_digest, selection.keys_digest) == (digest, wire.digest(keys))
-            require_sound(same, "the round has other keys than those signed")
+            same = keys == UNSEEN or selection.keys_digest == wire.digest(keys)
+            require_sound(same and selection.request_digest == digest, "the round has other keys than those signed")
             plan = with_keys(plan, most=selection.length)
     return calibrate(plan, catalogue, request.loss, request.n_min, request.f)
 
 
-def _check_helpers(manifest: RoundManifest, request: Request, roster: Roster) -> None:
+def check_helpers(manifest: RoundManifest, request: Request, roster: Roster) -> None:
     bodies = [roster.require(helper, Role.HELPER).body for helper in manifest.helpers]
     least = max(LEAST_COMMITTEE, roster.manifest.rules.committee, request.committee) - 1
     require_sound(len(bodies) >= least, "the committee is too small")
@@ -184,6 +186,13 @@ def _check_answers(
     manifest: RoundManifest,
     roster: Roster,
 ) -> None:
+    for answer in check_answers_named(head, round_, manifest, roster):
+        masks = bodies[BodyKind.SEALED_MASKS, answer.helper]
+        require_sound(wire.digest(masks) == answer.sealed_digest, "masks are not those their helper signed")
+
+
+def check_answers_named(head: ResultHead, round_: bytes, manifest: RoundManifest, roster: Roster) -> list[HelperAnswer]:
+    """One signed answer a helper, over the survivors; the masks themselves are the caller's to compare."""
     answers = [open_answer(record, roster) for record in head.answers]
     require_sound([a.helper for a in answers] == list(manifest.helpers), "an answer is missing or of another helper")
     for answer in answers:
@@ -191,8 +200,7 @@ def _check_answers(
         require_sound(
             same and len(answer.survivors) == len(head.survivors), "an answer is over another set of survivors"
         )
-        masks = bodies[BodyKind.SEALED_MASKS, answer.helper]
-        require_sound(wire.digest(masks) == answer.sealed_digest, "masks are not those their helper signed")
+    return answers
 
 
 def _sum(vectors: tuple[bytes, ...], length: int) -> Vector:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from engine.client.archive import Asked, Question, Released
 from engine.client.open_result import LEAST_COMMITTEE
 from engine.client.release import Release
+from engine.client.standing import in_force
+from engine.client.states import ENDED_BADLY, check_ended_well, named_if_late
 from engine.client.terms import Price, least_nodes, price_of
 from engine.errors import Refused, Unavailable, error_for
 from engine.trusted import wire
 from engine.trusted.messages import FederationDescription, RequestState, RequestStatus, Submission
 from engine.trusted.records import RECORD_VERSION, Agreement, Loss, RecordKind, Request, SignedRecord
-from engine.trusted.sign import NONCE_BYTES, open_agreement, require_in_force, signed
+from engine.trusted.sign import NONCE_BYTES, open_agreement, signed
 from engine.trusted.stability import stability_of
 
 if TYPE_CHECKING:
@@ -26,17 +28,23 @@ if TYPE_CHECKING:
     from engine.client.session import Session
     from engine.sql import Statement
 
-VALID_MS = 24 * 3_600_000
+DAY_MS = 24 * 3_600_000
 MAX_ATTEMPTS = 2
 GLANCE_SECONDS = 2.0  # how long a forecast waits for the coordinator
-ENDED_BADLY = (RequestState.REFUSED_STATE, RequestState.EXPIRED, RequestState.REVOKED)
+MOST_DAYS = 3_660
 Progress = Callable[[RequestStatus], None]
 
 
-def check_ended_well(status: RequestStatus) -> None:
-    """Raises the refusal of a request that was refused, expired or was revoked."""
-    if status.state in ENDED_BADLY:
-        raise error_for(status.code or "POLICY_REQUEST_EXPIRED")
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How often and how long: ``runs`` answers, each from new snapshots, within ``valid_days``."""
+
+    runs: int = 1
+    valid_days: int = 1
+
+    def __post_init__(self) -> None:
+        if self.runs < 1 or not 1 <= self.valid_days <= MOST_DAYS:
+            raise Refused("SQL_RUNS_RANGE")
 
 
 @dataclass
@@ -50,6 +58,7 @@ class Query:
     delta: Fraction
     least: int | None
     purpose: str
+    standing: Standing = Standing()
     asked: Asked | None = None
     kept: Released | None = None  # the release of the same question, given before
 
@@ -82,9 +91,14 @@ class Query:
         from engine.trusted.describe import english, normalised_sql
 
         plan, catalogue = self.statement.plan, self.session.catalogue
-        price = f"epsilon {float(self.epsilon):g} at delta {float(self.delta):g}: rho {self.loss.rho_billionths}e-9"
-        asks = f"Asks {', '.join(self.hosts)}; at least {self.n_min} must answer. Costs {price} at each."
-        return "\n\n".join((english(plan, catalogue), normalised_sql(plan, catalogue), asks))
+        asks = f"Asks {', '.join(self.hosts)}; at least {self.n_min} must answer."
+        return "\n\n".join((english(plan, catalogue), normalised_sql(plan, catalogue), asks, self.cost_words()))
+
+    def cost_words(self) -> str:
+        """What is signed for: the price of one attempt, and the most that can be charged at each node."""
+        from engine.client.price import price_lines
+
+        return "\n".join(price_lines(self.loss, MAX_ATTEMPTS, self.standing.runs, self.delta))
 
     def forecast(self, rows: int | None = None, persons: int | None = None) -> Forecast:
         """Cost and expected error; see forecast.py. ``rows`` (that WHERE keeps) and ``persons``: how many to expect.
@@ -129,18 +143,20 @@ class Query:
         if self.asked is not None:
             return self.asked.digest.hex()
         loss, n_min = self.loss, self.n_min  # refused before anything is sent
+        if self.standing.runs > 1 and self.price.selection is not None:
+            raise Refused("SQL_RUNS_KEYS")
         described = self.session.describe()
         record = self._agreement(described)
-        question = Question(wire.digest(self.plan), loss, n_min, wire.digest(record.payload))
+        question = Question(wire.digest(self.plan), loss, n_min, wire.digest(record.payload), self.standing.runs)
         self.asked = self._same_question(question, described) or self._hand_in(question, record)
         return self.asked.digest.hex()
 
-    def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Release:
-        """The release, once there is one; submits first if need be.
+    def wait(self, timeout: float | None = None, progress: Progress | None = None, run: int = 1) -> Release:
+        """The release of a ``run``, once there is one; submits first if need be.
 
-        ``timeout`` in seconds, then Unavailable ROUND_PENDING; ``progress`` is called with each status. Raises the
-        refusal of a request that was refused, and ROUND_RESULT_INVALID or ROUND_CHECK_FAILED for a result that does
-        not hold (open_result.py).
+        ``timeout`` in seconds, then Waiting APPROVAL_WAITING while somebody has to decide, else Unavailable
+        ROUND_PENDING; ``progress`` is called with each status. Raises the refusal of a request that was refused, and
+        ROUND_RESULT_INVALID or ROUND_CHECK_FAILED for a result that does not hold (open_result.py).
         """
         self.submit()
         line, clock = self.session.line, self.session.clock
@@ -148,25 +164,27 @@ class Query:
         while True:
             left = None if end is None else max((end - clock.monotonic_ms()) / 1e3, 1e-3)
             try:
-                return self._follow(left, progress)
+                return self._follow(left, progress, run)
             except Unavailable as lost:  # the coordinator may come back, and knows the request
                 if lost.code != "NODE_UNREACHABLE":
                     raise
                 line.await_ready(left)
 
-    def _follow(self, seconds: float | None, progress: Progress | None) -> Release:
+    def _follow(self, seconds: float | None, progress: Progress | None, run: int) -> Release:
         session, asked = self.session, self.asked
         if asked is None:
             raise Refused("POLICY_REQUEST_UNKNOWN")
         if self.kept is not None:
             return session.release(asked, self.kept, self.statement, repeated=True)
-        for status in session.watch(asked.digest.hex(), seconds):
-            if progress is not None:
-                progress(status)
-            check_ended_well(status)
-            if status.state is RequestState.RELEASED:
-                released = session.archive.released(asked.digest) or session.fetch(asked)
-                return session.release(asked, released, self.statement)
+        with named_if_late(session.home.name) as latest:
+            for status in session.watch(asked.digest.hex(), seconds):
+                latest.append(status)
+                if progress is not None:
+                    progress(status)
+                if status.state is RequestState.RELEASED or status.run > run:
+                    released = session.archive.released(asked.digest, run) or session.fetch(asked, run)
+                    return session.release(asked, released, self.statement)
+                check_ended_well(status)
         raise Unavailable("NODE_UNREACHABLE")
 
     def _agreement(self, described: FederationDescription) -> SignedRecord:
@@ -174,12 +192,13 @@ class Query:
 
         Refused POLICY_AGREEMENT_NONE when none is in force, _NAME when none is called that, _CHOICE when several are.
         """
-        name, wanted = self.session.home.name, self.agreement
+        session, name, wanted = self.session, self.session.home.name, self.agreement
         usable: dict[str, SignedRecord] = {}
         meant: list[SignedRecord] = []
+        standing = in_force(described, session.roster, session.clock.now_ms())
         for record in described.agreements:
-            agreement, digest = self._usable(record), wire.digest(record.payload).hex()
-            if agreement is not None:
+            agreement, digest = standing.get(wire.digest(record.payload)), wire.digest(record.payload).hex()
+            if agreement is not None and name in agreement.analysts:
                 usable[f"{agreement.name} ({digest[:12]})"] = record
                 if wanted is None or agreement.name == wanted or digest.startswith(wanted):
                     meant.append(record)
@@ -192,16 +211,6 @@ class Query:
             raise Refused("POLICY_AGREEMENT_CHOICE", name=name, agreements=known)
         return meant[0]
 
-    def _usable(self, record: SignedRecord) -> Agreement | None:
-        """The agreement, if it is in force and names this analyst."""
-        session = self.session
-        try:
-            agreement = open_agreement(record, session.roster)
-            require_in_force(agreement, session.clock.now_ms())
-        except Refused:
-            return None
-        return agreement if session.home.name in agreement.analysts else None
-
     def _same_question(self, question: Question, described: FederationDescription) -> Asked | None:
         """The earlier request of the same question: released over what is there now, or still under way."""
         archive = self.session.archive
@@ -211,16 +220,18 @@ class Query:
         asked, released = archive.asked(digest), archive.released(digest)
         if released is None:
             return asked if self._under_way(digest) else None
+        if self.standing.runs > 1:
+            return asked if self._under_way(digest, RequestState.RELEASED) else None
         now = {p for p in described.connected if p.node in self.hosts}
         if set(released.receipt.round_manifest.participants) != now:
             return None
         self.kept = released
         return asked
 
-    def _under_way(self, digest: bytes) -> bool:
-        """Whether the coordinator still works on a request, or holds its result."""
+    def _under_way(self, digest: bytes, *other: RequestState) -> bool:
+        """Whether the coordinator still works on a request, or holds its result; and is in no ``other`` state."""
         known = {s.request_digest: s.state for s in self.session.requests(most=1_000)}
-        return known.get(digest, RequestState.REFUSED_STATE) not in ENDED_BADLY
+        return known.get(digest, RequestState.REFUSED_STATE) not in (*ENDED_BADLY, *other)
 
     def _hand_in(self, question: Question, record: SignedRecord) -> Asked:
         """Signs a new request, keeps it, submits it: in this order, so that no charge is without its request."""
@@ -239,9 +250,9 @@ class Query:
             committee=max(LEAST_COMMITTEE, manifest.rules.committee),
             sealing_key=session.home.sealing_key().public,
             created_ms=now,
-            expires_ms=now + VALID_MS,
+            expires_ms=now + self.standing.valid_days * DAY_MS,
             max_attempts=MAX_ATTEMPTS,
-            runs=1,
+            runs=self.standing.runs,
             purpose=self.purpose,
             selection=self.price.selection,
         )
@@ -250,5 +261,8 @@ class Query:
         submission = Submission(own, self.plan, self.statement.sql.encode())
         asked = Asked(wire.digest(payload), submission, record, self.epsilon, self.delta)
         session.archive.keep_request(asked, question)
-        session.line.submit(submission)
+        try:
+            session.line.submit(submission)
+        except Refused as refused:  # errors cross the wire as bare codes
+            raise error_for(refused.code, name=session.home.name) from None
         return asked

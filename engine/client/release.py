@@ -35,6 +35,7 @@ class Release:
     epsilon: Fraction
     delta: Fraction
     repeated: bool
+    run: int = 1
 
     @property
     def intervals(self) -> tuple[Mapping[str, tuple[float, float]], ...]:

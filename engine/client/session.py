@@ -10,6 +10,8 @@ over unchanged snapshots is answered from the copy kept at home, free of charge.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +19,11 @@ from typing import TYPE_CHECKING
 from engine.client.archive import Archive, Asked, Released
 from engine.client.calls import Line
 from engine.client.choose import Keys, chosen, keys_of, open_lists
-from engine.client.open_result import open_result
-from engine.client.query import Query
+from engine.client.open_result import open_result, require_sound
+from engine.client.query import GLANCE_SECONDS, Query, Standing
+from engine.client.receipts import proven_charges
 from engine.client.release import Release
+from engine.client.standing import valid_revocations
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.account import add_loss
@@ -28,9 +32,9 @@ from engine.trusted.home import Home
 from engine.trusted.messages import FederationDescription, RequestState, RequestStatus
 from engine.trusted.plan import Plan
 from engine.trusted.random import Randomness, SystemRandomness
-from engine.trusted.records import RECORD_VERSION, Loss, Receipt, Request
+from engine.trusted.records import RECORD_VERSION, Agreement, Loss, Receipt, Request
 from engine.trusted.selection import phases_of
-from engine.trusted.sign import require_current
+from engine.trusted.sign import require_current, require_in_force
 
 if TYPE_CHECKING:
     from engine.sql import Statement
@@ -72,23 +76,34 @@ class Session:
         delta: Amount = "1e-9",
         n_min: int | None = None,
         purpose: str = "",
+        runs: int = 1,
+        valid_days: int = 1,
     ) -> Query:
         """A question, read and priced; nothing is sent or spent yet.
 
         ``agreement``: its name, or the start of its digest in hex; not needed when only one is in force for the
         analyst. ``epsilon`` and ``delta`` are for the whole statement. ``n_min``: the least number of nodes whose
-        answer is accepted, by default what the federation's rules say. Raises Refused SQL_*.
+        answer is accepted, by default what the federation's rules say. ``runs``: how often it is answered, each time
+        from new snapshots of all hosts, at the price of one answer each; ``valid_days``: how long the signed request
+        is valid. Raises Refused SQL_*.
         """
-        return Query(self, self.prepare(sql), agreement, _exact(epsilon), _exact(delta), n_min, purpose)
+        standing = Standing(runs, valid_days)
+        return Query(self, self.prepare(sql), agreement, _exact(epsilon), _exact(delta), n_min, purpose, standing)
 
     def prepare(self, sql: str) -> Statement:
         from engine.sql import prepare
 
         return prepare(sql, self.catalogue, self.roster.manifest.rules)
 
-    def describe(self) -> FederationDescription:
-        """The federation as the coordinator sees it: its manifest, its agreements and the nodes now connected."""
-        return self.line.describe()
+    def describe(self, patience: float | None = None) -> FederationDescription:
+        """The federation as the coordinator sees it: its manifest, its agreements and the nodes now connected.
+
+        Revocations are verified and remembered.
+        """
+        described = self.line.describe(patience)
+        for digest, record in valid_revocations(described, self.roster):
+            self.archive.keep_revocation(digest, record)
+        return described
 
     def requests(self, most: int = 100) -> tuple[RequestStatus, ...]:
         """The newest requests of this analyst."""
@@ -99,29 +114,69 @@ class Session:
 
         A request of this home that waits for keys to be chosen is helped on.
         """
-        for status in self.line.watch(_digest(request_id), seconds):
+        for status in self.line.watch(digest_of(request_id), seconds):
             yield status
-            if status.state is RequestState.WAITING:
+            if status.state is RequestState.WAITING and self.home.name in status.waiting_for:
                 self.choose(self.archive.asked(status.request_digest))
 
-    def result(self, request_id: str) -> Release:
-        """The answer of a request submitted from this home, now or long ago.
+    def result(self, request_id: str, run: int = 0) -> Release:
+        """The answer of a request submitted from this home, now or long ago, or one that another analyst shared;
+        ``run``: of a standing one, 0: the newest.
 
-        Unavailable ROUND_NOT_RELEASED before there is one; ROUND_KEYS_CHOSEN if its second phase starts only now.
+        As long as the agreement stands: Refused POLICY_AGREEMENT_EXPIRED or POLICY_AGREEMENT_REVOKED. Unavailable
+        ROUND_NOT_RELEASED before there is one; ROUND_KEYS_CHOSEN if its second phase starts only now.
         """
-        asked = self.archive.asked(_digest(request_id))
-        released = self.archive.released(asked.digest)
+        asked = self._asked(digest_of(request_id))
+        self._require_standing(asked)
+        meant = run or self._newest_run(asked)
+        released = self.archive.released(asked.digest, meant)
         if released is None and self._awaits_keys(asked):
             self.choose(asked)
             raise Unavailable("ROUND_KEYS_CHOSEN")
-        return self.release(asked, released or self.fetch(asked))
+        return self.release(asked, released or self.fetch(asked, meant))
+
+    def _require_standing(self, asked: Asked) -> None:
+        """By this machine's clock and by what the coordinator says, if it is there to say."""
+        agreement: Agreement = wire.decode(Agreement, asked.agreement.payload)
+        require_in_force(agreement, self.clock.now_ms())
+        with suppress(Unavailable):
+            self.describe(GLANCE_SECONDS)
+        if self.archive.is_revoked(wire.digest(asked.agreement.payload)):
+            raise Refused("POLICY_AGREEMENT_REVOKED", name=agreement.name)
+
+    def _newest_run(self, asked: Asked) -> int:
+        """Of those released so far; Unavailable ROUND_NOT_RELEASED."""
+        request: Request = wire.decode(Request, asked.submission.request.payload)
+        if request.runs == 1:
+            return 1
+        status = self._status(asked)
+        newest = 0 if status is None else status.run - (status.state is not RequestState.RELEASED)
+        if newest < 1:
+            raise Unavailable("ROUND_NOT_RELEASED")
+        return newest
+
+    def _status(self, asked: Asked) -> RequestStatus | None:
+        return next((s for s in self.requests(1_000) if s.request_digest == asked.digest), None)
+
+    def _asked(self, digest: bytes) -> Asked:
+        if self.archive.holds(digest):
+            return self.archive.asked(digest)
+        from engine.client.sharing import receive
+
+        return receive(self, digest)
+
+    def share(self, request_id: str, reader: str) -> str:
+        """Reseals a release to another analyst of its agreement, free of charge; see sharing.py."""
+        from engine.client.sharing import share
+
+        return share(self, digest_of(request_id), reader).hex()
 
     def _awaits_keys(self, asked: Asked) -> bool:
         plan: Plan = wire.decode(Plan, asked.submission.plan, wire.PLAN_BYTES)
         if phases_of(plan) == 1:
             return False
-        status = next((s for s in self.requests(1_000) if s.request_digest == asked.digest), None)
-        return status is not None and status.state is RequestState.WAITING
+        status = self._status(asked)
+        return status is not None and self.home.name in status.waiting_for
 
     def choose(self, asked: Asked) -> None:
         """Between two phases: opens what the nodes named and answers with one list, the same one if asked again."""
@@ -141,12 +196,13 @@ class Session:
         plan: Plan = wire.decode(Plan, asked.submission.plan, wire.PLAN_BYTES)
         return self.archive.keep_keys(asked.digest, keys_of(lists, plan, self.roster, self.randomness))
 
-    def fetch(self, asked: Asked) -> Released:
-        """Fetches a result, checks and opens it, and keeps it with its receipt."""
-        head, bodies = self.line.fetch(asked.digest)
+    def fetch(self, asked: Asked, run: int = 1) -> Released:
+        """Fetches the result of a run, checks and opens it, and keeps it with its receipt."""
+        head, bodies = self.line.fetch(asked.digest, run)
         keys = self.archive.keys(asked.digest)
         listed = None if keys is None else keys.body
         opened = open_result(head, bodies, asked.submission, self.roster, self.home.sealing_key(), listed)
+        require_sound(opened.manifest.run == run, "it is of another run")
         receipt = Receipt(
             version=RECORD_VERSION,
             federation_manifest=self.home.manifest_record(),
@@ -156,8 +212,9 @@ class Session:
             shares=head.shares,
             answers=head.answers,
             checked_each_vector=opened.checked_each_vector,
-            charges=(),
+            charges=proven_charges(head.charges, opened.shares, wire.digest(head.manifest), opened.manifest),
         )
+        self.archive.keep_heads(share.head for share in opened.shares)
         released = Released(opened.cells, receipt)
         self.archive.keep_release(asked.digest, released)
         return released
@@ -177,16 +234,21 @@ class Session:
             statement = statement.with_keys(keys.values, keys.named)
         manifest, survivors = receipt.round_manifest, receipt.survivors
         request: Request = wire.decode(Request, manifest.request.payload)
+        answer = finish(statement, self.catalogue, manifest.calibration, released.cells, len(survivors))
+        if asked.shared_by:
+            told = f"Shared by {asked.shared_by}, who vouches for the figures; the receipt proves the round."
+            answer = replace(answer, notes=(*answer.notes, told))
         return Release(
             request_id=asked.digest.hex(),
-            answer=finish(statement, self.catalogue, manifest.calibration, released.cells, len(survivors)),
+            answer=answer,
             survivors=survivors,
             participants=tuple(p.node for p in manifest.participants),
             receipt=wire.encode(receipt),
             loss=add_loss(request.loss, request.selection or Loss(0, 0)),
             epsilon=asked.epsilon,
             delta=asked.delta,
-            repeated=repeated,
+            repeated=repeated or bool(asked.shared_by),
+            run=manifest.run,
         )
 
 
@@ -198,7 +260,8 @@ def _exact(amount: Amount) -> Fraction:
         raise Refused("SQL_EPSILON_RANGE") from None
 
 
-def _digest(request_id: str) -> bytes:
+def digest_of(request_id: str) -> bytes:
+    """The digest that a request id stands for; Refused POLICY_REQUEST_UNKNOWN for what is none."""
     try:
         return bytes.fromhex(request_id)
     except ValueError:

@@ -9,24 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from engine.coordinator.agreements import Agreements
 from engine.coordinator.events import Candidate, Terms, Windows
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.calibrate import calibrate
-from engine.trusted.home import Home
 from engine.trusted.messages import Chosen, Submission
 from engine.trusted.plan import Plan
-from engine.trusted.records import Agreement, Calibration, Request, Role, Selection, SignedRecord
+from engine.trusted.records import Calibration, Operation, Request, Role, Selection, SignedRecord
 from engine.trusted.selection import choice_for, phases_of, with_keys
-from engine.trusted.sign import (
-    Roster,
-    open_agreement,
-    open_request,
-    open_selection,
-    require_current,
-    require_in_force,
-)
+from engine.trusted.sign import Roster, open_request, open_selection, require_current
 from engine.trusted.stability import stability_of
+from engine.trusted.verify import operations_used
 
 LEAST_COMMITTEE = 3
 
@@ -44,26 +38,11 @@ class Admitted:
     phase: int = 1
     names_keys: bool = False  # the first of two phases
     chosen: Chosen | None = None  # the second: what the analyst signed, and sealed to each host
-
-
-class Agreements:
-    """The agreements in the coordinator's home, each verified once; a new file counts at once."""
-
-    def __init__(self, home: Home, roster: Roster) -> None:
-        self._home, self._roster = home, roster
-        self._opened: dict[bytes, Agreement] = {}
-
-    def records(self) -> tuple[SignedRecord, ...]:
-        return self._home.agreements()
-
-    def opened(self, digest: bytes) -> Agreement:
-        """The agreement of that digest; Refused POLICY_AGREEMENT_UNKNOWN or POLICY_AGREEMENT_UNSIGNED."""
-        if digest not in self._opened:
-            found = [record for record in self.records() if wire.digest(record.payload) == digest]
-            if not found:
-                raise Refused("POLICY_AGREEMENT_UNKNOWN")
-            self._opened[digest] = open_agreement(found[0], self._roster)
-        return self._opened[digest]
+    datasets: frozenset[str] = frozenset()
+    agreement_ends: int = 0
+    joins: bool = False  # two departments' rows: approved plan by plan, whatever they say
+    run: int = 1
+    approvals: tuple[SignedRecord, ...] = ()
 
 
 def admit(
@@ -81,14 +60,15 @@ def admit(
         raise Refused("POLICY_REQUEST_EXPIRED")
     if wire.digest(submission.plan) != request.plan_digest:
         raise Refused("POLICY_PLAN_DIFFERS")
-    agreement = agreements.opened(request.agreement_digest)
-    require_in_force(agreement, now_ms)
+    agreement = agreements.standing(request.agreement_digest, now_ms)
+    agreements.require_newest(agreement)
     if request.analyst not in agreement.analysts:
         raise Refused("POLICY_ANALYST_NOT_NAMED", name=request.analyst)
     plan: Plan = wire.decode(Plan, submission.plan, wire.PLAN_BYTES)
     if plan.catalogue_digest != wire.digest(wire.encode(manifest.catalogue)):
         raise Refused("POLICY_CATALOGUE_DIFFERS")
-    hosts = stability_of(plan.aggregate.input, manifest.catalogue).hosts
+    stability = stability_of(plan.aggregate.input, manifest.catalogue)
+    hosts = stability.hosts
     least = max(min(manifest.rules.n_min or len(hosts), len(hosts)), request.f + 1)
     if request.f != manifest.rules.f:
         raise Refused("POLICY_F_DIFFERS")
@@ -96,14 +76,26 @@ def admit(
         raise Refused("POLICY_N_MIN")
     helpers = max(LEAST_COMMITTEE, manifest.rules.committee, request.committee) - 1
     digest = wire.digest(submission.request.payload)
-    case = partial(Admitted, digest, submission, request, hosts, helpers)
+    case = partial(
+        Admitted,
+        digest,
+        submission,
+        request,
+        hosts,
+        helpers,
+        datasets=frozenset(stability.datasets),
+        agreement_ends=agreement.until_ms,
+        joins=Operation.PRIVATE_JOIN in operations_used(plan),
+    )
     if phases_of(plan) == 1:
         return case(calibrate(plan, manifest.catalogue, request.loss, request.n_min, request.f))
+    if request.runs > 1:
+        raise Refused("POLICY_NOT_SUPPORTED", operator="several runs of a statement whose keys the nodes name")
     if chosen is None:
-        return case(choice_for(plan, manifest.catalogue, request.selection).calibration, 1, True)
+        return case(choice_for(plan, manifest.catalogue, request.selection).calibration, phase=1, names_keys=True)
     selection = _selection(chosen, digest, plan, request, roster)
     plan = with_keys(plan, most=selection.length)
-    return case(calibrate(plan, manifest.catalogue, request.loss, request.n_min, request.f), 2, False, chosen)
+    return case(calibrate(plan, manifest.catalogue, request.loss, request.n_min, request.f), phase=2, chosen=chosen)
 
 
 def _selection(chosen: Chosen, digest: bytes, plan: Plan, request: Request, roster: Roster) -> Selection:

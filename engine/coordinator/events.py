@@ -85,6 +85,14 @@ class Answered:
     helper: str
 
 
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Not of the rounds: the request goes no further here. ``code``: it has ended; none: somebody looks at it anew."""
+
+    code: str = ""
+    reason: str = ""
+
+
 Event = Tick | Joined | Lost | Readied | Shared | Declined | Answered
 
 # -- actions: what to do

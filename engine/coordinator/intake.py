@@ -19,6 +19,7 @@ from engine.trusted.messages import (
     AnswerSet,
     AskAnswer,
     BodyKind,
+    ConsistencyProof,
     FromNode,
     OpenRound,
     ResultHead,
@@ -32,6 +33,7 @@ from engine.trusted.sign import Roster, open_answer, open_ready, open_share
 
 SEAL_BYTES = 48
 MOST_LIST_BYTES = 2 * LIST_BYTES + SEAL_BYTES
+ACCOUNT_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,16 @@ class Intake:
         self._combination = Combination(length, len(manifest.participants))
         self._answers: dict[str, tuple[SignedRecord, bytes]] = {}
         self._survivors: tuple[str, ...] = ()
+        self.refusals: dict[str, RoundRefusal] = {}
+
+    def words_of(self, code: str) -> dict[str, str | int]:
+        """What the first node that refused with ``code`` said of a spent budget: for the request's status."""
+        for node in (p.node for p in self.frame.manifest.participants):
+            said = self.refusals.get(node)
+            if said is not None and said.code == code and said.account:
+                account = "".join(c for c in said.account if c.isprintable())[:ACCOUNT_LENGTH]
+                return {"account": f"{account} at {node}", "refreshes_ms": said.refreshes_ms}
+        return {}
 
     def keep(self, node: str) -> None:
         """The node's vector counts."""
@@ -109,7 +121,12 @@ class Intake:
 
     def ask(self, helper: str) -> AskAnswer:
         """What a helper is asked, over the survivors."""
-        return AskAnswer(self.frame.round, self.shares_for(helper), ())
+        return AskAnswer(self.frame.round, self.shares_for(helper), self._proofs_for(helper))
+
+    def _proofs_for(self, helper: str) -> tuple[ConsistencyProof, ...]:
+        """From each survivor, that its head extends the one that this helper holds of it; none where none was sent."""
+        place = self.frame.manifest.helpers.index(helper)
+        return tuple(self._sets[node].proofs[place] for node in self._survivors if self._sets[node].proofs)
 
     def shares_for(self, member: str) -> tuple[SignedRecord, ...]:
         """One share a survivor, addressed to one member of the committee."""
@@ -123,7 +140,8 @@ class Intake:
         answers = [(helper, *self._answers[helper]) for helper in helpers]
         records = tuple(record for _, record, _ in answers)
         shares = self.shares_for(self.frame.committee[0])
-        head = ResultHead(self.frame.payload, self._survivors, shares, records, self._combination.summed)
+        charges = tuple(p for node in self._survivors if (p := self._sets[node].charge) is not None)
+        head = ResultHead(self.frame.payload, self._survivors, shares, records, self._combination.summed, charges)
         masks = tuple((BodyKind.SEALED_MASKS, helper, sealed) for helper, _, sealed in answers)
         return Result(head, (*self._combination.bodies(self._survivors), *masks))
 
@@ -132,6 +150,7 @@ class Intake:
         try:
             match message:
                 case RoundRefusal():
+                    self.refusals[sender] = message
                     self._post(Declined(attempt, sender, message.code))
                 case VectorPart() if sender in self._vectors and sender not in self._sets:
                     self._vectors[sender].add(message.part, message.body)
@@ -163,6 +182,8 @@ class Intake:
             and message.parts == self._vectors[sender].count
             and message.phase == self.frame.manifest.phase
             and tuple(s.member for s in shares) == committee
+            and len(message.proofs) in (0, len(self.frame.manifest.helpers))
+            and all(proof.node == sender for proof in message.proofs)
             and all((s.round, s.node, s.vector_digest) == (self.frame.round, sender, digest) for s in shares)
         )
         if not sound:

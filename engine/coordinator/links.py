@@ -19,15 +19,18 @@ from engine.trusted.messages import (
     AnswerSet,
     FromNode,
     Hello,
+    JournalPart,
     Pulse,
     Relay,
     RoundRefusal,
+    SeekWitnesses,
     ShareSet,
     ToNode,
     VectorPart,
 )
-from engine.trusted.records import Participant, Ready, SignedRecord
+from engine.trusted.records import Participant, Ready, RecordKind, SignedRecord
 
+STANDING = b"standing"  # the listener of what is about no round and no request
 Presence = Callable[[Joined | Lost], None]
 
 
@@ -53,6 +56,8 @@ class Links:
         self._links: dict[str, Link] = {}
         self._listeners: dict[bytes, Listener] = {}
         self._watching: set[Presence] = set()
+        self.joined: Callable[[Hello], None] = lambda _: None  # told of a member's first Hello, once it counts,
+        self.greeted: Callable[[Hello], None] = lambda _: None  # and of each later one
 
     def join(self, hello: Hello) -> Link:
         link = Link(hello)
@@ -63,6 +68,7 @@ class Links:
                 older.outbox.put(None)
             self._links[link.name] = link
             self._tell(Joined(link.name))
+        self.joined(hello)
         return link
 
     def leave(self, link: Link) -> None:
@@ -86,6 +92,12 @@ class Links:
             link = self._links.get(name)
         return None if link is None else Participant(name, link.hello.snapshots)
 
+    def hello(self, name: str) -> Hello | None:
+        """What a connected member said of itself last."""
+        with self._lock:
+            link = self._links.get(name)
+        return None if link is None else link.hello
+
     def send(self, name: str, message: ToNode) -> None:
         """Queues a message; one for a member that is not connected is dropped, and its loss was told before."""
         with self._lock:
@@ -104,9 +116,9 @@ class Links:
 
     def hand_over(self, link: Link, message: FromNode) -> None:
         """Gives a message to the listener it is for; a late one, for a round long closed, to nobody."""
-        if isinstance(message, Hello):
+        if isinstance(message, Hello) and message.node == link.name:
             link.hello = message
-            return
+            self.greeted(message)
         key = _addressee(message)
         with self._lock:
             current = self._links.get(link.name) is link
@@ -135,6 +147,14 @@ class Links:
         with self._lock:
             self._listeners.pop(key, None)
 
+    def dismiss(self, name: str) -> None:
+        """Ends the stream of one member."""
+        with self._lock:
+            link = self._links.get(name)
+        if link is not None:
+            self.leave(link)
+            link.outbox.put(None)
+
     def close(self) -> None:
         """Ends every stream."""
         with self._lock:
@@ -143,11 +163,15 @@ class Links:
 
 
 def _addressee(message: FromNode) -> bytes | None:
-    """The round, or for a *ready* the request, that a message is about."""
+    """The round, or for a *ready* the request, that a message is about; STANDING for neither."""
     match message:
         case VectorPart() | ShareSet() | AnswerPart() | AnswerSet() | RoundRefusal() | Relay():
             return message.round
+        case JournalPart() | SeekWitnesses() | Hello():
+            return STANDING
         case SignedRecord():
+            if message.kind is RecordKind.WITNESS:
+                return STANDING
             ready: Ready = wire.decode(Ready, message.payload)
             return ready.request_digest
         case Pulse() | _:

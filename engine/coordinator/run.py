@@ -15,33 +15,37 @@ from queue import Empty, SimpleQueue
 
 import structlog
 
-from engine.coordinator import events, rounds
+from engine.coordinator import endings, events, rounds
 from engine.coordinator.admit import Admitted, terms_of
 from engine.coordinator.assemble import assemble
-from engine.coordinator.events import Action, Event
+from engine.coordinator.endings import MENDED
+from engine.coordinator.events import Action, Event, Halt, Windows
 from engine.coordinator.intake import Frame, Intake, Readies
 from engine.coordinator.services import Services
 from engine.errors import Bug
-from engine.trusted.messages import AskReady, CloseRound, RequestState, RequestStatus
+from engine.trusted.messages import AskReady, CloseRound, RoundRefusal
 
 log = structlog.get_logger("coordinator")
 RESTARTED = "ROUND_COORDINATOR_RESTARTED"
 
 
 class Run:
-    """One request under way; ``attempts`` rounds were opened for it before."""
+    """One run of a request; ``attempts`` rounds were opened for it before. cases.py starts it, and looks at its end."""
 
-    def __init__(self, case: Admitted, services: Services, attempts: int = 0) -> None:
+    def __init__(self, case: Admitted, services: Services, attempts: int = 0, windows: Windows | None = None) -> None:
         self.case, self.services = case, services  # (1) admitted, by admit.py
-        self.inbox: SimpleQueue[Event | None] = SimpleQueue()  # None: go no further
-        self.readies = Readies(case.digest, services.roster, self.inbox.put)
+        self.windows = windows or services.windows
+        self.inbox: SimpleQueue[Event | Halt | None] = SimpleQueue()  # None: the process stops
+        self.refusals: dict[str, RoundRefusal] = {}  # why nodes let it fail
+        self.roster = services.roster  # the one it begins with
+        self.readies = Readies(case.digest, self.roster, self.inbox.put)
         self.readies.attempt = attempts
         self.intake: Intake | None = None
 
     def drive(self) -> None:
-        """Runs the request to its end: RELEASED, REFUSED or EXPIRED; or leaves it to the next start."""
+        """Runs it to a release or a refusal; or leaves the request to be looked at anew, or to the next start."""
         links, left_ms = self.services.links, self.case.request.expires_ms - self.services.clock.now_ms()
-        terms = terms_of(self.case, self.services.roster, self.services.windows, self._now() + left_ms)
+        terms = terms_of(self.case, self.roster, self.windows, self._now() + left_ms)
         links.listen(self.case.digest, self.readies)
         try:
             with links.watched(self.inbox.put) as connected:  # (2)
@@ -52,9 +56,10 @@ class Run:
                     if state.phase is rounds.Phase.ENDED:
                         return
                     event = self._next(state.deadline)
-                    if event is None:
+                    if event is None or (isinstance(event, Halt) and self._halted(event)):
                         return
-                    state, actions = rounds.step(terms, state, event, self._now())
+                    tick = events.Tick() if isinstance(event, Halt) else event
+                    state, actions = rounds.step(terms, state, tick, self._now())
         finally:
             links.forget(self.case.digest)
             self._close()
@@ -62,7 +67,7 @@ class Run:
     def _now(self) -> int:
         return int(self.services.clock.monotonic_ms())
 
-    def _next(self, deadline: int) -> Event | None:
+    def _next(self, deadline: int) -> Event | Halt | None:
         try:
             return self.inbox.get(timeout=max(deadline - self._now(), 1) / 1e3)
         except Empty:
@@ -84,11 +89,12 @@ class Run:
             case events.Dismiss(node):
                 self._log("share.refused", node=node, code="ROUND_SHARE_INVALID")
             case events.AskAnswers(survivors, helpers):  # (7)
-                self._ask_answers(survivors, helpers)
+                self._round.fix(survivors)
+                links.send_all({helper: self._round.ask(helper) for helper in helpers})
             case events.Release(survivors):  # (8)
-                self._release(survivors)
+                self._log(endings.release(self.services, self.case, self._round, survivors))
             case events.Refuse(code):
-                self.refuse(code)
+                self._fail(code)
             case events.Abandon(code):
                 self.services.store.lose_round(self._round.frame.round, code)
                 self._log("round.lost", code=code)
@@ -100,35 +106,35 @@ class Run:
             raise Bug("BUG_UNEXPECTED", internal="no round is open")
         return self.intake
 
+    @property
+    def opened(self) -> bool:
+        """Whether nodes may have been charged by now."""
+        return self.intake is not None
+
+    def halt(self, code: str = "", reason: str = "") -> None:
+        """Ends the request with ``code``; without one, or with one of MENDED, it is only to be looked at anew."""
+        self.inbox.put(Halt(code, reason))
+
+    def _halted(self, halt: Halt) -> bool:
+        if halt.code and (self.opened or halt.code not in MENDED):
+            self._fail(halt.code, halt.reason)
+            return True
+        return not self.opened
+
     def _open(self, frame: Frame) -> None:
         """From here on nodes may charge."""
         services, digest, made = self.services, self.case.digest, frame.manifest
-        services.store.open_round(digest, frame.round, made.attempt, frame.payload, made.created_ms, made.phase)
-        self.intake, self.readies.attempt = Intake(frame, services.roster, self.inbox.put), made.attempt
+        attempt, now, phase = made.attempt, made.created_ms, made.phase
+        services.store.open_round(digest, frame.round, attempt, frame.payload, now, phase, made.run)
+        self.intake, self.readies.attempt = Intake(frame, self.roster, self.inbox.put), attempt
         services.links.listen(frame.round, self.intake)
-        self._post(RequestState.RUNNING)
+        endings.post(services, digest, self.intake)
         self._log("round.opened")
         services.links.send_all({member: frame.opening(member) for member in frame.members})
 
-    def _ask_answers(self, survivors: tuple[str, ...], helpers: tuple[str, ...]) -> None:
-        """Each helper is asked once, over one set of survivors."""
-        self._round.fix(survivors)
-        self.services.links.send_all({helper: self._round.ask(helper) for helper in helpers})
-
-    def _release(self, survivors: tuple[str, ...]) -> None:
-        """The result waits for its analyst, who may be away; the lists of a first phase wait for an answer."""
-        services, frame, now = self.services, self._round.frame, self.services.clock.now_ms()
-        state = RequestState.WAITING if frame.names_keys else RequestState.RELEASED
-        services.store.release(self.case.digest, frame.round, self._round.result(survivors), now, state)
-        self._post(state)
-        self._log(f"request.{state.name.lower()}")
-
-    def refuse(self, code: str) -> None:
-        """The end without a result."""
-        state = RequestState.EXPIRED if code == "POLICY_REQUEST_EXPIRED" else RequestState.REFUSED_STATE
-        self.services.store.refuse(self.case.digest, code, self.services.clock.now_ms(), state)
-        self._post(state, code)
-        self._log("request.refused", code=code)
+    def _fail(self, code: str, reason: str = "") -> None:
+        self.refusals = {} if self.intake is None else self.intake.refusals
+        self._log(endings.fail(self.services, self.case, self.intake, code, reason), code=code)
 
     def _close(self) -> None:
         """The round takes nothing more."""
@@ -136,12 +142,7 @@ class Run:
             frame, self.intake = self.intake.frame, None
             self.services.links.forget(frame.round)
             self.services.links.send_each(frame.members, CloseRound(frame.round))
-
-    def _post(self, state: RequestState, code: str = "") -> None:
-        nodes = tuple(p.node for p in self._round.frame.manifest.participants) if state is RequestState.RUNNING else ()
-        waiting, now = (self.case.request.analyst,) * (state is RequestState.WAITING), self.services.clock.now_ms()
-        attempt = self.readies.attempt
-        self.services.board.post(RequestStatus(self.case.digest, state, code, waiting, attempt, nodes, (), now))
+            self.services.closed(frame.members)
 
     def _log(self, event: str, **facts: str) -> None:
         round_ = self.intake.frame.round.hex() if self.intake else ""

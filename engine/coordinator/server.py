@@ -1,7 +1,7 @@
 """The coordinator's gRPC edge: mutual TLS, who is calling, raw bytes through wire.py, and the life of the process.
 
     /splittally.v1.Federation/Attend                         nodes and helpers, one stream each
-    /splittally.v1.Desk/{Describe,Submit,Choose,Watch,Fetch,List}   people
+    /splittally.v1.Desk/{Describe,Submit,Choose,Watch,Fetch,List,Hand,Queue,Journal,Share,Shared}   people
     /grpc.health.v1.Health/*                                 any member
 
 A caller is the member that its certificate names (spiffe://<federation>/<role>/<name>) if the federation manifest
@@ -24,17 +24,23 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from engine.coordinator.board import Board
+from engine.coordinator.collect import Collector
 from engine.coordinator.desk import Desk
 from engine.coordinator.events import Windows
 from engine.coordinator.links import Link, Links
 from engine.coordinator.services import Services
+from engine.coordinator.standing import Standing
 from engine.coordinator.store import Store
+from engine.coordinator.witnesses import Witnesses
 from engine.errors import Refused, SplittallyError, Unavailable
 from engine.trusted import wire
 from engine.trusted.clock import Clock, SystemClock
 from engine.trusted.home import Home
 from engine.trusted.messages import (
     MESSAGE_VERSION,
+    AskMemberJournal,
+    AskQueue,
+    AskShared,
     Chosen,
     DescribeFederation,
     FromNode,
@@ -43,19 +49,21 @@ from engine.trusted.messages import (
     Pulse,
     RequestName,
     ResultPart,
+    Sharing,
     Submission,
     ToNode,
     Welcome,
 )
 from engine.trusted.random import Randomness, SystemRandomness
-from engine.trusted.records import Member, Role
+from engine.trusted.records import Member, Role, SignedRecord
 from engine.trusted.sign import Roster, open_head
 
 log = structlog.get_logger("coordinator")
 CALLERS = 64  # people's calls served at once, beside one stream a member
 PULSE_SECONDS = 30.0
 STOP_SECONDS = 2.0
-PEOPLE = (Role.ANALYST, Role.GUARDIAN, Role.POLICY_OFFICER, Role.AUDITOR)
+DECIDING = (Role.GUARDIAN, Role.POLICY_OFFICER, Role.AUDITOR)
+PEOPLE = (Role.ANALYST, *DECIDING)
 OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 30_000),
@@ -116,6 +124,11 @@ class Handlers:
             "Fetch": stream(self.fetch),
             "List": unary(self.requests),
             "Choose": unary(self.choose),
+            "Journal": stream(self.journal),
+            "Share": unary(self.share),
+            "Shared": unary(self.shared),
+            "Hand": unary(self.hand),
+            "Queue": unary(self.queue),
         }
         federation = {"Attend": grpc.stream_stream_rpc_method_handler(self.attend)}
         return (
@@ -190,7 +203,7 @@ class Handlers:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
             name: RequestName = wire.decode(RequestName, payload)
-            for part in self._desk.fetch(caller.name, name.request_digest):
+            for part in self._desk.fetch(caller.name, name.request_digest, name.run):
                 yield wire.encode(part, ResultPart)
 
     def requests(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
@@ -199,12 +212,40 @@ class Handlers:
             asked: ListRequests = wire.decode(ListRequests, payload)
             return wire.encode(self._desk.requests(caller.name, asked.most))
 
+    def journal(self, payload: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        with _Edge(context):
+            caller_of(context, self._services.roster, PEOPLE)
+            asked: AskMemberJournal = wire.decode(AskMemberJournal, payload)
+            for part in self._desk.journal(asked.member, asked.start):
+                yield wire.encode(part)
+
+    def share(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
+        with _Edge(context):
+            caller = caller_of(context, self._services.roster, (Role.ANALYST,))
+            return wire.encode(self._desk.share(caller.name, wire.decode(Sharing, payload)))
+
+    def shared(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
+        with _Edge(context):
+            caller = caller_of(context, self._services.roster, (Role.ANALYST,))
+            return wire.encode(self._desk.shared(caller.name, wire.decode(AskShared, payload)))
+
+    def hand(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
+        with _Edge(context):
+            caller_of(context, self._services.roster, PEOPLE)
+            return wire.encode(self._desk.hand(wire.decode(SignedRecord, payload)))
+
+    def queue(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
+        with _Edge(context):
+            caller = caller_of(context, self._services.roster, DECIDING)
+            asked: AskQueue = wire.decode(AskQueue, payload)
+            return wire.encode(self._desk.queue(caller, asked.all))
+
 
 class Coordinator:
     """A coordinator that serves at ``address``; made by ``start``."""
 
-    def __init__(self, home: Home, services: Services, listen: str) -> None:
-        self._services, self._desk = services, Desk(home, services)
+    def __init__(self, home: Home, services: Services, listen: str, standing: Standing) -> None:
+        self._services, self._desk, self._standing = services, Desk(home, services), standing
         seats = sum(Role.NODE in m.roles or Role.HELPER in m.roles for m in services.roster.manifest.members)
         self._server = grpc.server(ThreadPoolExecutor(2 * seats + CALLERS), options=OPTIONS)
         self._server.add_generic_rpc_handlers(Handlers(services, self._desk).generic())
@@ -219,6 +260,7 @@ class Coordinator:
         self.address = f"{listen.rpartition(':')[0]}:{port}"
 
     def begin(self) -> None:
+        self._standing.start()
         self._server.start()
         self._desk.resume()
         self._health.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -229,6 +271,7 @@ class Coordinator:
         self._desk.drain()
         self._services.links.close()
         self._server.stop(STOP_SECONDS).wait()
+        self._standing.stop()
         self._services.store.close()
         log.info("stopped")
 
@@ -240,29 +283,35 @@ def start(
     clock: Clock | None = None,
     randomness: Randomness | None = None,
     windows: Windows | None = None,
+    store: str = "",
 ) -> Coordinator:
     """Starts serving and returns; the bound address is written to ``home/address``.
 
-    ``listen``: host:port, port 0 for any free one; default the home's own. Unavailable NODE_ADDRESS_TAKEN.
+    ``listen``: host:port, port 0 for any free one; default the home's own. ``store``: URL of a PostgreSQL database;
+    default a file in the home. Raises Unavailable NODE_ADDRESS_TAKEN or NODE_STORE_FAILED.
     """
-    store = Store(home.state_path)
+    kept, roster, links = Store(store or home.state_path, home.name), home.roster(), Links()
+    journals = kept.journals(roster, home.signing_key())
+    standing = Standing(links, Collector(links, journals), Witnesses(links, roster))
     services = Services(
-        roster=home.roster(),
-        links=Links(),
-        store=store,
-        board=Board(store),
+        roster=roster,
+        links=links,
+        store=kept,
+        board=Board(kept),
         clock=clock or SystemClock(),
         randomness=randomness or SystemRandomness(),
         windows=windows or Windows(),
+        journals=journals,
+        closed=standing.closed,
     )
-    coordinator = Coordinator(home, services, listen or home.listen)
+    coordinator = Coordinator(home, services, listen or home.listen, standing)
     coordinator.begin()
     home.write("address", coordinator.address.encode() + b"\n")
     log.info("serving", address=coordinator.address)
     return coordinator
 
 
-def serve(home: Home, listen: str = "", windows: Windows | None = None) -> None:
+def serve(home: Home, listen: str = "", windows: Windows | None = None, store: str = "") -> None:
     """Serves until SIGTERM or SIGINT, then drains. Logs JSON lines to standard error: ids and codes only."""
     structlog.configure(
         processors=[
@@ -279,6 +328,6 @@ def serve(home: Home, listen: str = "", windows: Windows | None = None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    coordinator = start(home, listen, windows=windows)
+    coordinator = start(home, listen, windows=windows, store=store)
     asked_to_stop.wait()
     coordinator.stop()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.coordinator.board import Board
 from engine.coordinator.events import Windows
+from engine.coordinator.journals import Journals
 from engine.coordinator.links import Links
 from engine.coordinator.store import Store
 from engine.trusted.clock import Clock
@@ -13,8 +15,10 @@ from engine.trusted.random import Randomness
 from engine.trusted.sign import Roster
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Services:
+    """``roster`` is replaced when a new federation manifest is taken; what is under way keeps the one it began with."""
+
     roster: Roster
     links: Links
     store: Store
@@ -22,3 +26,5 @@ class Services:
     clock: Clock
     randomness: Randomness
     windows: Windows
+    journals: Journals
+    closed: Callable[[tuple[str, ...]], None]  # told the members of each round that is over

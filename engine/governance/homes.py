@@ -72,6 +72,16 @@ def store_roots(home: Home, roots: Iterable[RootKey]) -> None:
     home.write("root.keys", json.dumps(pinned, indent=2).encode() + b"\n")
 
 
+def read_roots(path: Path) -> tuple[RootKey, ...]:
+    """The root keys in a file like a home's ``root.keys``; BadFile FILE_MISSING or FILE_HOME_BROKEN."""
+    try:
+        return tuple(RootKey(str(n), bytes.fromhex(key)) for n, key in json.loads(path.read_bytes()).items())
+    except OSError:
+        raise BadFile("FILE_MISSING", path=str(path)) from None
+    except (ValueError, TypeError, AttributeError):
+        raise BadFile("FILE_HOME_BROKEN", path=str(path)) from None
+
+
 def store_manifest(home: Home, record: SignedRecord) -> FederationManifest:
     """Verifies and installs a manifest, and pins the root keys it names.
 

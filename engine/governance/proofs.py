@@ -1,7 +1,7 @@
-"""Proofs about journals, RFC 9162 sections 2.1.3 and 2.1.4: that an entry is in one, and that a later head extends it.
+"""What auditors do with journals: roots over entries at hand, proofs that an entry is in one (RFC 9162, section 2.1.3),
+and whether heads of one member go on from each other.
 
-The tree itself is engine/trusted/journal.py. Whoever holds another member's heads makes and verifies these; no step
-of a round does. The verifying functions follow the standard step by step and raise Refused.
+The tree, and the proofs that nodes make and check themselves, are in engine/trusted/journal.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from engine.errors import Refused, require
-from engine.trusted.journal import EMPTY_ROOT, Hashes, node_hash, span, tree_root
+from engine.trusted.journal import Hashes, node_hash, tree_root, verify_consistency
 from engine.trusted.messages import ConsistencyProof
 from engine.trusted.records import JournalHead
 
@@ -32,42 +32,6 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return tree_root(len(leaves), stored_in(leaves))
 
 
-def inclusion_path(index: int, size: int, hashes: Hashes) -> tuple[bytes, ...]:
-    """Proof that leaf ``index`` is in the tree of ``size`` leaves (section 2.1.3.1), leaf to root."""
-    if not 0 <= index < size:
-        raise ValueError("no such leaf")
-    path: list[bytes] = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            path.append(span(middle, end, hashes))
-            end = middle
-        else:
-            path.append(span(start, middle, hashes))
-            start = middle
-    return tuple(reversed(path))
-
-
-def consistency_path(old_size: int, size: int, hashes: Hashes) -> tuple[bytes, ...]:
-    """Proof that the tree of ``size`` leaves extends that of ``old_size`` (section 2.1.4.1); empty if 0 or equal."""
-    if not 0 <= old_size <= size:
-        raise ValueError("the old tree is larger than the new one")
-    path: list[bytes] = []
-    start, end = 0, size if old_size else 0
-    while end > old_size:
-        middle = start + _split(end - start)
-        if old_size <= middle:
-            path.append(span(middle, end, hashes))
-            end = middle
-        else:
-            path.append(span(start, middle, hashes))
-            start = middle
-    if start:
-        path.append(span(start, end, hashes))
-    return tuple(reversed(path))
-
-
 def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root_: bytes) -> None:
     """Raises Refused POLICY_PROOF_INVALID unless ``path`` leads from ``leaf`` to ``root_`` (section 2.1.3.2)."""
     position, last, found = index, size - 1, leaf
@@ -82,33 +46,6 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
             found = node_hash(found, step)
         position, last = position // 2, last // 2
     if not valid or last or found != root_:
-        raise Refused("POLICY_PROOF_INVALID")
-
-
-def verify_consistency(old_size: int, size: int, old_root: bytes, root_: bytes, path: Sequence[bytes]) -> None:
-    """Raises Refused POLICY_PROOF_INVALID unless ``path`` shows that the tree grew (section 2.1.4.2)."""
-    if old_size in (0, size):
-        if path or old_root != (root_ if old_size else EMPTY_ROOT):
-            raise Refused("POLICY_PROOF_INVALID")
-        return
-    steps = list(path) if old_size & (old_size - 1) else [old_root, *path]
-    if not 0 < old_size < size or not path:
-        raise Refused("POLICY_PROOF_INVALID")
-    position, last = old_size - 1, size - 1
-    while position % 2:
-        position, last = position // 2, last // 2
-    old_found = found = steps[0]
-    valid = True
-    for step in steps[1:]:
-        valid = valid and last > 0
-        if position % 2 or position == last:
-            old_found, found = node_hash(step, old_found), node_hash(step, found)
-            while position and not position % 2:
-                position, last = position // 2, last // 2
-        else:
-            found = node_hash(found, step)
-        position, last = position // 2, last // 2
-    if not valid or last or old_found != old_root or found != root_:
         raise Refused("POLICY_PROOF_INVALID")
 
 
@@ -127,8 +64,3 @@ def require_extension(held: Sequence[JournalHead], head: JournalHead, proof: Con
         if proof is None:
             raise Refused("POLICY_PROOF_INVALID")
         verify_consistency(old.size, new.size, old.root, new.root, proof.path)
-
-
-def _split(count: int) -> int:
-    """The largest power of two below ``count``."""
-    return int(1 << (count - 1).bit_length() - 1)

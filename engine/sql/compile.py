@@ -19,12 +19,15 @@ from engine.sql.syntax import Name, SyntaxExpression
 from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
 from engine.trusted.domains import Domain
 from engine.trusted.plan import ColumnRef, Expression, NamedExpression, Type
+from engine.trusted.records import LegalGateway
 from engine.trusted.walk import names_in
 
 BINDING_VERSION = 1
 Schema = Callable[[SourceKind, tuple[str, ...]], tuple[LocalColumn, ...]]
 _TOP = ("name", "coordinator", "home", "source", "dataset", "approval")
 _WILD = frozenset("*?[")
+MOST_GUARDIANS = 9
+PURPOSES = tuple(g.name.lower().removesuffix("_gateway") for g in LegalGateway)
 
 
 def compile_binding(
@@ -39,7 +42,7 @@ def compile_binding(
     file = _File(toml_path)
     top = file.table(file.read(), "", _TOP)
     node = file.text(top, "", "name")
-    _check_approval(file, top.get("approval", {}))
+    guardians = _guardians(file, top.get("approval", {}))
     hosted = {d.name: d for d in catalogue.datasets if node in d.hosts}
     bound = file.table(top.get("dataset", {}), "dataset", tuple(hosted))
     for name in hosted:
@@ -49,7 +52,7 @@ def compile_binding(
             )
     sources = top.get("source", {})
     datasets = [_dataset(file, hosted[n], bound[n], sources, schema, previous) for n in hosted]
-    return NodeBinding(BINDING_VERSION, node, tuple(datasets))
+    return NodeBinding(BINDING_VERSION, node, tuple(datasets), guardians)
 
 
 class _File:
@@ -87,21 +90,24 @@ class _File:
         return str(table[name])
 
 
-def _check_approval(file: _File, value: Any) -> None:
+def _guardians(file: _File, value: Any) -> int:
+    """How many of the department's guardians have to approve each plan; 0: inside an agreement, none."""
     table = file.table(value, "approval", ("mode", "guardians"))
-    if table.get("mode", "agreement") != "agreement":
-        raise file.error("FILE_NODE_TOML_VALUE", "approval.mode", 'this version knows only "agreement"')
-    if "guardians" in table:
-        raise file.error(
-            "FILE_NODE_TOML_VALUE", "approval.guardians", "this version approves inside an agreement only; leave it out"
-        )
+    mode, count = table.get("mode", "agreement"), table.get("guardians", 1)
+    if mode not in ("agreement", "each-plan"):
+        raise file.error("FILE_NODE_TOML_VALUE", "approval.mode", 'write "agreement" or "each-plan"')
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_GUARDIANS:
+        raise file.error("FILE_NODE_TOML_VALUE", "approval.guardians", f"write a number from 1 to {MOST_GUARDIANS}")
+    if mode == "agreement" and "guardians" in table:
+        raise file.error("FILE_NODE_TOML_VALUE", "approval.guardians", 'it needs mode = "each-plan"; or leave it out')
+    return count if mode == "each-plan" else 0
 
 
 def _dataset(
     file: _File, dataset: Dataset, value: Any, sources: Any, schema: Schema, previous: NodeBinding | None
 ) -> DatasetBinding:
     key = f"dataset.{dataset.name}"
-    table = file.table(value, key, ("source", "table", "consent", "columns"))
+    table = file.table(value, key, ("source", "table", "consent", "purposes", "columns"))
     kind, files = _files(file, sources, file.text(table, key, "source"), file.text(table, key, "table"), key)
     local = schema(kind, files)
     names = tuple(c.name for c in dataset.columns)
@@ -113,7 +119,9 @@ def _dataset(
     consent = None
     if "consent" in table:
         consent = _condition(file, f"{key}.consent", file.text(table, key, "consent"), local)
-    used = frozenset().union(*(names_in(c.expression) for c in columns), names_in(consent) if consent else ())
+    purposes = _purposes(file, table, key, local)
+    named = (*columns, *purposes)
+    used = frozenset().union(*(names_in(c.expression) for c in named), names_in(consent) if consent else ())
     return DatasetBinding(
         dataset=dataset.name,
         kind=kind,
@@ -121,16 +129,34 @@ def _dataset(
         local_columns=tuple(column for column in local if column.name in used),
         columns=tuple(columns),
         consent=consent,
-        consent_version=_consent_version(dataset.name, consent, previous),
+        consent_version=_consent_version(dataset.name, (consent, purposes), previous),
+        purposes=purposes,
     )
 
 
-def _consent_version(dataset: str, consent: Expression | None, previous: NodeBinding | None) -> int:
-    """Counts changes of the rule from 1; a node that never had one is at 0."""
+def _purposes(
+    file: _File, table: Mapping[str, Any], key: str, local: tuple[LocalColumn, ...]
+) -> tuple[NamedExpression, ...]:
+    """For each purpose (a legal gateway), the rows that may be used for it: the general rule holds too."""
+    given = file.table(table.get("purposes", {}), f"{key}.purposes", PURPOSES)
+    rules = []
+    for name in given:
+        own = file.text(given, f"{key}.purposes", name)
+        rule = _condition(file, f"{key}.purposes.{name}", own, local)
+        if "consent" in table:
+            rule = _condition(file, f"{key}.purposes.{name}", f"({table['consent']}) AND ({own})", local)
+        rules.append(NamedExpression(name, rule))
+    return tuple(rules)
+
+
+def _consent_version(
+    dataset: str, rules: tuple[Expression | None, tuple[NamedExpression, ...]], previous: NodeBinding | None
+) -> int:
+    """Counts changes of the rules from 1; a node that never had one is at 0."""
     before = next((d for d in previous.datasets if d.dataset == dataset), None) if previous else None
     if before is None:
-        return 0 if consent is None else 1
-    return before.consent_version + (before.consent != consent)
+        return 0 if rules == (None, ()) else 1
+    return before.consent_version + ((before.consent, before.purposes) != rules)
 
 
 def _files(file: _File, sources: Any, name: str, table: str, key: str) -> tuple[SourceKind, tuple[str, ...]]:

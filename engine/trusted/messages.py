@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from engine.trusted.records import InclusionProof, Participant, SignedHead, SignedRecord, SnapshotRef
+from engine.trusted.records import InclusionProof, Participant, Receipt, SignedHead, SignedRecord, SnapshotRef
 
 MESSAGE_VERSION = 1
 PART_BYTES = 1 << 20
@@ -240,6 +240,7 @@ class ResultHead:
     shares: tuple[SignedRecord, ...]  # to the analyst, in the order of survivors
     answers: tuple[SignedRecord, ...]  # of the helpers
     summed: bool  # true: one vector, the sum
+    charges: tuple[InclusionProof, ...] = ()  # of the survivors' charges, as far as they sent one
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +257,7 @@ class NodeState:
     node: str
     guardians: int  # approvals it wants for each plan
     paused: bool
+    journal: str = ""  # why its journal is refused; empty: it is sound as far as it was collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,8 +298,21 @@ class Sharing:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseCopy:
+    """What a shared release holds; sealed to its reader."""
+
+    statement: bytes
+    epsilon: str  # as asked, exact
+    delta: str
+    cells: tuple[int, ...]  # in ring units, as the analyst opened them
+    receipt: Receipt
+    keys: bytes  # of a selected key: the KeyList
+    named: int  # so many of its values stand for something
+
+
+@dataclass(frozen=True, slots=True)
 class AskShared:
-    """No fields."""
+    request_digest: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -371,6 +371,7 @@ class Calibration:
 class HeldHead:
     node: str
     size: int
+    root: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TRUSTED = sorted([*(ROOT / "engine/trusted").rglob("*.py"), *(ROOT / "nodes").rglob("*.py")])
 OURS = sorted(p for top in ("engine", "nodes", "protos") for p in (ROOT / top).rglob("*.py") if "_pb2" not in p.name)
-NODE_BUDGET = 4_000
-PAGE_BUDGET = 400
+NODE_BUDGET = 4_400
+PAGE_BUDGET = 450
 LONGEST_FILE = 400
 SPINES = ("nodes/answer.py", "engine/coordinator/run.py")
 FORBIDDEN_IN_A_NODE = (
     *("sqlglot", "typer", "rich", "yaml", "starlette", "uvicorn", "sqlalchemy", "engine.sql", "engine.catalogue"),
     *("engine.governance", "engine.coordinator", "engine.client", "engine.cli", "engine.local"),
-    *("engine.trusted.describe", "engine.trusted.wording", "engine.trusted.epsilon"),
+    *("engine.trusted.describe", "engine.trusted.wording", "engine.trusted.epsilon", "nodes.subjects"),
 )
 
 
@@ -48,8 +48,9 @@ def code_lines(path: Path) -> int:
 
 # Declarations made from the .proto files; an auditor reads those.
 GENERATED = {f"engine/trusted/{name}.py" for name in ("plan", "catalogue", "records", "messages")}
-# What guardians read and sign is made here; a node's process never loads it (decision 0013).
-PAGE = {f"engine/trusted/{name}.py" for name in ("describe", "wording", "epsilon")}
+# What guardians read and sign is made here; a node's process never loads it (decision 0013). Nor does it load what
+# answers a person's own question, in a process beside it (decision 0015).
+PAGE = {f"engine/trusted/{name}.py" for name in ("describe", "wording", "epsilon")} | {"nodes/subjects.py"}
 
 
 def test_the_trusted_base_stays_small() -> None:
@@ -69,7 +70,7 @@ def test_a_spine_is_one_short_file_with_numbered_steps(spine: str) -> None:
     assert len(steps) >= 8
 
 
-TABLES = {"engine/error_codes.py"}  # one row a code: long because the list is
+TABLES = {"engine/error_codes.py", *GENERATED}  # one row a code or field: long because the list is
 
 
 @pytest.mark.parametrize("path", [p for p in OURS if name_of(p) not in TABLES], ids=name_of)

@@ -197,12 +197,14 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([children.sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stderr == "0"
-    for command in ("try", "demo", "check", "explain", "submit", "watch", "result", "budget", "federation", "node"):
+    people = ("requests", "approve", "revoke", "withdraw")
+    for command in ("try", "demo", "check", "explain", "submit", "watch", "result", "budget", "federation", *people):
         assert f"  {command} " in done.stdout
 
 
 @pytest.mark.parametrize(
-    "command", ["try", "demo", "submit", "budget", "federation init", "agreement sign", "node prepare"]
+    "command",
+    ["try", "demo", "submit", "budget", "federation init", "agreement sign", "node prepare", "node pause", "approve"],
 )
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert run([*command.split(), "--help"]) == 0

@@ -1,6 +1,7 @@
 """Doubles of nodes and helpers for the coordinator's tests: real keys, signatures, masks and seals; no data, no noise.
 
-A member answers what is put into its link's outbox, in a thread of its own. ``faults`` name what it does wrong.
+A member answers what is put into its link's outbox, in a thread of its own. ``faults`` name what it does wrong. Each
+keeps a journal in memory, says what it charged and answered, and proves it as a real one does.
 """
 
 from __future__ import annotations
@@ -14,22 +15,29 @@ from queue import SimpleQueue
 import grpc
 import numpy as np
 
+from engine.coordinator.journals import entry_of
 from engine.coordinator.links import Link, Links
+from engine.governance import proofs
 from engine.governance.agreement import default_agreement, install_agreement, sign_agreement
 from engine.governance.federation import Federation, found
 from engine.trusted import ring, wire
 from engine.trusted.catalogue import Catalogue, Column, Dataset, IdentifierForm, PersonUnit
 from engine.trusted.clock import SystemClock
 from engine.trusted.home import Home
+from engine.trusted.journal import leaf_hash
 from engine.trusted.mask import add_mask, answer_info, seed_info
 from engine.trusted.messages import (
     PART_BYTES,
     AnswerPart,
     AnswerSet,
     AskAnswer,
+    AskJournal,
     AskReady,
+    AskWitness,
+    ConsistencyProof,
     FromNode,
     Hello,
+    JournalPart,
     OpenRound,
     RoundRefusal,
     ShareSet,
@@ -40,8 +48,11 @@ from engine.trusted.messages import (
 from engine.trusted.plan import Aggregate, ColumnRef, GroupingSet, Key, Literal, Measure, Plan, Scan, Statistic, Type
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import (
+    HeldHead,
     HelperAnswer,
+    InclusionProof,
     JournalHead,
+    JournalKind,
     KeyList,
     Loss,
     Ready,
@@ -50,8 +61,10 @@ from engine.trusted.records import (
     Role,
     RoundManifest,
     Share,
+    SignedHead,
     SignedRecord,
     SnapshotRef,
+    Witness,
 )
 from engine.trusted.seal import seal
 from engine.trusted.selection import keys_info, phases_of
@@ -148,16 +161,39 @@ class Double:
         self.key, self.sealing = self.home.signing_key(), self.home.sealing_key()
         self.roster = self.home.roster()
         self.faults: set[str] = set()
+        self.guardians, self.paused, self.snapshot = 0, False, 1
         self.manifest, self.sealed_keys = b"", b""
         self.seen: list[ToNode] = []
         self.replies: dict[bytes, list[FromNode]] = {}
-        self.head = sign_head(JournalHead(name, 0, bytes(32), bytes(32)), self.key)
+        self.journal: list[bytes] = []
+        self.held: dict[str, SignedHead] = {}  # the newest head of each node, as helpers keep them
         self.link: Link | None = None
         self.ended: str | None = None
 
+    @property
+    def head(self) -> SignedHead:
+        return self.head_at(len(self.journal))
+
+    def head_at(self, size: int) -> SignedHead:
+        found = proofs.root([leaf_hash(entry) for entry in self.journal[:size]])
+        return sign_head(JournalHead(self.name, size, found, bytes(32)), self.key)
+
+    def note(self, kind: JournalKind, **known: object) -> int:
+        """Appends an entry to the journal; its position."""
+        entry = entry_of(kind, SystemClock().now_ms(), **known)
+        self.journal.append(wire.encode(replace(entry, version=1, member=self.name)))
+        return len(self.journal) - 1
+
     def hello(self) -> Hello:
-        snapshots = (SnapshotRef("people", f"{self.name}-1", 0),) if self.counts else ()
-        return Hello(1, self.name, 1, snapshots, self.head)
+        snapshots = (SnapshotRef("people", f"{self.name}-{self.snapshot}", 0),) if self.counts else ()
+        return Hello(1, self.name, 1, snapshots, self.head, self.guardians, self.paused)
+
+    def greet(self, links: Links, **changes: int) -> None:
+        """Says anew who it is, with other ``guardians``, ``paused`` or ``snapshot``."""
+        for name, value in changes.items():
+            setattr(self, name, value)
+        assert self.link is not None
+        links.hand_over(self.link, self.hello())
 
     def join(self, links: Links) -> None:
         self.link = links.join(self.hello())
@@ -206,20 +242,37 @@ class Double:
                 return []
             case AskReady():
                 head = self.head.head
-                ready = Ready(1, message.request_digest, self.name, SystemClock().now_ms(), head, ())
+                held = tuple(HeldHead(n, self.held[n].head.size) for n in message.participants if n in self.held)
+                ready = Ready(1, message.request_digest, self.name, SystemClock().now_ms(), head, held)
                 return [signed(RecordKind.READY, wire.encode(ready), self.key)]
             case OpenRound():
                 self.manifest, self.sealed_keys = message.manifest, message.sealed_keys
                 return self._share() if self.counts else []
             case AskAnswer():
                 return self._help(message)
+            case AskJournal():
+                return self._tell(message.start)
+            case AskWitness():
+                return [self._witness(message)]
         return []
+
+    def _tell(self, start: int) -> list[FromNode]:
+        """The journal from ``start`` on, three entries a part."""
+        head = self.head
+        starts = range(start, len(self.journal), 3) or (start,)
+        return [JournalPart(at, tuple(self.journal[at : at + 3]), head) for at in starts]
+
+    def _witness(self, ask: AskWitness) -> SignedRecord:
+        head = self.held[ask.member].head if ask.member in self.held else JournalHead(ask.member, 0, b"", b"")
+        witness = Witness(1, ask.nonce, self.name, ask.member, head.size, head.root)
+        return signed(RecordKind.WITNESS, wire.encode(witness), self.key)
 
     def _share(self) -> list[FromNode]:
         round_, manifest = wire.digest(self.manifest), wire.decode(RoundManifest, self.manifest)
         for fault in self.faults:
-            if fault.startswith(("BUDGET_", "POLICY_")):
-                return [RoundRefusal(round_, fault)]
+            if fault.startswith(("BUDGET_", "POLICY_", "NODE_", "APPROVAL_")):
+                spent = ("identifier person_id", 1_800_000_000_000) if fault == "BUDGET_EXHAUSTED" else ("", 0)
+                return [RoundRefusal(round_, fault, spent[1], spent[0])]
         if round_ not in self.replies:
             self.replies[round_] = self._reply(round_, manifest)
         messages = self.replies[round_]
@@ -257,13 +310,35 @@ class Double:
             add_mask(vector, seed, round_, self.name)
         body = ring.to_bytes(vector)
         digest = wire.digest(body + b"!" if "wrong digest" in self.faults else body)
-        records = []
+        records: list[SignedRecord] = []
+        about = {"round": round_, "request_digest": wire.digest(manifest.request.payload), "analyst": request.analyst}
+        about |= {"plan_digest": request.plan_digest, "agreement_digest": request.agreement_digest}
+        at, head = self.note(JournalKind.CHARGED, loss=request.loss, **about), self.head
         for member, seed in seeds:
             sealed = seal(seed, self.roster.member(member).sealing_key, seed_info(round_, self.name, member))
-            records.append(self._signed(Share(round_, self.name, member, sealed, digest, self.head)))
+            records.append(self._signed(Share(round_, self.name, member, sealed, digest, head)))
+        grown, charge = self._prove(manifest, at, head)
+        self.note(JournalKind.REPLIED, **about)
         starts = range(0, len(body), PART_BYTES)
         parts = [VectorPart(round_, i, body[s : s + PART_BYTES]) for i, s in enumerate(starts)]
-        return [*parts, ShareSet(round_, tuple(records), len(parts), manifest.phase)]
+        return [*parts, ShareSet(round_, tuple(records), len(parts), manifest.phase, grown, charge)]
+
+    def _prove(
+        self, manifest: RoundManifest, at: int, head: SignedHead
+    ) -> tuple[tuple[ConsistencyProof, ...], InclusionProof | None]:
+        """For each helper, that ``head`` extends the one it holds; and that the charge is in it."""
+        if "proves nothing" in self.faults:
+            return (), None
+        hashes = proofs.stored_in([leaf_hash(entry) for entry in self.journal])
+        grown = []
+        for record in manifest.readies:
+            ready: Ready = wire.decode(Ready, record.payload)
+            old = next((h.size for h in ready.held if h.node == self.name), 0)
+            path = proofs.consistency_path(old, head.head.size, hashes)
+            grown.append(ConsistencyProof(self.name, old, path))
+        path = proofs.inclusion_path(at, head.head.size, hashes)
+        entry = self.journal[at] if "proves another" not in self.faults else self.journal[0]
+        return tuple(grown), InclusionProof(self.name, at, entry, path, head)
 
     def _signed(self, share: Share) -> SignedRecord:
         if "forges" in self.faults:
@@ -280,14 +355,24 @@ class Double:
             assert (share.round, share.member) == (ask.round, self.name)
             add_mask(total, self.sealing.open(share.sealed_seed, seed_info(*_ids(share))), ask.round, share.node)
             survivors.append(share.node)
+            self._hold(share.head, next((p for p in ask.proofs if p.node == share.node), None))
         request: Request = wire.decode(Request, manifest.request.payload)
         sealed = seal(ring.to_bytes(total), request.sealing_key, answer_info(ask.round, self.name))
+        self.note(JournalKind.ANSWERED_AS_HELPER, round=ask.round, survivors=tuple(survivors))
         named = tuple(survivors[:-1]) if "fewer survivors" in self.faults else tuple(survivors)
         answer = HelperAnswer(ask.round, self.name, named, wire.digest(sealed), self.head)
         starts = range(0, len(sealed), PART_BYTES)
         parts: list[FromNode] = [AnswerPart(ask.round, i, sealed[s : s + PART_BYTES]) for i, s in enumerate(starts)]
         record = signed(RecordKind.HELPER_ANSWER, wire.encode(answer), self.key)
         return [*parts, AnswerSet(ask.round, record, len(parts))]
+
+    def _hold(self, head: SignedHead, proof: ConsistencyProof | None) -> None:
+        """Keeps a node's head, once it is proven to extend the one held."""
+        held = self.held.get(head.head.member)
+        if proof is not None:
+            proofs.require_extension([] if held is None else [held.head], head.head, proof)
+        if held is None or head.head.size > held.head.size:
+            self.held[head.head.member] = head
 
 
 def _ids(share: Share) -> tuple[bytes, str, str]:

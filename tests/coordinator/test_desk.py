@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 
 from engine.client.open_result import open_result
-from engine.coordinator.admit import Admitted, Agreements, admit, terms_of
+from engine.coordinator.admit import Admitted, admit, terms_of
 from engine.coordinator.board import Board
+from engine.coordinator.collect import Collector
 from engine.coordinator.desk import Desk
 from engine.coordinator.events import Windows
 from engine.coordinator.links import Links
 from engine.coordinator.services import Services
+from engine.coordinator.standing import Standing
 from engine.coordinator.store import Store
+from engine.coordinator.witnesses import Witnesses
 from engine.errors import Refused, SplittallyError, Unavailable
 from engine.governance.federation import Federation
 from engine.trusted import wire
@@ -92,7 +95,11 @@ def make_bench(federation: Federation, members: dict[str, Double]) -> Bench:
     store, manifest = Store(home.state_path), federation.manifest
     seats = tuple(replace(m, roles=(Role.NODE,)) if m.name in COUNTS else m for m in manifest.members)
     roster = Roster(replace(manifest, members=seats))
-    services = Services(roster, Links(), store, Board(store), SystemClock(), SystemRandomness(), WINDOWS)
+    journals, links = store.journals(roster, home.signing_key()), Links()
+    standing = Standing(links, Collector(links, journals), Witnesses(links, roster))
+    board, randomness = Board(store), SystemRandomness()
+    services = Services(roster, links, store, board, SystemClock(), randomness, WINDOWS, journals, standing.closed)
+    standing.start()
     for member in members.values():
         member.join(services.links)
     return Bench(federation, home, services, Desk(home, services), members)
@@ -243,7 +250,7 @@ def test_a_helper_that_dies_when_asked_costs_one_attempt(tmp_path: Path) -> None
 
 def admitted(bench: Bench, submission: Submission) -> Admitted:
     roster = bench.services.roster
-    return admit(submission, Agreements(bench.home, roster), roster, SystemClock().now_ms())
+    return admit(submission, bench.desk._agreements, roster, SystemClock().now_ms())
 
 
 def test_both_helpers_lost_and_no_attempt_left(bench: Bench) -> None:
@@ -274,7 +281,7 @@ def test_large_vectors_are_added_up_and_only_the_sum_is_sent(tmp_path: Path) -> 
     regions = tuple(f"r{i}" for i in range(600))
     federation = make_federation(tmp_path, regions, helpers=2)
     bench = make_bench(federation, doubles(federation, {name: (1,) * len(regions) ** 2 for name in COUNTS}))
-    bench.desk._services = replace(bench.services, windows=Windows())
+    bench.services.windows = Windows()
     submission = make_submission(federation, keys=2)
     assert bench.run(submission).state is RequestState.RELEASED
     head, bodies = bench.fetch(wire.digest(submission.request.payload))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +22,9 @@ from engine.governance.federation import Federation
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import Hello, RequestState
+from engine.trusted.records import SignedRecord
 from tests.coordinator.members import Double, doubles, make_federation, make_submission
+from tests.coordinator.papers import manifest
 
 COUNTS = {"east": (1, 10), "north": (2, 20), "west": (4, 40)}
 
@@ -138,6 +141,13 @@ def test_a_member_that_is_no_coordinator_cannot_pass_for_one(served: Served) -> 
         ("policy", "Submit", "POLICY_CALLER"),
         ("guardian-east", "List", "POLICY_CALLER"),
         ("analyst", "Submit", "POLICY_WIRE_INVALID"),
+        ("analyst", "Queue", "POLICY_CALLER"),
+        ("east", "Queue", "POLICY_CALLER"),
+        ("guardian-east", "Queue", "POLICY_WIRE_INVALID"),
+        ("east", "Hand", "POLICY_CALLER"),
+        ("coordinator", "Hand", "POLICY_CALLER"),
+        ("guardian-east", "Hand", "POLICY_WIRE_INVALID"),
+        ("analyst", "Hand", "POLICY_WIRE_INVALID"),
     ],
 )
 def test_who_may_call_what(served: Served, member: str, method: str, code: str) -> None:
@@ -226,6 +236,30 @@ def test_refusals_reach_the_analyst_as_their_errors(served: Served) -> None:
     assert isinstance(caught.value, SplittallyError)
 
 
+def test_whoever_is_no_longer_in_the_manifest_is_refused(tmp_path: Path) -> None:
+    """By the coordinator as it runs: its roster follows the manifest that a guardian hands in."""
+    federation = make_federation(tmp_path, helpers=1)
+    coordinator = server.start(Home.load(federation.home("coordinator")), "127.0.0.1:0")
+    served = Served(federation, coordinator, {})
+    lines = {name: served.line(name) for name in ("guardian-east", "analyst", "other")}
+    west = Double(federation, "west", (1, 1))
+    with west.dial(coordinator.address):
+        until(lambda: len(lines["other"].describe().connected) == 1)
+        left = tuple(m for m in federation.manifest.members if m.name not in ("other", "helper-1"))
+        lines["guardian-east"].hand(manifest(federation, members=left))
+        assert lines["analyst"].describe().manifest == Home.load(federation.home("coordinator")).manifest_record()
+        with pytest.raises(Refused, match="POLICY_UNKNOWN_MEMBER"):
+            lines["other"].describe()
+        until(lambda: any(isinstance(m, SignedRecord) for m in west.seen))
+        gone = Double(federation, "helper-1")
+        with gone.dial(coordinator.address):
+            until(lambda: gone.ended is not None)
+        assert gone.ended == "POLICY_UNKNOWN_MEMBER"
+    for line in lines.values():
+        line.close()
+    coordinator.stop()
+
+
 def test_the_command_ends_with_the_exit_status_of_its_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,3 +268,29 @@ def test_the_command_ends_with_the_exit_status_of_its_error(
     monkeypatch.setattr("sys.argv", ["coordinator", "--home", "/nonexistent"])
     assert main() == 2
     assert capsys.readouterr().err.startswith("FILE_HOME_MISSING")
+
+
+def test_a_store_that_is_not_there_is_told_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from engine.coordinator.__main__ import main
+
+    monkeypatch.setattr("sys.argv", ["coordinator", "--home", str(make_federation(tmp_path).home("coordinator"))])
+    for url, status in (("postgresql://u:canary@127.0.0.1:9/store", 5), ("mysql://u:canary@h/store", 2)):
+        monkeypatch.setenv("SPLITTALLY_STORE", url)
+        assert main() == status
+    out, err = capfd.readouterr()
+    codes = [line.split(":")[0] for line in err.splitlines()]
+    assert [code for code in codes if code.isupper()] == ["NODE_STORE_FAILED", "FILE_STORE_URL"]
+    assert "canary" not in out + err
+
+
+def test_the_command_hands_a_store_on_where_no_other_user_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.cli.main import run
+
+    called: list[list[str]] = []
+    monkeypatch.setenv("SPLITTALLY_STORE", "")
+    monkeypatch.setattr("os.execv", lambda _, arguments: called.append(arguments))
+    run(["coordinator", "--home", "x", "--store", "postgresql://u:canary@h/d"])
+    assert os.environ["SPLITTALLY_STORE"].endswith("canary@h/d")
+    assert "canary" not in " ".join(called[0])

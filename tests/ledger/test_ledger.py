@@ -149,14 +149,14 @@ def test_the_scope_of_an_exhausted_budget_is_a_fact(bench: Any, make: Any) -> No
         make("cap", AccountScope.ANALYST_ACCOUNT, "", 30),
     )
     ledger = bench.open()
-    expected = [(31, "analyst_account", "ana"), (41, "dataset", "people"), (51, "identifier", "nino")]
+    expected = [(31, "analyst", "ana"), (41, "dataset", "people"), (51, "identifier", "nino")]
     for rho, scope, name in expected:
         with pytest.raises(Refused, match="BUDGET_EXHAUSTED") as caught:
             bench.charge(ledger, 1, rho)
-        assert caught.value.facts == {"scope": scope, "name": name}
+        assert caught.value.facts == {"scope": scope, "name": name, "refreshes_ms": "0"}
     with pytest.raises(Refused, match="BUDGET_EXHAUSTED") as caught:
         bench.charge(ledger, 1, 30, agreement=make("agreement", budget=Loss(29, 0)))
-    assert caught.value.facts == {"scope": "agreement_account", "name": "study"}
+    assert caught.value.facts == {"scope": "agreement", "name": "study", "refreshes_ms": "0"}
 
 
 def test_an_identifier_without_a_cap_is_refused(bench: Any, make: Any) -> None:

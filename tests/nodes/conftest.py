@@ -136,6 +136,9 @@ class MemoryTables:
     def refs(self) -> tuple[SnapshotRef, ...]:
         return self.snapshots
 
+    def for_purpose(self, gateway: LegalGateway) -> MemoryTables:
+        return self
+
     def partials(self) -> tuple[int, ...]:
         self.read.append(self.ledger.head().size)
         if self.failure is not None:

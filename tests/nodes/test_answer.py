@@ -44,6 +44,7 @@ def test_charge_is_durable_before_any_row_is_read(federation: Any) -> None:
         (AccountScope.DATASET, "people"): federation.request().loss,
         (AccountScope.AGREEMENT_ACCOUNT, "incomes"): federation.request().loss,
         (AccountScope.ANALYST_ACCOUNT, "ada"): federation.request().loss,
+        (AccountScope.SHARE_ACCOUNT, "ada people"): federation.request().loss,
     }
 
 

@@ -27,7 +27,8 @@ def opened(federation: Any, arrival: Any, replies: dict[str, Any], survivors: tu
         subtract_mask(total, keys.sealing.open(share.sealed_seed, seed_info(round_, node, "ada")), round_, node)
     for place, name in enumerate(("helper-1", "helper-2"), 1):
         seat = federation.seat(name)
-        ask = AskAnswer(round_, tuple(replies[node].shares.shares[place] for node in survivors), ())
+        said = [replies[node].shares for node in survivors]
+        ask = AskAnswer(round_, tuple(s.shares[place] for s in said), tuple(s.proofs[place - 1] for s in said))
         given = help_answer(ask, remember(arrival, seat), seat)
         masks = keys.sealing.open(given.sealed, answer_info(round_, name))
         total = ring.subtract(total, ring.from_bytes(masks))

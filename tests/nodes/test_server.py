@@ -30,15 +30,18 @@ from engine.trusted.messages import (
     OpenRound,
     Pulse,
     RoundRefusal,
+    SeekWitnesses,
     ShareSet,
     ToNode,
     VectorPart,
     Welcome,
 )
 from engine.trusted.random import SystemRandomness
-from engine.trusted.records import Participant, Share, SignedRecord
+from engine.trusted.records import Participant, RecordKind, Share, SignedRecord, Witness
+from engine.trusted.sign import signed
 from nodes.log import Log
 from nodes.server import Server, dial
+from nodes.witnesses import others
 
 PATIENCE = 10.0
 
@@ -104,6 +107,16 @@ def served(seat: Any, node: Any, dialler: Callable[[], grpc.Channel], log: io.St
     return Server(seat, node, dialler, Log(log or io.StringIO(), seat.clock, member=seat.name))
 
 
+def vouch(script: Script, federation: Any, seat: Any) -> None:
+    """Every other member says that it has never seen a head of this one; the member then opens."""
+    assert script.hear(seat.name, Hello).paused
+    nonce = script.hear(seat.name, SeekWitnesses).nonce
+    for name in sorted(others(seat)):
+        witness = Witness(1, nonce, name, seat.name, 0, b"")
+        script.say(seat.name, signed(RecordKind.WITNESS, wire.encode(witness), federation.keys[name].signing))
+    assert not script.hear(seat.name, Hello).paused
+
+
 @pytest.fixture
 def script() -> Iterator[Script]:
     found = Script()
@@ -117,14 +130,14 @@ def log() -> io.StringIO:
 
 
 @pytest.fixture
-def serve(script: Script, log: io.StringIO) -> Iterator[Callable[..., Server]]:
+def serve(script: Script, log: io.StringIO, running: Any) -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def start(seat: Any, node: Any = None) -> Server:
         server = served(seat, node, lambda: grpc.insecure_channel(script.address), log)
         servers.append(server)
         server.start()
-        script.hear(seat.name, Hello)
+        vouch(script, running, seat)
         return server
 
     yield start
@@ -161,11 +174,11 @@ def test_node_answers_and_helps_over_a_stream(running: Any, script: Script, serv
     own: Share = wire.decode(Share, shares.shares[0].payload)
     subtract_mask(total, keys.open(own.sealed_seed, seed_info(round_, "north", "ada")), round_, "north")
     for place, helper in enumerate(helpers, 1):
-        script.say(helper, AskAnswer(round_, (shares.shares[place],), ()))
+        script.say(helper, AskAnswer(round_, (shares.shares[place],), (shares.proofs[place - 1],)))
         sealed: AnswerPart = script.hear(helper, AnswerPart)
         script.hear(helper, AnswerSet)
         total = np.subtract(total, ring.from_bytes(keys.open(sealed.body, answer_info(round_, helper))))
-        script.say(helper, AskAnswer(round_, (shares.shares[place],), ()))
+        script.say(helper, AskAnswer(round_, (shares.shares[place],), (shares.proofs[place - 1],)))
         assert script.hear(helper, RoundRefusal).code == "POLICY_ROUND_ANSWERED"
     assert ring.to_signed(total) == (5, -6, 7, 8, 1)
     script.say("north", OpenRound(payload))  # asked again: the same bytes

@@ -87,9 +87,9 @@ def test_the_published_vectors() -> None:
     for size, root in enumerate(ROOTS, 1):
         assert proofs.root(leaves[:size]).hex() == root
     for (leaf, size), path in INCLUSION.items():
-        assert [p.hex() for p in proofs.inclusion_path(leaf - 1, size, hashes)] == path
+        assert [p.hex() for p in journal.inclusion_path(leaf - 1, size, hashes)] == path
     for (old, size), path in CONSISTENCY.items():
-        assert [p.hex() for p in proofs.consistency_path(old, size, hashes)] == path
+        assert [p.hex() for p in journal.consistency_path(old, size, hashes)] == path
 
 
 def test_roots_are_those_of_the_recursive_definition() -> None:
@@ -113,7 +113,7 @@ def test_every_proof_of_small_trees_and_no_other_verifies() -> None:
     roots = [proofs.root(leaves[:size]) for size in range(21)]
     for size in range(1, 21):
         for index in range(size):
-            path = proofs.inclusion_path(index, size, hashes)
+            path = journal.inclusion_path(index, size, hashes)
             proofs.verify_inclusion(leaves[index], index, size, path, roots[size])
             for wrong in range(21):
                 for other_size in {size, wrong or 1}:
@@ -123,15 +123,15 @@ def test_every_proof_of_small_trees_and_no_other_verifies() -> None:
                         proofs.verify_inclusion(leaves[index], wrong, other_size, path, roots[size])
     for size in range(21):
         for old in range(size + 1):
-            path = proofs.consistency_path(old, size, hashes)
-            proofs.verify_consistency(old, size, roots[old], roots[size], path)
+            path = journal.consistency_path(old, size, hashes)
+            journal.verify_consistency(old, size, roots[old], roots[size], path)
             for wrong in range(21):
                 if wrong != old:
                     with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-                        proofs.verify_consistency(old, size, roots[wrong], roots[size], path)
+                        journal.verify_consistency(old, size, roots[wrong], roots[size], path)
                 if wrong != size and old:
                     with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-                        proofs.verify_consistency(old, size, roots[old], roots[wrong], path)
+                        journal.verify_consistency(old, size, roots[old], roots[wrong], path)
 
 
 def _same_shape(index: int, size: int, wrong: int, other: int) -> bool:
@@ -154,7 +154,7 @@ def _same_shape(index: int, size: int, wrong: int, other: int) -> bool:
 def test_changed_longer_and_shorter_proofs_are_refused() -> None:
     leaves, hashes = _tree(13)
     root, old_root = proofs.root(leaves), proofs.root(leaves[:6])
-    inclusion, consistency = proofs.inclusion_path(9, 13, hashes), proofs.consistency_path(6, 13, hashes)
+    inclusion, consistency = journal.inclusion_path(9, 13, hashes), journal.consistency_path(6, 13, hashes)
 
     def variants(path: tuple[bytes, ...]) -> list[tuple[bytes, ...]]:
         changed = [(*path[:i], sha256(path[i]).digest(), *path[i + 1 :]) for i in range(len(path))]
@@ -165,14 +165,14 @@ def test_changed_longer_and_shorter_proofs_are_refused() -> None:
             proofs.verify_inclusion(leaves[9], 9, 13, path, root)
     for path in variants(consistency):
         with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-            proofs.verify_consistency(6, 13, old_root, root, path)
+            journal.verify_consistency(6, 13, old_root, root, path)
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0)])
 def test_positions_outside_the_tree(index: int, size: int) -> None:
     leaves, hashes = _tree(3)
     with pytest.raises(ValueError, match="leaf"):
-        proofs.inclusion_path(index, size, hashes)
+        journal.inclusion_path(index, size, hashes)
     with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
         proofs.verify_inclusion(leaves[0], index, size, (), leaves[0])
 
@@ -181,25 +181,25 @@ def test_positions_outside_the_tree(index: int, size: int) -> None:
 def test_a_journal_that_shrank_is_refused(old: int, size: int) -> None:
     leaves, hashes = _tree(4)
     with pytest.raises(ValueError, match="larger"):
-        proofs.consistency_path(old, size, hashes)
+        journal.consistency_path(old, size, hashes)
     with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-        proofs.verify_consistency(old, size, proofs.root(leaves), proofs.root(leaves[:3]), [leaves[0]])
+        journal.verify_consistency(old, size, proofs.root(leaves), proofs.root(leaves[:3]), [leaves[0]])
 
 
 def test_a_proof_of_a_smaller_tree_is_none_of_a_larger_one() -> None:
     leaves, hashes = _tree(8)
-    old_root, root, path = proofs.root(leaves[:4]), proofs.root(leaves), proofs.consistency_path(4, 8, hashes)
-    proofs.verify_consistency(4, 8, old_root, root, path)
+    old_root, root, path = proofs.root(leaves[:4]), proofs.root(leaves), journal.consistency_path(4, 8, hashes)
+    journal.verify_consistency(4, 8, old_root, root, path)
     for size in (9, 16, 17, 32):
         with pytest.raises(Refused, match="POLICY_PROOF_INVALID"):
-            proofs.verify_consistency(4, size, old_root, root, path)
+            journal.verify_consistency(4, size, old_root, root, path)
 
 
 def test_a_proof_stays_small() -> None:
     leaves = [journal.leaf_hash(i.to_bytes(4, "big")) for i in range(5000)]
     hashes = proofs.stored_in(leaves)
-    assert max(len(proofs.consistency_path(old, 5000, hashes)) for old in range(1, 5000, 37)) <= 14
-    assert max(len(proofs.inclusion_path(at, 5000, hashes)) for at in range(0, 5000, 37)) <= 13
+    assert max(len(journal.consistency_path(old, 5000, hashes)) for old in range(1, 5000, 37)) <= 14
+    assert max(len(journal.inclusion_path(at, 5000, hashes)) for at in range(0, 5000, 37)) <= 13
 
 
 def test_a_leaf_is_no_node() -> None:
@@ -217,7 +217,7 @@ def test_a_fork_is_refused() -> None:
         return JournalHead("south", size, proofs.root(leaves[:size]), bytes(32))
 
     def proof(old: int, new: int, tree: journal.Hashes = hashes) -> ConsistencyProof:
-        return ConsistencyProof("south", old, proofs.consistency_path(old, new, tree))
+        return ConsistencyProof("south", old, journal.consistency_path(old, new, tree))
 
     held: list[JournalHead] = []
     for found, proved in (

@@ -144,18 +144,20 @@ class ResultPart(_message.Message):
     def __init__(self, head: _Optional[_Union[ResultHead, _Mapping]] = ..., body: _Optional[_Union[ResultBody, _Mapping]] = ...) -> None: ...
 
 class ResultHead(_message.Message):
-    __slots__ = ("manifest", "survivors", "shares", "answers", "summed")
+    __slots__ = ("manifest", "survivors", "shares", "answers", "summed", "charges")
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     SURVIVORS_FIELD_NUMBER: _ClassVar[int]
     SHARES_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     SUMMED_FIELD_NUMBER: _ClassVar[int]
+    CHARGES_FIELD_NUMBER: _ClassVar[int]
     manifest: bytes
     survivors: _containers.RepeatedScalarFieldContainer[str]
     shares: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SignedRecord]
     answers: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SignedRecord]
     summed: bool
-    def __init__(self, manifest: _Optional[bytes] = ..., survivors: _Optional[_Iterable[str]] = ..., shares: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., answers: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., summed: _Optional[bool] = ...) -> None: ...
+    charges: _containers.RepeatedCompositeFieldContainer[_governance_pb2.InclusionProof]
+    def __init__(self, manifest: _Optional[bytes] = ..., survivors: _Optional[_Iterable[str]] = ..., shares: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., answers: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., summed: _Optional[bool] = ..., charges: _Optional[_Iterable[_Union[_governance_pb2.InclusionProof, _Mapping]]] = ...) -> None: ...
 
 class ResultBody(_message.Message):
     __slots__ = ("body_kind", "sender", "part", "body", "last")
@@ -172,14 +174,16 @@ class ResultBody(_message.Message):
     def __init__(self, body_kind: _Optional[_Union[BodyKind, str]] = ..., sender: _Optional[str] = ..., part: _Optional[int] = ..., body: _Optional[bytes] = ..., last: _Optional[bool] = ...) -> None: ...
 
 class NodeState(_message.Message):
-    __slots__ = ("node", "guardians", "paused")
+    __slots__ = ("node", "guardians", "paused", "journal")
     NODE_FIELD_NUMBER: _ClassVar[int]
     GUARDIANS_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_FIELD_NUMBER: _ClassVar[int]
     node: str
     guardians: int
     paused: bool
-    def __init__(self, node: _Optional[str] = ..., guardians: _Optional[int] = ..., paused: _Optional[bool] = ...) -> None: ...
+    journal: str
+    def __init__(self, node: _Optional[str] = ..., guardians: _Optional[int] = ..., paused: _Optional[bool] = ..., journal: _Optional[str] = ...) -> None: ...
 
 class Handed(_message.Message):
     __slots__ = ("record_digest",)
@@ -227,9 +231,29 @@ class Sharing(_message.Message):
     sealed: bytes
     def __init__(self, record: _Optional[_Union[_governance_pb2.SignedRecord, _Mapping]] = ..., sealed: _Optional[bytes] = ...) -> None: ...
 
+class ReleaseCopy(_message.Message):
+    __slots__ = ("statement", "epsilon", "delta", "cells", "receipt", "keys", "named")
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    CELLS_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    NAMED_FIELD_NUMBER: _ClassVar[int]
+    statement: bytes
+    epsilon: str
+    delta: str
+    cells: _containers.RepeatedScalarFieldContainer[int]
+    receipt: _governance_pb2.Receipt
+    keys: bytes
+    named: int
+    def __init__(self, statement: _Optional[bytes] = ..., epsilon: _Optional[str] = ..., delta: _Optional[str] = ..., cells: _Optional[_Iterable[int]] = ..., receipt: _Optional[_Union[_governance_pb2.Receipt, _Mapping]] = ..., keys: _Optional[bytes] = ..., named: _Optional[int] = ...) -> None: ...
+
 class AskShared(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("request_digest",)
+    REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    request_digest: bytes
+    def __init__(self, request_digest: _Optional[bytes] = ...) -> None: ...
 
 class SharedList(_message.Message):
     __slots__ = ("releases",)

@@ -567,12 +567,14 @@ class Calibration(_message.Message):
     def __init__(self, cells: _Optional[int] = ..., multipliers: _Optional[_Iterable[int]] = ..., sigma: _Optional[int] = ..., node_sigma: _Optional[int] = ...) -> None: ...
 
 class HeldHead(_message.Message):
-    __slots__ = ("node", "size")
+    __slots__ = ("node", "size", "root")
     NODE_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
     node: str
     size: int
-    def __init__(self, node: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+    root: bytes
+    def __init__(self, node: _Optional[str] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ...) -> None: ...
 
 class Ready(_message.Message):
     __slots__ = ("version", "request_digest", "helper", "at_ms", "head", "held")
