@@ -186,20 +186,16 @@ def _print(found: tuple[Balance, ...]) -> None:
     for balance in found:
         document = _document(balance)
         left = document["left"]
-        cells = [document["account"], document["name"], _period(balance), f"{document['spent_epsilon']:.2f}"]
-        cells += ["no limit", ""] if left is None else [f"{document['cap_epsilon']:.2f}", percent(float(str(left)))]
+        cells = [document["account"], document["name"], _period(balance), _figure(balance.spent)]
+        cells += ["no limit", ""] if balance.cap is None else [_figure(balance.cap), percent(float(str(left)))]
         cells += [day(balance.refreshes_ms) if balance.refreshes_ms else "never"]
         table.add_row(*map(str, cells))
     console().print(table)
 
 
 def _document(balance: Balance) -> dict[str, object]:
-    from fractions import Fraction
-
     from engine.governance.text import day
-    from engine.trusted.epsilon import epsilon_of
 
-    delta = Fraction(1, 10**6)
     cap = balance.cap
     document: dict[str, object] = {
         "account": _account(balance),
@@ -207,15 +203,31 @@ def _document(balance: Balance) -> dict[str, object]:
         "period_days": balance.period_days or None,
         "refreshes": day(balance.refreshes_ms) if balance.refreshes_ms else None,
         "spent_rho_billionths": balance.spent.rho_billionths,
-        "spent_epsilon": float(epsilon_of(balance.spent, delta)),
+        "spent_epsilon": _shown(balance.spent)[0],
     }
     if cap is None or balance.left is None:
         return document | {"cap_rho_billionths": None, "cap_epsilon": None, "left": None}
     return document | {
         "cap_rho_billionths": cap.rho_billionths,
-        "cap_epsilon": float(epsilon_of(cap, delta)),
+        "cap_epsilon": _shown(cap)[0],
         "left": balance.left.rho_billionths / cap.rho_billionths if cap.rho_billionths else 0.0,
     }
+
+
+def _shown(loss: Loss) -> tuple[float | None, float]:
+    """Epsilon and the delta it holds at: 1e-6, or more where the loss has more of its own; None: no promise."""
+    from engine.governance.text import delta_for
+    from engine.trusted.epsilon import epsilon_of
+
+    delta = delta_for(loss)
+    return (float(epsilon_of(loss, delta)) if delta < 1 else None), float(delta)
+
+
+def _figure(loss: Loss) -> str:
+    epsilon, delta = _shown(loss)
+    if epsilon is None:
+        return "no promise"
+    return f"{epsilon:.2f}" if delta == 1e-6 else f"{epsilon:.2f} (delta {delta:.0e})"
 
 
 def _account(balance: Balance) -> str:
@@ -278,7 +290,9 @@ def _promise(promise: Guarantee) -> dict[str, object]:
 
 
 def _promised(promise: Guarantee) -> str:
-    whom = f"A person with one {promise.identifier}, who may be at {promise.nodes} nodes"
+    from engine.governance.text import nodes_words
+
+    whom = f"A person with one {promise.identifier}, who may be at {nodes_words(promise.nodes)}"
     if promise.lifetime is None:
         return f"{whom}: nothing is guaranteed, for no cap names the identifier, and every statement is refused."
     period = (

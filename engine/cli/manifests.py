@@ -191,8 +191,9 @@ def show(
     """Show members, roles, bodies, fingerprints of keys, rules, epoch and validity, as signed."""
     from engine.cli.show import console, new_table, print_json
     from engine.governance.application import fingerprint_of, fingerprint_of_roots
+    from engine.governance.budget import guarantee
     from engine.governance.manifests import read_manifest
-    from engine.governance.text import day, manifest_lines
+    from engine.governance.text import day, loss_words, manifest_lines, nodes_words
     from engine.trusted.home import Home
 
     opened = Home.load(home)
@@ -209,6 +210,11 @@ def show(
         for m in manifest.members
     ]
     others = [line for line in manifest_lines(manifest) if not line[0].startswith("member ")]
+    others += [
+        (f"most loss of a person by {g.identifier}", f"{loss_words(g.lifetime)} for ever, over {nodes_words(g.nodes)}")
+        for g in guarantee(manifest)
+        if g.lifetime
+    ]
     head = {"federation": manifest.federation, "epoch": manifest.epoch, "issued": day(manifest.issued_ms)}
     if as_json:
         print_json({**head, "roots": rooted, "members": rows, "rules": [list(line) for line in others]})

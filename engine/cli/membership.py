@@ -85,11 +85,15 @@ def join(
         console(error=True).print(f"Root keys of the federation: {found}")
         return yes or agreed("Is that the fingerprint the federation gave you?")
 
-    manifest = install(Home.load(home), [read_any(file) for file in files], agree)
+    opened = Home.load(home)
+    held = opened.manifest().catalogue if (opened.path / "federation.manifest").exists() else None
+    manifest = install(opened, [read_any(file) for file in files], agree)
     if as_json:
         print_json({"federation": manifest.federation, "epoch": manifest.epoch})
         return
     console().print(f"{manifest.federation}, epoch {manifest.epoch}: installed in {home}")
+    if opened.role == "node" and held != manifest.catalogue:
+        console().print("The catalogue is new here: write node.toml for it, then run `splittally node prepare`.")
 
 
 def _written(record: SignedRecord, target: Path, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from engine.governance.text import Line, day, loss_words
+from engine.governance.text import PLAN_DELTA, Line, day, loss_words
 from engine.trusted.records import Agreement, SignedRecord
 from engine.trusted.wire import decode, digest, encode
 
@@ -49,7 +49,7 @@ def agreement_lines(agreement: Agreement) -> tuple[Line, ...]:
         ("security", agreement.security),
         ("rights of persons", agreement.rights),
         ("budget at each node", loss_words(agreement.budget)),
-        ("most that one attempt costs", loss_words(agreement.per_plan)),
+        ("most that one attempt costs", loss_words(agreement.per_plan, PLAN_DELTA)),
         ("in force", f"from {day(agreement.from_ms)}, until {day(agreement.until_ms)}"),
         ("decided by", agreement.decided_by),
         ("at the end", agreement.end_clause),

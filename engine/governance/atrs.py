@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.governance.budget import NEW_PERIOD, guarantee
 from engine.governance.document import TO_FILL, Document, Section
-from engine.governance.text import day, loss_words, rule_lines
+from engine.governance.text import day, loss_words, nodes_words, rule_lines
 from engine.trusted.records import FederationManifest, Role
 
 
@@ -87,7 +87,7 @@ def _promises(manifest: FederationManifest) -> tuple[tuple[str, str], ...]:
     return tuple(
         (
             f"Privacy loss of a person ({g.identifier})",
-            f"At most {loss_words(g.lifetime)} for ever, over {g.nodes} nodes.",
+            f"At most {loss_words(g.lifetime)} for ever, over {nodes_words(g.nodes)}.",
         )
         for g in guarantee(manifest)
         if g.lifetime

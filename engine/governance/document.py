@@ -45,7 +45,7 @@ class Document:
                 lines += ["", _plain(paragraph)]
             if section.rows:
                 lines += ["", "| | |", "|---|---|"]
-                lines += [f"| **{_plain(heading)}** | {_plain(text)} |" for heading, text in section.rows]
+                lines += [f"| **{_plain(_first(heading))}** | {_plain(text)} |" for heading, text in section.rows]
         return "\n".join(lines) + "\n"
 
     def html(self) -> str:
@@ -54,7 +54,9 @@ class Document:
             body.append(f"<h2>{escape(section.heading)}</h2>")
             body += [f"<p>{escape(paragraph)}</p>" for paragraph in section.paragraphs]
             if section.rows:
-                rows = (f'<tr><th scope="row">{escape(h)}</th><td>{escape(t)}</td></tr>' for h, t in section.rows)
+                rows = (
+                    f'<tr><th scope="row">{escape(_first(h))}</th><td>{escape(t)}</td></tr>' for h, t in section.rows
+                )
                 caption = f"<caption>{escape(section.heading)}: particulars</caption>"
                 body.append(f"<table>{caption}<tbody>{''.join(rows)}</tbody></table>")
         return (
@@ -66,6 +68,11 @@ class Document:
     def write(self, path: Path) -> None:
         """HTML for a name that ends in .html, else Markdown."""
         path.write_text(self.html() if path.suffix == ".html" else self.markdown(), encoding="utf-8")
+
+
+def _first(text: str) -> str:
+    """Beginning with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def _plain(text: str) -> str:

@@ -77,6 +77,8 @@ def require_workable(manifest: FederationManifest) -> None:
     members, datasets = manifest.members, manifest.catalogue.datasets
     names = {role: {m.name for m in members if role in m.roles} for role in Role}
     hosts = {host for dataset in datasets for host in dataset.hosts}
+    for name in sorted({m.name for m in members} & {root.name for root in manifest.root_keys}):
+        raise _impossible(f"{name} is the name of a root key too", "Give the member another name.")
     guarded = {m.department for m in members if Role.GUARDIAN in m.roles}
     for host in sorted(hosts):
         if host not in names[Role.NODE]:

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 from engine.governance.application import fingerprint_of
+from engine.trusted.account import QUINTILLION
 from engine.trusted.epsilon import epsilon_of
 from engine.trusted.records import AccountCap, AccountScope, FederationManifest, Loss, Member, Rules
 
 Line = tuple[str, str]  # heading, sentence
-DELTA = Fraction(1, 10**6)
+DELTA = Fraction(1, 10**6)  # of a budget
+PLAN_DELTA = Fraction(1, 10**9)  # of one statement
 ACCOUNTS = {
     AccountScope.IDENTIFIER: "identifier",
     AccountScope.DATASET: "dataset",
@@ -25,11 +27,21 @@ def day(ms: int) -> str:
     return datetime.fromtimestamp(ms // 1000, UTC).date().isoformat()
 
 
-def loss_words(loss: Loss) -> str:
-    """What a loss means: epsilon at a delta of 1e-6, or at twice its own delta if that is more."""
-    own = Fraction(loss.delta_quintillionths, 10**18)
-    delta = max(DELTA, 2 * own)
+def delta_for(loss: Loss, least: Fraction = DELTA) -> Fraction:
+    """The delta that a loss is shown with: ``least``, or twice its own if that is more."""
+    return max(least, 2 * Fraction(loss.delta_quintillionths, QUINTILLION))
+
+
+def loss_words(loss: Loss, least: Fraction = DELTA) -> str:
+    """What a loss means; one that means nothing any more, for its delta is a half or above, says so."""
+    delta = delta_for(loss, least)
+    if delta >= 1:
+        return "no promise at all"
     return f"epsilon {float(epsilon_of(loss, delta)):.3g} at delta {float(delta):.3g}"
+
+
+def nodes_words(count: int) -> str:
+    return "1 node" if count == 1 else f"{count} nodes"
 
 
 def member_lines(members: Sequence[Member]) -> tuple[Line, ...]:

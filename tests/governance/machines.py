@@ -21,6 +21,32 @@ datasets:
     overlap: 1
     columns: {person_id: {type: text}, region: {type: text, domain: [N, S]}, age: {type: integer, bounds: [0, 110]}}
 """
+WRITTEN = """
+agreement: ages-by-region
+title: Ages by region
+parties: [north council, south council, university]
+contacts: dpo@north.example
+controllers: Separate controllers.
+analysts: [ann]
+purpose: To plan schools.
+necessity: No published table has it.
+lawful_basis: Public task.
+special_category: None.
+legal_gateway: research
+legal_gateway_detail: Section 64
+scope: {people: [region, age]}
+operations: [aggregate]
+dpia: {reference: DPIA-7, outcome: low residual risk}
+security: Data stay in place.
+rights: Through privacy notices.
+budget: {epsilon: 4, delta: 1e-6}
+per_plan: {epsilon: 1, delta: 1e-9}
+from: 2026-01-01
+until: 2027-01-01
+decided_by: A. Officer
+end_clause: Released answers may be kept.
+retention_days: 30
+"""
 MEMBERS = {
     "coordinator": ("coordinator", "tally", ""),
     "policy": ("policy_officer", "cabinet", ""),

@@ -31,34 +31,8 @@ from engine.trusted.sign import (
     open_revocation,
     require_signed_by,
 )
-from tests.governance.machines import Machines
+from tests.governance.machines import WRITTEN, Machines
 
-WRITTEN = """
-agreement: ages-by-region
-title: Ages by region
-parties: [north council, south council, university]
-contacts: dpo@north.example
-controllers: Separate controllers.
-analysts: [ann]
-purpose: To plan schools.
-necessity: No published table has it.
-lawful_basis: Public task.
-special_category: None.
-legal_gateway: research
-legal_gateway_detail: Section 64
-scope: {people: [region, age]}
-operations: [aggregate]
-dpia: {reference: DPIA-7, outcome: low residual risk}
-security: Data stay in place.
-rights: Through privacy notices.
-budget: {epsilon: 4, delta: 1e-6}
-per_plan: {epsilon: 1, delta: 1e-9}
-from: 2026-01-01
-until: 2027-01-01
-decided_by: A. Officer
-end_clause: Released answers may be kept.
-retention_days: 30
-"""
 # One change each; whether the schema alone can see it.
 MISTAKES = [
     ("title: Ages by region\n", "", True),
@@ -177,6 +151,7 @@ def test_the_text_for_signing_says_everything(machines: Machines) -> None:
     ):
         assert words in text
     assert dict(agreement_lines(agreement))["benefits"] == "not stated"
+    assert dict(agreement_lines(agreement))["most that one attempt costs"] == "epsilon 1 at delta 1e-09"
     shown = machines.said("agreement", "show", file, "--home", machines.at("ann"))
     assert "policy, guardian-north, guardian-south; complete" in shown
     assert "not verified" in machines.said("agreement", "show", file)

@@ -22,6 +22,7 @@ from engine.governance.budget import balances, guarantee, journal, most_nodes, t
 from engine.governance.federation import found
 from engine.governance.homes import store_agreement
 from engine.governance.replay import replay, what_if
+from engine.governance.text import loss_words
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.random import SystemRandomness
@@ -256,6 +257,23 @@ def test_the_guarantee_is_the_sum_of_the_largest_caps(north: North) -> None:
     assert (plate.lifetime, plate.period) == (Loss(200, 18), None)
     none = replace(north.manifest, rules=replace(north.manifest.rules, caps=caps[:1]))
     assert guarantee(none)[1].lifetime is None
+
+
+@pytest.mark.parametrize(
+    ("delta", "words"), [(0, "at delta 1e-06"), (10**12, "at delta 2e-06"), (10**18, "no promise at all")]
+)
+def test_a_loss_is_shown_at_a_delta_that_it_has(delta: int, words: str) -> None:
+    assert words in loss_words(Loss(10**7, delta))
+
+
+def test_a_cap_with_a_large_delta_is_shown_too(north: North, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = north.ledger((AccountCap(AccountScope.IDENTIFIER, "", 0, None, Loss(10**9, 10**14)),))
+    north.charge(ledger, 1, "ann", ("people",), 10)
+    ledger.close()
+    assert run(["budget", "--home", str(north.home.path)]) == 0
+    assert "(delta 2e-04)" in capsys.readouterr().out
+    assert run(["budget", "--home", str(north.home.path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["cap_epsilon"] > 0
 
 
 def test_other_rules_say_what_would_be_left(north: North) -> None:

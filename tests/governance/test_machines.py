@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from engine.errors import BadFile, Refused
 from engine.governance import homes
 from engine.governance.application import apply, open_application, require_own
-from engine.governance.authority import draw_key, request_certificate, requested_key
+from engine.governance.authority import draw_key, fits, request_certificate, requested_key
 from engine.governance.manifests import read_manifest, read_signed
 from engine.trusted import wire
 from engine.trusted.clock import SystemClock
@@ -272,9 +272,8 @@ def test_an_old_epoch_and_a_rival_of_the_same_one_are_refused(machines: Machines
     refused = machines.said("federation", "join", str(first), "--home", machines.at("north"), status=3)
     assert "POLICY_MANIFEST_RIVAL" in refused
     assert home(machines, "north").manifest() == manifest
-    for name in ("root",):  # nor does a root sign two of one epoch
-        with pytest.raises(Refused, match="POLICY_MANIFEST_RIVAL"):
-            homes.remember_signed(home(machines, name), manifest.epoch, wire.encode(rival))
+    with pytest.raises(Refused, match="POLICY_MANIFEST_RIVAL"):  # nor does a root sign two of one epoch
+        homes.remember_signed(root, manifest.epoch, wire.encode(rival))
 
 
 @pytest.fixture(scope="module")
@@ -389,6 +388,7 @@ def test_rules_are_set_in_signed_policy(machines: Machines) -> None:
     assert said["valid until"] == "2031-01-01, and 3 days of grace"
     assert said["cap of identifier nino"].startswith("epsilon 2 at delta 1e-06 in 30 days; epsilon 9")
     assert "cap of one analyst's share of dataset people" in said
+    assert said["most loss of a person by nino"].endswith("for ever, over 1 node")
     assert "epoch 2" in machines.said("federation", "show", "--home", machines.at("north"))
 
 
@@ -411,3 +411,50 @@ def test_rules_that_cannot_be_are_refused_with_their_place(
     Path(machines.file("rules.yaml")).write_text(RULES.replace(before, after))
     root = ("--root", machines.at("root"), "--out", machines.file(""), "--yes")
     assert words in machines.said("federation", "amend", "--rules", machines.file("rules.yaml"), *root, status=2)
+
+
+@pytest.mark.parametrize("broken", ["keys/seal.key", "keys/tls.key", "keys/sign.key", "keys/tls.crt", "keys/ca.crt"])
+def test_taking_new_keys_may_stop_anywhere_and_begin_again(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    stated = machines.file("north.application")
+    machines.said("federation", "rotate", "--home", machines.at("north"), "--out", stated)
+    machines.admit(stated)
+    wanted = current(machines).members[2]
+    write = Home.write
+
+    def fails(self: Home, name: str, body: bytes, *, secret: bool = False) -> None:
+        if name == broken:
+            raise OSError("the machine stopped")
+        write(self, name, body, secret=secret)
+
+    monkeypatch.setattr(Home, "write", fails)
+    machines.said("federation", "join", machines.file("north.welcome"), "--home", machines.at("north"), status=1)
+    monkeypatch.undo()
+    machines.join("north")
+    now = home(machines, "north")
+    assert (now.signing_key().public, now.sealing_key().public) == (wanted.signing_key, wanted.sealing_key)
+    assert fits(now.tls().certificate, now.tls().key)
+
+
+def test_a_home_that_stops_before_it_pins_new_roots_still_verifies(
+    three: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = three.file("federation.manifest")
+    three.said("federation", "root-key", "--home", three.at("new"), "--name", "root-4", "--out", three.file("k"))
+    three.said("federation", "join", file, "--home", three.at("new"), "--yes")
+    more = ("--keep", "root-3", "--threshold", "2", "--out", three.file(""), "--yes")
+    three.said("federation", "roots", three.file("k"), "--root", three.at("root-1"), *more)
+    for name in ("root-2", "root-3", "new"):
+        three.said("federation", "sign", file, "--root", three.at(name), "--yes")
+
+    def fails(*_: object) -> None:
+        raise OSError("the machine stopped")
+
+    monkeypatch.setattr(homes, "store_roots", fails)
+    three.said("federation", "join", file, "--home", three.at("north"), status=1)
+    monkeypatch.undo()
+    assert home(three, "north").manifest().epoch == 2
+    assert len(home(three, "north").roots()) == 3
+    three.join("north")
+    assert len(home(three, "north").roots()) == 2
