@@ -100,6 +100,7 @@ METHODS = {
 }
 DEFAULTS = {
     "Key.selected_at_most": "0",
+    "Measure.weight": "0",
     "Column.about": '""',
     "Column.unit": '""',
     "Column.nullable": "False",
