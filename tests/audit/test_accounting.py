@@ -40,7 +40,7 @@ class Priced:
 
 
 def random_plans(count: int, seed: int = 4) -> Iterator[Priced]:
-    """Plans of the audit's table, half with random weights, at random prices, on federations of random size and trust."""
+    """Plans of the audit's table, half with random weights, at random prices, with hosts and trust at random."""
     rng, rows = random.Random(seed), operators()
     for _ in range(count):
         hosts = tuple(f"n{i}" for i in range(rng.randint(1, 6)))
