@@ -32,6 +32,7 @@ from engine.trusted.plan import Clamp, LiteralValue, Measure, Statistic
 from engine.trusted.random import SystemRandomness
 
 ROWS = 2_000
+TIMES = 100  # that each row counts, but in trees: errors are small by the figures then
 RELEASES, OF_TREES = 100_000, 4_000
 MOST = 200_000
 LOSS = loss_for(Fraction(1), Fraction(1, 10**9))
@@ -61,6 +62,7 @@ STATEMENTS = (
     "SUM(x), AVG(x)",
     "COUNT(*), SUM(x), AVG(x)",
     "COUNT(*), AVG(x)",
+    "COVAR_POP(x, y)",
     "VAR_POP(x)",
     "CORR(x, y)",
     "COUNT(*), MEDIAN(x)",
@@ -120,8 +122,9 @@ def errors(statement: Statement, columns: tuple[Floats, Floats], sampler: Any) -
     rows: list[dict[str, LiteralValue]] = [
         {"person_id": str(i), "x": int(x), "y": int(y)} for i, (x, y) in enumerate(zip(*columns, strict=True))
     ]
-    cells = np.array(exact_cells(statement.plan, CATALOGUE, found, {"people": rows}), dtype=np.int64)
     trees = any(isinstance(leaf, QuantileLeaf) for _, leaf in statement.leaves)
+    cells = np.array(exact_cells(statement.plan, CATALOGUE, found, {"people": rows}), dtype=np.int64)
+    cells *= 1 if trees else TIMES
     count = OF_TREES if trees else RELEASES
     noise = sampler.gaussian(found.node_sigma, len(cells) * count).reshape(len(cells), count)
     held = []
