@@ -4,7 +4,7 @@
     python3 -m venv /tmp/dpa && /tmp/dpa/bin/pip install dp-accounting
     /tmp/dpa/bin/python benchmarks/accounting.py plans.json       # there: standard library and dp-accounting only
 
-The plans are those of tests/audit/test_accounting.py, and more of them. For each plan and for sessions of 20, epsilon
+The plans are those of tests/audit/test_accounting.py. For each plan and for sessions of 20, epsilon
 at delta 1e-9 as charged, over the one dp-accounting computes from sigma and sensitivity: by Renyi orders (the same
 theory: 1.00 to 1.02 is wanted) and by privacy loss distributions (tighter than zCDP: what the choice of zCDP costs).
 """
@@ -19,13 +19,12 @@ from typing import Any
 
 DELTA = Fraction(1, 10**9)
 SESSION = 20
-PLANS = 1_000
 
 
 def plans() -> list[dict[str, float]]:
     """For each plan: noise over sensitivity, the rho that is charged, and epsilon by our own conversion."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "audit"))
-    from test_accounting import random_plans, reach  # type: ignore[import-not-found]
+    from test_accounting import PLANS, random_plans, reach  # type: ignore[import-not-found]
 
     from engine.trusted.epsilon import epsilon_of
 

@@ -1,8 +1,8 @@
 """Accounting against a second implementation: a few lines of decimal arithmetic that share nothing with account.py.
 
-300 random plans at random prices over one to six hosts: what is charged pays for the noise that the plan gets, and for
-at most 2 % more; the epsilon that a session of them adds up to is the one of the conversion. The same plans against
-Google's dp-accounting: benchmarks/accounting.py.
+1,000 random plans at random prices over one to six hosts: what is charged pays for the noise that the plan gets, and
+for at most 2 % more; the epsilon that a session of them adds up to is the one of the conversion. The same plans
+against Google's dp-accounting: benchmarks/accounting.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from engine.trusted.plan import Measure, Plan, Statistic
 from engine.trusted.records import Calibration, Loss
 from engine.trusted.stability import stability_of
 
-PLANS = 300
+PLANS = 1_000
 getcontext().prec = 30
 
 
