@@ -242,7 +242,11 @@ class Double:
                 return []
             case AskReady():
                 head = self.head.head
-                held = tuple(HeldHead(n, self.held[n].head.size) for n in message.participants if n in self.held)
+                held = tuple(
+                    HeldHead(n, self.held[n].head.size, self.held[n].head.root)
+                    for n in message.participants
+                    if n in self.held
+                )
                 ready = Ready(1, message.request_digest, self.name, SystemClock().now_ms(), head, held)
                 return [signed(RecordKind.READY, wire.encode(ready), self.key)]
             case OpenRound():
