@@ -20,7 +20,7 @@ import pytest
 
 from engine.cli.main import run
 from engine.client.calls import Line
-from engine.coordinator.desk import RESTART_GATHER
+from engine.coordinator.cases import RESTART_GATHER
 from engine.errors import Refused, SplittallyError, Unavailable
 from engine.governance.federation import found
 from engine.local.federation import ANALYST
