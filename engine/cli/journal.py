@@ -106,6 +106,25 @@ def verify(
     shown.print("The journal holds.", style="bold")
 
 
+@app.command("list")
+def list_(home: _Home, as_json: Json = False) -> None:
+    """List the connected nodes, and whether the coordinator found their journals sound."""
+    from engine.cli.show import console, new_table, print_json
+    from engine.client.session import connect
+
+    with connect(home) as session:
+        states = session.describe().nodes
+    if as_json:
+        print_json([{"node": state.node, "sound": not state.journal, "code": state.journal} for state in states])
+        return
+    table = new_table()
+    for heading in ("node", "journal"):
+        table.add_column(heading)
+    for state in states:
+        table.add_row(state.node, state.journal or "sound, as far as it was collected")
+    console().print(table)
+
+
 def _fetched(home: Path, member: str) -> Journal:
     """A member's journal as the coordinator holds it; whoever verifies it need not trust the coordinator."""
     from engine.client.session import connect

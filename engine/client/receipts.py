@@ -28,9 +28,10 @@ from engine.client.open_result import (
 from engine.errors import Refused, Unavailable, require
 from engine.governance.proofs import verify_inclusion
 from engine.trusted import wire
-from engine.trusted.account import within
+from engine.trusted.account import add_loss, within
 from engine.trusted.journal import leaf_hash
 from engine.trusted.messages import FORWARD_BYTES, ResultHead, Submission
+from engine.trusted.plan import Plan
 from engine.trusted.records import (
     RECORD_VERSION,
     Agreement,
@@ -39,6 +40,7 @@ from engine.trusted.records import (
     InclusionProof,
     JournalEntry,
     JournalKind,
+    Loss,
     Receipt,
     RecordKind,
     Request,
@@ -60,6 +62,7 @@ from engine.trusted.sign import (
     require_signed_by,
     signed,
 )
+from engine.trusted.verify import columns_read, operations_used
 
 RECEIPT_BYTES = 64 << 20
 
@@ -116,6 +119,7 @@ def verify_receipt(body: bytes, roots: tuple[RootKey, ...]) -> Verified:
         round_id = wire.digest(head.manifest)
         shares = check_shares(head, (), round_id, request, roster)  # (8)
         check_answers_named(head, round_id, round_, roster)  # (9)
+        _check_scope(round_, agreement, roster)
     except Unavailable as error:
         raise Refused("POLICY_RECEIPT_INVALID", detail=error.facts.get("detail", error.message)) from None
     small = WORD_BYTES * (round_.calibration.cells + 1) * len(round_.participants) <= FORWARD_BYTES
@@ -145,9 +149,19 @@ def _check_request(receipt: Receipt, agreement: Agreement, roster: Roster) -> Re
     _require(request.analyst in agreement.analysts, "the agreement does not name the analyst")
     _require(round_.created_ms < request.expires_ms, "the round came after the request's expiry")
     _require(request.f == roster.manifest.rules.f, "the request assumes another number of corrupt nodes")
-    losses = (request.loss, *((request.selection,) if request.selection else ()))
-    _require(all(within(loss, agreement.per_plan) for loss in losses), "it cost more than the agreement allows")
+    price = add_loss(request.loss, request.selection or Loss(0, 0))
+    _require(within(price, agreement.per_plan), "it cost more than the agreement allows")
     return request
+
+
+def _check_scope(round_: RoundManifest, agreement: Agreement, roster: Roster) -> None:
+    """The plan reads no column and uses no operation that the agreement does not name."""
+    plan: Plan = wire.decode(Plan, round_.plan, wire.PLAN_BYTES)
+    scope = {s.dataset: frozenset(s.columns) for s in agreement.scope}
+    for dataset, columns in columns_read(plan, roster.manifest.catalogue).items():
+        _require(columns <= scope.get(dataset, frozenset()), f"the agreement does not cover all it reads of {dataset}")
+    beyond = operations_used(plan) - set(agreement.operations)
+    _require(not beyond, "the plan does what the agreement does not allow")
 
 
 def _check_approvals(round_: RoundManifest, request: Request, roster: Roster) -> tuple[Approval, ...]:

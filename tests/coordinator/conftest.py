@@ -15,7 +15,7 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Cluster]:
+def postgres() -> Iterator[Cluster]:
     with cluster() as running:
         yield running
 
@@ -25,5 +25,11 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     """Where an empty store may stand: each test that asks runs on both."""
     if request.param == "file":
         return tmp_path / "state.db"
-    server: Cluster = request.getfixturevalue("server")
-    return server.new_database()
+    running: Cluster = request.getfixturevalue("postgres")
+    return running.new_database()
+
+
+@pytest.fixture
+def server_url(postgres: Cluster) -> str:
+    """An empty database on PostgreSQL."""
+    return postgres.new_database()

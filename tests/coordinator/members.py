@@ -167,6 +167,7 @@ class Double:
         self.replies: dict[bytes, list[FromNode]] = {}
         self.journal: list[bytes] = []
         self.held: dict[str, SignedHead] = {}  # the newest head of each node, as helpers keep them
+        self.proven: dict[str, dict[int, JournalHead]] = {}  # and all that came before it, by size
         self.link: Link | None = None
         self.ended: str | None = None
 
@@ -371,10 +372,13 @@ class Double:
         return [*parts, AnswerSet(ask.round, record, len(parts))]
 
     def _hold(self, head: SignedHead, proof: ConsistencyProof | None) -> None:
-        """Keeps a node's head, once it is proven to extend the one held."""
-        held = self.held.get(head.head.member)
+        """Keeps a node's head, once it is proven to extend the one that the round's *ready* named; another round may
+        have brought a newer one meanwhile."""
+        known = self.proven.setdefault(head.head.member, {})
         if proof is not None:
-            proofs.require_extension([] if held is None else [held.head], head.head, proof)
+            proofs.require_extension([known[proof.old_size]] if proof.old_size else [], head.head, proof)
+        known[head.head.size] = head.head
+        held = self.held.get(head.head.member)
         if held is None or head.head.size > held.head.size:
             self.held[head.head.member] = head
 

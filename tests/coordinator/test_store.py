@@ -283,24 +283,24 @@ def test_a_url_that_is_none(url: str) -> None:
     assert "canary" not in repr(caught.value)
 
 
-def test_the_password_is_shown_nowhere(server: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_password_is_shown_nowhere(postgres: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        opened = Database(server.new_database())
+        opened = Database(postgres.new_database())
         with pytest.raises(Unavailable) as caught:
-            Database(server.url("postgres", "wrong-canary"))
+            Database(postgres.url("postgres", "wrong-canary"))
     shown = [opened.shown, repr(opened._engine), str(caught.value), caught.value.internal, caplog.text]
     assert not [text for text in shown if "canary" in text]
     assert USER in opened.shown
 
 
-def test_the_password_may_stand_in_the_environment(server: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = server.new_database().replace(f":{PASSWORD}@", "@")
+def test_the_password_may_stand_in_the_environment(postgres: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = postgres.new_database().replace(f":{PASSWORD}@", "@")
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     assert Store(url).unfinished() == ()
 
 
-def test_a_commit_waits_for_the_disk(server: Cluster) -> None:
-    with Database(server.new_database()).changing() as connection:
+def test_a_commit_waits_for_the_disk(postgres: Cluster) -> None:
+    with Database(postgres.new_database()).changing() as connection:
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == "on"
 
 

@@ -16,13 +16,23 @@ from engine.client.receipts import sign_receipt
 from engine.client.session import Session, connect
 from engine.coordinator import server
 from engine.coordinator.events import Windows
+from engine.governance.agreement import (
+    default_agreement,
+    enforcing_members,
+    install_agreement,
+    sign_agreement,
+    signing_members,
+)
 from engine.governance.federation import Federation
 from engine.trusted import wire
+from engine.trusted.clock import SystemClock
+from engine.trusted.epsilon import allowance
 from engine.trusted.home import Home
 from engine.trusted.messages import OpenRound
 from engine.trusted.records import (
     HelperAnswer,
     JournalKind,
+    Operation,
     Receipt,
     RecordKind,
     RootKey,
@@ -79,9 +89,24 @@ class Bench:
         )
 
 
+def install_wider_agreement(federation: Federation) -> None:
+    """In place of the first one: an agreement that also lets nodes name keys."""
+    clock, manifest = SystemClock(), federation.manifest
+    operations = (Operation.AGGREGATE, Operation.QUANTILE, Operation.KEY_SELECTION)
+    budget, plan = allowance(Fraction(8), Fraction(1, 10**6)), allowance(Fraction(3), Fraction(1, 10**8))
+    wider = default_agreement(manifest, clock, budget, plan, operations)
+    homes = [Home.load(federation.home(name)) for name in enforcing_members(manifest)]
+    for home in homes:
+        for file in (home.path / "agreements").iterdir():
+            file.unlink()
+    signers = (Home.load(federation.home(name)) for name in signing_members(manifest))
+    install_agreement(sign_agreement(wider, *signers), homes)
+
+
 @pytest.fixture(scope="session")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     federation = make_federation(tmp_path_factory.mktemp("federation"), helpers=2, roots=3)
+    install_wider_agreement(federation)
     home = Home.load(federation.home("coordinator"))
     coordinator = server.start(home, "127.0.0.1:0", windows=Windows(gather=1000, ready=1000))
     members = doubles(federation, COUNTS)

@@ -233,6 +233,18 @@ def test_a_journal_from_the_coordinator(
         assert len(found.entries) >= 5
 
 
+def test_nodes_and_whether_their_journals_are_sound(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    from engine.governance.homes import set_coordinator
+
+    home = bench.home("policy")
+    set_coordinator(home, bench.coordinator.address)
+    assert run(["journal", "list", "--home", str(home.path), "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed == [{"node": name, "sound": True, "code": ""} for name in ("east", "north", "west")]
+    assert run(["journal", "list", "--home", str(home.path)]) == 0
+    assert "sound" in capsys.readouterr().out
+
+
 def test_journals_nobody_has(bench: Bench, files: object) -> None:
     from engine.errors import Unavailable
 

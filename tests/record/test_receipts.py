@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,23 @@ from engine.client.receipts import proven_charges, read_receipt, verify_receipt
 from engine.errors import Refused
 from engine.trusted import wire
 from engine.trusted.records import (
+    Agreement,
     Approval,
+    DatasetScope,
     Decision,
     HelperAnswer,
     InclusionProof,
     Loss,
+    Operation,
     Ready,
     Receipt,
     RecordKind,
     Request,
     RootKey,
+    Selection,
     Share,
 )
-from tests.record.conftest import Bench
+from tests.record.conftest import Bench, released
 from tests.record.tampering import damaged
 
 NODES = ("east", "north", "west")
@@ -226,6 +231,54 @@ def test_the_same_round_signed_again_would_hold(bench: Bench, receipt: Receipt) 
     assert dict(checks(found))["approvals"] == "guardian-east for east"
 
 
+CLINICS = "SELECT clinic, COUNT(*) AS n FROM people GROUP BY clinic ORDER BY n DESC"
+
+
+def test_the_receipt_of_keys_that_nodes_named(bench: Bench) -> None:
+    for name, clinics in {"east": {"a": 5}, "north": {"c": 5}, "west": {"a": 1}}.items():
+        bench.members[name].clinics = clinics
+    request, two_phases = released(bench, Fraction(5, 2), CLINICS)
+    found = verify_receipt(bench.file(two_phases), bench.roots)
+    assert (found.receipt.round_manifest.phase, found.charged) == (2, NODES)
+    assert "at delta 1" in in_words(found)
+    selection = two_phases.round_manifest.selection
+    assert selection is not None
+    longer = bench.again(selection, Selection, length=32)
+    other = bench.again(selection, Selection, request_digest=bytes(32))
+    for changed in (longer, other, replace(selection, signatures=()), None):
+        with pytest.raises(Refused):
+            verify_receipt(bench.file(bench.remade(two_phases, selection=changed)), bench.roots)
+    with bench.session() as session:  # a reader is given the keys too
+        session.share(request, "other")
+    with bench.session("other") as session:
+        assert session.result(request).answer.rows == (("a", 6), ("c", 5))
+
+
+def narrowed(bench: Bench, receipt: Receipt, **changes: Any) -> Receipt:
+    """The same question under an agreement that allows less, signed by everybody."""
+    agreement = replace(wire.decode(Agreement, receipt.agreement.payload), **changes)
+    signers = [signature.signer for signature in receipt.agreement.signatures]
+    record = bench.sign(RecordKind.AGREEMENT, agreement, *signers)
+    asked = reasked(bench, receipt, agreement_digest=wire.digest(record.payload))
+    return replace(asked, agreement=record)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scope": (DatasetScope("people", ("person_id",)),)},
+        {"operations": (Operation.QUANTILE,)},
+        {"analysts": ("other",)},
+        {"per_plan": Loss(1, 0)},
+        {"until_ms": 2, "from_ms": 1},
+    ],
+)
+def test_a_question_beyond_its_agreement_does_not_hold(bench: Bench, receipt: Receipt, changes: dict[str, Any]) -> None:
+    verify_receipt(bench.file(narrowed(bench, receipt, title="The same")), bench.roots)
+    with pytest.raises(Refused):
+        verify_receipt(bench.file(narrowed(bench, receipt, **changes)), bench.roots)
+
+
 def test_other_roots_hold_nothing(bench: Bench, receipt: Receipt) -> None:
     strangers = tuple(RootKey(root.name, bytes([n]) * 32) for n, root in enumerate(bench.roots))
     with pytest.raises(Refused):
@@ -255,10 +308,6 @@ def test_the_client_keeps_the_proofs_that_hold(bench: Bench, receipt: Receipt, o
 
 
 def test_a_node_that_proves_another_entry_does_not_stop_the_release(bench: Bench) -> None:
-    from fractions import Fraction
-
-    from tests.record.conftest import released
-
     bench.members["north"].faults.add("proves another")
     try:
         _, receipt = released(bench, Fraction(5, 4))
