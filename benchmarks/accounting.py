@@ -1,12 +1,12 @@
 """Our accounts against Google's dp-accounting (Apache-2.0), which is no dependency: it lives in a venv of its own.
 
-    python -m benchmarks.accounting > plans.json                  # here: 300 random plans, their noise and charges
+    python -m benchmarks.accounting > plans.json                  # here: 1,000 random plans, their noise and charges
     python3 -m venv /tmp/dpa && /tmp/dpa/bin/pip install dp-accounting
     /tmp/dpa/bin/python benchmarks/accounting.py plans.json       # there: standard library and dp-accounting only
 
-The plans are those of tests/audit/test_accounting.py. For each plan and for sessions of 20, epsilon at delta 1e-9 as
-charged, over the one dp-accounting computes from sigma and sensitivity: by Renyi orders (the same theory: 1.00 to 1.02
-is wanted) and by privacy loss distributions (tighter than zCDP: what the choice of zCDP costs).
+The plans are those of tests/audit/test_accounting.py. For each plan and for sessions of 20, epsilon
+at delta 1e-9 as charged, over the one dp-accounting computes from sigma and sensitivity: by Renyi orders (the same
+theory: 1.00 to 1.02 is wanted) and by privacy loss distributions (tighter than zCDP: what the choice of zCDP costs).
 """
 
 from __future__ import annotations

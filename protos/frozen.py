@@ -109,6 +109,7 @@ DEFAULTS = {
     "Agreement.rights": '""',
     "Agreement.benefits": '""',
     "Key.selected_at_most": "0",
+    "Measure.weight": "0",
     "Column.about": '""',
     "Column.unit": '""',
     "Column.nullable": "False",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import prod
+from math import ceil, prod
 
 from engine.client.assumed import Assumption, contributions, shapes
 from engine.sql.statement import Statement
@@ -18,12 +18,13 @@ from engine.trusted.wording import in_sql, literal_text
 
 _CUTS = (Function.LEAST, Function.GREATEST)
 _SUMMED = (Statistic.SUM, Statistic.CENTRED_SUM)
+MOST_ROWS = 500  # of one person, thrown into groups: with more, hardly another group is met
 
 
 @dataclass(frozen=True, slots=True)
 class Bias:
     """One bound and what it does. ``share``: how much the figures change by it under the assumption, if that is known
-    (-0.25: a quarter less); None if only the owners could know.
+    (-0.25: a quarter less), on the safe side; None if only the owners could know.
     """
 
     words: str
@@ -31,13 +32,18 @@ class Bias:
 
 
 def biases(statement: Statement, catalogue: Catalogue, assumption: Assumption) -> tuple[Bias, ...]:
-    """Rows and groups a person counts with, values cut by the statement, values beyond the published bounds."""
+    """Rows and groups a person counts with, rows in no group, values cut by the statement, and beyond their bounds."""
     aggregate = statement.plan.aggregate
     stability = stability_of(aggregate.input, catalogue)
     found = [_rows(d, assumption) for d in catalogue.datasets if d.name in stability.datasets]
     if aggregate.keys and stability.groups < stability.rows:
         found.append(_groups(stability, max(prod(shape) for shape in shapes(aggregate)), assumption))
     scope = scope_of(aggregate.input, catalogue)
+    for key in aggregate.keys:
+        domain = domain_of(key.expression, scope)
+        if domain.nullable and not domain.null_key and not key.selected_at_most:
+            words = f"Rows are in no group where {in_sql(key.expression)} is missing or none of the published values."
+            found.append(Bias(words, None))
     for measure in aggregate.measures:
         found += _cuts(measure, scope, statement, catalogue)
     bounded = sorted({name for m in aggregate.measures if m.clamp is not None and m.expression for name in _numbers(m)})
@@ -58,21 +64,34 @@ def _rows(dataset: Dataset, assumption: Assumption) -> Bias:
     held = assumption.rows / max(assumption.persons, 1)
     words = f"{name}: at most {most} rows of a person count at each host; further ones are left out."
     if held > most:
-        lost = 1 - most / held
-        words += f" {held:.3g} rows a person are expected: at least {100 * lost:.2g} % of rows are left out."
-        return Bias(words, -lost)
+        even, uneven = 1 - most / held, (1 - 1 / held) ** most
+        words += (
+            f" {held:.3g} rows a person are expected: {100 * even:.2g} % of rows are left out if all have as many,"
+            f" {100 * uneven:.2g} % if few have many (each row is followed by another with the same chance)."
+        )
+        return Bias(words, -uneven)
     return Bias(words, None)
 
 
 def _groups(stability: Stability, cells: int, assumption: Assumption) -> Bias:
-    rows = min(assumption.rows / max(assumption.persons, 1), stability.rows)
-    met = cells * (1 - (1 - 1 / cells) ** rows)
-    lost = max(0.0, 1 - stability.groups / met) if met > 0 else 0.0
+    rows = min(ceil(assumption.rows / max(assumption.persons, 1)), stability.rows, MOST_ROWS)
+    chances = _met(rows, cells)
+    lost = sum(chance * max(0.0, 1 - stability.groups / met) for met, chance in enumerate(chances) if met)
     words = (
         f"A person counts in at most {stability.groups} groups of each grouping; rows in others are left out: about"
-        f" {100 * lost:.2g} % of rows, if {rows:.3g} rows a person fall into the {cells} groups by chance."
+        f" {100 * lost:.2g} % of rows, if {rows} rows a person fall into the {cells} groups by chance."
     )
     return Bias(words, 0.0 - lost)
+
+
+def _met(rows: int, cells: int) -> list[float]:
+    """The chance that so many rows, thrown into cells, meet 0, 1, 2 ... of them."""
+    chances = [1.0]
+    for _ in range(rows):
+        again = [chance * met / cells for met, chance in enumerate(chances)]
+        another = [chance * (cells - met) / cells for met, chance in enumerate(chances)]
+        chances = [a + b for a, b in zip([*again, 0.0], [0.0, *another], strict=True)]
+    return chances
 
 
 def _cuts(measure: Measure, scope: Scope, statement: Statement, catalogue: Catalogue) -> Iterator[Bias]:

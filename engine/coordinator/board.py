@@ -48,14 +48,18 @@ class Board:
         with self._changed:
             self._changed.notify_all()
 
-    def follow(self, request: bytes, wanted: Callable[[], bool]) -> Iterator[RequestStatus]:
+    def follow(
+        self, request: bytes, wanted: Callable[[], bool], look: Callable[[], None] = lambda: None
+    ) -> Iterator[RequestStatus]:
         """The status now and after changes, until the request ends or nobody wants it any more.
 
         A new state is told at once; of replies that follow each other within ``PACE_SECONDS``, only the last.
-        ``wanted`` is asked after each change and every ``LOOK_SECONDS``; it may end the request itself.
+        After each change and every ``LOOK_SECONDS`` it is asked whether it is ``wanted``, and ``look`` is called, which
+        may end the request; nothing is locked meanwhile.
         """
         seen: RequestStatus | None = None
         while wanted():
+            look()
             status = self.status(request)
             if status != seen:
                 yield status
@@ -64,7 +68,7 @@ class Board:
             seen = status
             with self._changed:
                 self._pause(request, status, wanted)
-                while self._live.get(request) == seen and wanted():
+                if self._live.get(request) == seen and wanted():
                     self._changed.wait(LOOK_SECONDS)
 
     def _pause(self, request: bytes, seen: RequestStatus, wanted: Callable[[], bool]) -> None:

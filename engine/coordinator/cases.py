@@ -52,6 +52,7 @@ class Cases:
         self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
         self._runs: dict[bytes, Run] = {}
+        self._due: dict[bytes, int] = {}  # of those that wait: when a date is reached
         self.stopping = False
 
     # -- what others call
@@ -61,11 +62,14 @@ class Cases:
         with self._lock:
             kept, run = self._services.store.kept(digest), self._runs.get(digest)
             if is_over(kept.status) or self.stopping:
+                self._due.pop(digest, None)
                 return
             outcome: decisions.Outcome
             try:
-                case = case or self._admit(kept)
-                outcome = decisions.judge(self._terms(case), self._state(kept, case), self._services.clock.now_ms())
+                case, now = case or self._admit(kept), self._services.clock.now_ms()
+                terms, state = self._terms(case), self._state(kept, case)
+                outcome = decisions.judge(terms, state, now)
+                self._due[digest] = decisions.changes_at(terms, state, now)
             except SplittallyError as error:
                 outcome = decisions.end(error.code)
             if run is not None:
@@ -75,11 +79,14 @@ class Cases:
             else:
                 self._settle(kept, outcome)
 
-    def consider_all(self, windows: Windows | None = None) -> None:
-        """Looks at every request that waits or is under way."""
+    def consider_all(self, windows: Windows | None = None, *, opened: bool = True) -> None:
+        """Looks at every request that waits or is under way; not ``opened``: leaves open rounds alone."""
         store = self._services.store
+        with self._lock:
+            spared = {digest for digest, run in self._runs.items() if run.opened and not opened}
         for digest in (*(found[0] for found in store.unfinished()), *store.waiting()):
-            self.consider(digest, windows=windows)
+            if digest not in spared:
+                self.consider(digest, windows=windows)
 
     def new_manifest(self) -> None:
         """Rounds of another epoch are over: what is under way begins anew, if the new manifest lets it."""
@@ -90,7 +97,8 @@ class Cases:
 
     def look(self, digest: bytes) -> None:
         """A request that waits is over when its time is; nobody runs it meanwhile."""
-        if self._services.board.status(digest).state is RequestState.WAITING:
+        waits = self._services.board.status(digest).state is RequestState.WAITING
+        if waits and self._services.clock.now_ms() >= self._due.get(digest, 0):
             self.consider(digest)
 
     def resume(self) -> None:

@@ -185,6 +185,12 @@ def judge(terms: Terms, state: State, now: int) -> Outcome:
     return Go(state.run, hosts, tuple(sorted(g for h in hosts for g in _approving(terms, state, h, now))))
 
 
+def changes_at(terms: Terms, state: State, now: int) -> int:
+    """When the outcome may be another one though nothing happens: a date is reached."""
+    approvals = (d.expires for d in state.decisions.values() if d.approved and d.expires > now)
+    return min(terms.expires, terms.agreement_ends, *approvals)
+
+
 def _deciding(terms: Terms, host: str) -> tuple[str, ...]:
     """The guardians of a host, never the analyst."""
     return tuple(g for g in terms.guardians.get(host, ()) if g != terms.analyst)

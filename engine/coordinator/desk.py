@@ -130,12 +130,7 @@ class Desk:
     def watch(self, caller: str, request: bytes, wanted: Callable[[], bool]) -> Iterator[RequestStatus]:
         """The status now and after each change, to the end of the request."""
         self._require_owner(caller, request)
-
-        def still_wanted() -> bool:
-            self._cases.look(request)
-            return wanted()
-
-        return self._board.follow(request, still_wanted)
+        return self._board.follow(request, wanted, lambda: self._cases.look(request))
 
     def fetch(self, caller: str, request: bytes, run: int = 0) -> Iterator[ResultPart]:
         """The result's head, then its vectors and sealed masks in parts; of a request that waits for its analyst, the

@@ -13,7 +13,8 @@ from engine.coordinator.intake import Intake
 from engine.coordinator.services import Services
 from engine.trusted.messages import RequestState
 
-MENDED = ("NODE_PAUSED", "APPROVAL_MISSING", "POLICY_EPOCH_DIFFERS")  # by waiting, or by a round of another kind
+# Mended by waiting, or by a round of another kind.
+MENDED = ("NODE_PAUSED", "APPROVAL_MISSING", "APPROVAL_EXPIRED", "POLICY_EPOCH_DIFFERS")
 
 
 def post(services: Services, request: bytes, intake: Intake | None = None) -> None:

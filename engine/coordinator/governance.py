@@ -64,7 +64,7 @@ class Governance:
         older, self._shown[hello.node] = self._shown.get(hello.node), hello
         news = self._handed.node_says(hello.node, NodeSays(hello.guardians, hello.paused))
         if news or older is None or older.snapshots != hello.snapshots:
-            self._cases.consider_all()
+            self._cases.consider_all(opened=False)
 
     def joined(self, hello: Hello) -> None:
         """A member has joined: it may lack what was taken while it was away."""
@@ -140,6 +140,7 @@ class Governance:
             manifest = self._home.open_manifest(record)
             require(manifest.epoch > services.roster.manifest.epoch, "POLICY_MANIFEST_OLD")
             services.roster = Roster(store_manifest(self._home, record))
+            self._handed.keep(record, manifest.federation.encode(), services.clock.now_ms())
             gone = services.links.names() - {m.name for m in manifest.members if set(SERVING) & set(m.roles)}
             for name in sorted(gone):
                 services.links.dismiss(name)

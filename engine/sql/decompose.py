@@ -2,11 +2,14 @@
 
 SUM is one measure. AVG is a centred sum and the count of the same rows (same expression, same filter); variances and
 the like are several (moments.py); a quantile is a tree of counts that all quantiles of the same values share. Equal
-measures are released once.
+measures are released once. Where the rows of a SUM are counted for another figure anyway, it is the centre times that
+count plus a centred sum: in a release of k measures with centre c and half range r that has the variance k (c^2 + r^2)
+where a sum of its own has k (|c| + r)^2, or k + 1 times as much beside an AVG of the same values (decision 0016).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.sql.bind import BoundQuery
@@ -24,7 +27,9 @@ from engine.sql.statement import (
     MeanLeaf,
     QuantileLeaf,
     SumLeaf,
+    TotalLeaf,
 )
+from engine.trusted.calibrate import grid_of
 from engine.trusted.domains import Scope, scope_of
 from engine.trusted.plan import Aggregate, Clamp, Expression, GroupingSet, Measure, Statistic, Type
 
@@ -48,11 +53,32 @@ def decompose(restricted: Restricted, context: Context) -> Decomposed:
     leaves: list[tuple[str, Leaf]] = [(key_leaf(i), KeyLeaf(i)) for i in range(len(restricted.keys))]
     leaves += [(grouping_leaf(keys), GroupingLeaf(keys)) for keys in restricted.query.groupings]
     scope = scope_of(restricted.relation, context.catalogue)
-    for index, (use, clamp) in enumerate(zip(restricted.query.aggregates, restricted.clamps, strict=True)):
-        leaves.append((aggregate_leaf(index), _leaf(use, clamp, scope, measures)))
+    uses = list(zip(restricted.query.aggregates, restricted.clamps, strict=True))
+    others: list[Measure] = []  # released for figures that are no sums
+    for use, clamp in uses:
+        if use.figure is not Figure.SUM:
+            _leaf(use, clamp, scope, others)
+    for index, (use, clamp) in enumerate(uses):
+        total = _total(use, clamp, scope, others) if use.figure is Figure.SUM else None
+        if total is None:
+            leaf = _leaf(use, clamp, scope, measures)
+        else:
+            leaf = TotalLeaf(*(_place(measures, measure) for measure in total))
+        leaves.append((aggregate_leaf(index), leaf))
     sets = tuple(GroupingSet(keys) for keys in restricted.query.sets)
     aggregate = Aggregate(restricted.relation, restricted.keys, sets, tuple(measures))
     return Decomposed(restricted.query, aggregate, tuple(leaves))
+
+
+def _total(
+    use: AggregateUse, clamp: Clamp | None, scope: Scope, others: Sequence[Measure]
+) -> tuple[Measure, Measure] | None:
+    """Centred sum and count that make up a SUM; None where they are not released, or gain nothing."""
+    condition = _inner(use.filter)
+    centred = Measure(Statistic.CENTRED_SUM, _inner(use.argument), condition, clamp)
+    counted = _present(use.argument, condition)
+    gains = centred in others or grid_of(centred, scope).centre != 0
+    return (centred, counted) if counted in others and gains else None
 
 
 def _leaf(use: AggregateUse, clamp: Clamp | None, scope: Scope, measures: list[Measure]) -> Leaf:

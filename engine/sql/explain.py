@@ -33,6 +33,7 @@ from engine.sql.statement import (
     Statement,
     Step,
     SumLeaf,
+    TotalLeaf,
     Widen,
     WindowLeaf,
 )
@@ -217,10 +218,14 @@ def _leaf(leaf: Leaf) -> str:
             return f"which of the keys {', '.join(map(str, keys))} the row leaves out"
         case SumLeaf(measure=measure):
             return f"measure {measure}"
+        case TotalLeaf(centred_sum=total, count=count):
+            return f"the centre times measure {count}, plus measure {total}"
 
 
 def _priced(statement: Statement) -> list[str]:
-    return [f"plan {plan_digest(statement)}", *statement.notes]
+    weights = [str(measure.weight or 1) for measure in statement.plan.aggregate.measures]
+    shares = [f"measures share the accuracy {' : '.join(weights)}"] if len(set(weights)) > 1 else []
+    return [f"plan {plan_digest(statement)}", *shares, *statement.notes]
 
 
 _VIEWS: dict[str, Callable[[Any], list[str]]] = {

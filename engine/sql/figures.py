@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
@@ -22,6 +22,7 @@ from engine.sql.statement import (
     QuantileLeaf,
     Statement,
     SumLeaf,
+    TotalLeaf,
 )
 from engine.trusted.calibrate import Block, Grid, grid_of, layout_of
 from engine.trusted.catalogue import Catalogue
@@ -134,6 +135,8 @@ def leaf_value(leaf: Leaf, group: Group, units: tuple[Unit, ...]) -> LiteralValu
             return int(round_half_away(group.sums[measure]))
         case SumLeaf(measure=measure):
             return _shown_sum(group.sums[measure], units[measure])
+        case TotalLeaf(centred_sum=measure):
+            return _shown_sum(total_of(leaf, group, units), units[measure])
         case GroupingLeaf(keys=asked):
             return sum(1 << i for i, key in enumerate(reversed(asked)) if key not in group.kept)
         case QuantileLeaf(measure=measure):
@@ -146,6 +149,11 @@ def leaf_value(leaf: Leaf, group: Group, units: tuple[Unit, ...]) -> LiteralValu
             lower, upper = mean_bounds(leaf, units)
             mean = units[total].grid.centre + group.sums[total] / group.sums[count]
             return min(max(mean, lower), upper)
+
+
+def total_of(leaf: TotalLeaf, group: Group, units: Sequence[Unit]) -> Fraction:
+    """A sum before it is rounded for showing."""
+    return units[leaf.centred_sum].grid.centre * group.sums[leaf.count] + group.sums[leaf.centred_sum]
 
 
 def _quantile(leaf: QuantileLeaf, curve: Curve, unit: Unit) -> LiteralValue:

@@ -12,6 +12,7 @@ from engine.errors import Refused
 from engine.sql.bound import Bound
 from engine.sql.consistency import families
 from engine.sql.decompose import Decomposed
+from engine.sql.split import split
 from engine.sql.statement import Context, Figure, MeanLeaf, MomentLeaf, Ordering, Output, QuantileLeaf, Statement
 from engine.trusted.calibrate import cells_of
 from engine.trusted.catalogue import Catalogue
@@ -28,7 +29,8 @@ LEAST_SELECTED = 16  # with room for fewer values of a selected key, a statement
 def price(decomposed: Decomposed, context: Context) -> Statement:
     """Raises Refused for what no node would accept: SQL_TOO_COMPLEX, SQL_OVERLAP_PERSONS, SQL_TEXT_UNPRINTABLE."""
     query = decomposed.query
-    decomposed = replace(decomposed, aggregate=_fitted(decomposed.aggregate, context))
+    aggregate = split(decomposed.aggregate, decomposed.leaves, [o.bound.expression for o in query.outputs])
+    decomposed = replace(decomposed, aggregate=_fitted(aggregate, context))
     plan = Plan(PLAN_VERSION, _catalogue_digest(context.catalogue), decomposed.aggregate)
     verify_plan(plan, context.catalogue, context.rules)
     stability = stability_of(decomposed.aggregate.input, context.catalogue)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from engine.sql import frames
 from engine.sql.evaluate import evaluate
-from engine.sql.figures import Line, Unit, leaf_value, mean_bounds
+from engine.sql.figures import Line, Unit, leaf_value, mean_bounds, total_of
 from engine.sql.moments import moment, moment_limits
 from engine.sql.statement import (
     CountLeaf,
@@ -30,6 +30,7 @@ from engine.sql.statement import (
     MomentLeaf,
     QuantileLeaf,
     SumLeaf,
+    TotalLeaf,
     WindowLeaf,
 )
 from engine.trusted.plan import Call, ColumnRef, Expression, Function, Literal, LiteralValue
@@ -143,9 +144,9 @@ class Simulation:
         scales, units = line.group.scales, self._units
         deviation = sqrt(sum((float(w) * units[m].deviation * scales.get(m, 1)) ** 2 for m, w in weights.items()))
         raw = {
-            name: line.group.sums[leaf.measure]
+            name: total_of(leaf, line.group, units) if isinstance(leaf, TotalLeaf) else line.group.sums[leaf.measure]
             for name, leaf in self._leaves.items()
-            if isinstance(leaf, CountLeaf | SumLeaf)
+            if isinstance(leaf, CountLeaf | SumLeaf | TotalLeaf)
         }
         unrounded = evaluate(expression, {**line.leaves, **raw})
         middle = float(unrounded) if isinstance(unrounded, int | Fraction) else float(value)
@@ -157,6 +158,8 @@ class Simulation:
             return {}
         if isinstance(expression, ColumnRef):
             leaf = self._leaves.get(expression.name)  # a window function is none of them
+            if isinstance(leaf, TotalLeaf):
+                return {leaf.centred_sum: Fraction(1), leaf.count: self._units[leaf.centred_sum].grid.centre}
             return {leaf.measure: Fraction(1)} if isinstance(leaf, CountLeaf | SumLeaf) else None
         if not isinstance(expression, Call):
             return None
@@ -191,6 +194,9 @@ class Simulation:
         group, noise = line.group, self._noise_of(line)
         if isinstance(leaf, CountLeaf | SumLeaf):
             return self._true(leaf.measure, line)
+        if isinstance(leaf, TotalLeaf):
+            centre = float(self._units[leaf.centred_sum].grid.centre)
+            return self._true(leaf.centred_sum, line) + centre * self._true(leaf.count, line)
         if isinstance(leaf, KeyLeaf | GroupingLeaf):
             return _plain(leaf_value(leaf, group, self._units))
         if isinstance(leaf, QuantileLeaf):

@@ -74,6 +74,14 @@ class SumLeaf:
 
 
 @dataclass(frozen=True, slots=True)
+class TotalLeaf:
+    """A sum from its centred sum and the count of the same rows, which err less together than a sum of its own."""
+
+    centred_sum: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class MeanLeaf:
     """Centre plus centred sum by count of the same rows; NULL if the noisy count is below 1."""
 
@@ -122,7 +130,7 @@ class WindowLeaf:
     peers: bool = True
 
 
-Leaf = KeyLeaf | CountLeaf | SumLeaf | MeanLeaf | MomentLeaf | QuantileLeaf | GroupingLeaf
+Leaf = KeyLeaf | CountLeaf | SumLeaf | TotalLeaf | MeanLeaf | MomentLeaf | QuantileLeaf | GroupingLeaf
 Leaves = tuple[tuple[str, Leaf], ...]
 
 

@@ -6,12 +6,14 @@ Claim: the released vector (ring units, all blocks of a plan together) has L2 se
 Because: a block (one measure in one grouping set) moves by at most ``rows`` steps of ``bound_steps`` (counts of
        persons: sqrt(min(rows, groups)), 1 without keys; trees: rows sqrt(depth), all rows on one path), scaled by its
        multiplier; squares of blocks add; ``overlap`` hosts move at most ``overlap`` times as far. Ceilings are taken
-       on exact integers.
+       on exact integers. A measure's weight only enters the choice of multipliers: D2 is summed up from the multipliers
+       chosen, whatever they are, and sigma follows from it: a weight moves accuracy between measures, never the loss.
        Shares: each of h nodes adds a discrete Gaussian of scale s = node_sigma >= 64. By Kairouz, Liu, Steinke 2021
        (arXiv 2102.06387, Theorem 1) the sum costs rho = 1/2 (D2/sigma + tau sqrt(d))^2 with
        tau = 10 sum_{k<h} exp(-2 pi^2 s^2 k/(k+1)) <= 10 h exp(-pi^2 64^2) < h 1e-17000: for every h and d below 1e1000
        tau sqrt(d) < 1e-60, and the term is dropped.
 Checked by: tests/trusted_numerics/test_calibrate.py::test_no_person_moves_a_block_beyond_its_declared_norm
+            tests/trusted_numerics/test_calibrate.py::test_weights_split_the_square_and_change_no_loss
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor, isqrt, prod
+from math import ceil, floor, isqrt, lcm, prod
 
 from engine.errors import Refused
 from engine.trusted.account import BILLION
@@ -32,7 +34,7 @@ from engine.trusted.stability import Stability, stability_of
 
 LEAST_NODE_SIGMA = 64  # proof above
 FINE_NODE_SIGMA = 256  # then rounding sigma up wastes at most 0.4 %
-FINE_BALANCE = 200  # norms of blocks within 0.5 % of the largest, so the split of the budget within 1 %
+FINE_BALANCE = 200  # norms of blocks within 0.5 % of what they are to be, so the split of the budget within 1 %
 HEADROOM = 1 << 62
 MOST_LEAVES = 4096
 BRANCHING = 5  # at most; 4 at six layers errs 18 % less than 16 at three (benchmarks/quantiles.py)
@@ -160,8 +162,10 @@ def calibrate(plan: Plan, catalogue: Catalogue, loss: Loss, n_min: int, f: int) 
     scope = scope_of(aggregate.input, catalogue)
     rows_moved = tuple(row_square(measure, scope) for measure in aggregate.measures)
     norms = block_norms(aggregate, rows_moved, stability)
+    weights = [measure.weight or 1 for measure in aggregate.measures]
+    shared = [max(squares) * lcm(*weights) // w for squares, w in zip(norms, weights, strict=True)]
     for tolerance, target in ((FINE_BALANCE, FINE_NODE_SIGMA), (1, LEAST_NODE_SIGMA)):
-        multipliers = _balance([max(squares) for squares in norms], tolerance)
+        multipliers = _balance(shared, tolerance)
         found = _noise(multipliers, norms, stability, loss, honest, target)
         noise = 40 * found[2] * (isqrt(len(stability.hosts)) + 1)
         rows = stability.at_most_rows * len(stability.hosts)
@@ -193,7 +197,8 @@ def _square(measure: Measure, square: int, keyed: bool, stability: Stability) ->
 
 
 def _balance(squares: Sequence[int], tolerance: int) -> tuple[int, ...]:
-    """Multipliers that give all blocks nearly the norm of the largest: within 1/tolerance of it.
+    """Multipliers that give all blocks nearly the norm of the largest: within 1/tolerance of it. ``squares``: those of
+    the norms, each by the weight of its measure.
 
     The largest gets the least multiplier up to ``tolerance`` that achieves this; at ``tolerance`` it always does.
     """

@@ -140,6 +140,8 @@ def _measure_words(measure: Measure) -> str:
         text += f" {_bracketed(in_words(measure.expression))}"
     if measure.clamp is not None:
         text += f", each value limited to {number_text(measure.clamp.lower)} ... {number_text(measure.clamp.upper)}"
+    if measure.weight > 1:
+        text += f", with {measure.weight} parts of the accuracy"
     return text if measure.filter is None else f"{text}, only rows where {in_words(measure.filter)}"
 
 

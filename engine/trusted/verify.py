@@ -58,6 +58,7 @@ MOST_DEPTH = 40  # of a query and an expression in it, counted together: the wir
 MOST_MEASURES = 32
 MOST_JOINS = 6
 MOST_SETS = 64
+MOST_WEIGHT = 64
 DEFAULT_MAX_CELLS = 1_000_000
 NAME_LENGTH = 128
 _CLAMPED = (Statistic.SUM, Statistic.CENTRED_SUM, Statistic.QUANTILE_TREE)
@@ -155,6 +156,7 @@ def _check_measure(measure: Measure, scope: Scope) -> None:
     statistic, expression, clamp = measure.statistic, measure.expression, measure.clamp
     _require((expression is not None) == (statistic in (*_CLAMPED, Statistic.COUNT_PRESENT)), "measure's expression")
     _require((clamp is not None) == (statistic in _CLAMPED), "measure's clamp")
+    _require(measure.weight <= MOST_WEIGHT, "measure's weight")
     if measure.filter is not None:
         check_condition(measure.filter, scope, "FILTER")
     if expression is None:

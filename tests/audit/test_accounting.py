@@ -1,8 +1,8 @@
 """Accounting against a second implementation: a few lines of decimal arithmetic that share nothing with account.py.
 
-300 random plans at random prices over one to six hosts: what is charged pays for the noise that the plan gets, and for
-at most 2 % more; the epsilon that a session of them adds up to is the one of the conversion. The same plans against
-Google's dp-accounting: benchmarks/accounting.py.
+1,000 random plans at random prices over one to six hosts: what is charged pays for the noise that the plan gets, and
+for at most 2 % more; the epsilon that a session of them adds up to is the one of the conversion. The same plans
+against Google's dp-accounting: benchmarks/accounting.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fractions import Fraction
 from math import ceil
 
 import pytest
-from world import CATALOGUE, operators
+from world import CATALOGUE, operators, weighted
 
 from engine.trusted.account import add_loss
 from engine.trusted.calibrate import calibrate, grid_of
@@ -26,7 +26,7 @@ from engine.trusted.plan import Measure, Plan, Statistic
 from engine.trusted.records import Calibration, Loss
 from engine.trusted.stability import stability_of
 
-PLANS = 300
+PLANS = 1_000
 getcontext().prec = 30
 
 
@@ -40,7 +40,7 @@ class Priced:
 
 
 def random_plans(count: int, seed: int = 4) -> Iterator[Priced]:
-    """Plans of the audit's table at random prices, on federations of random size and trust."""
+    """Plans of the audit's table, half with random weights, at random prices, with hosts and trust at random."""
     rng, rows = random.Random(seed), operators()
     for _ in range(count):
         hosts = tuple(f"n{i}" for i in range(rng.randint(1, 6)))
@@ -48,6 +48,8 @@ def random_plans(count: int, seed: int = 4) -> Iterator[Priced]:
         changed = tuple(replace(d, hosts=hosts, overlap=overlap if d.overlap > 1 else 1) for d in CATALOGUE.datasets)
         catalogue = replace(CATALOGUE, datasets=changed)
         plan = rng.choice(rows).plan()
+        if rng.random() < 0.5:
+            plan = weighted(plan, [rng.choice((0, 1, 2, 7, 64, rng.randint(1, 64))) for _ in plan.aggregate.measures])
         n_min = rng.randint(1, len(hosts))
         f = rng.randint(0, n_min - 1)
         epsilon = Fraction(rng.choice((1, 2, 5)), 10 ** rng.randint(0, 2)) * rng.choice((1, 1, 7))

@@ -182,7 +182,7 @@ def test_no_neighbour_moves_an_operator_further_than_its_noise_bears(
     assert operator.least == 0.5 or operator.reason
 
 
-@settings(max_examples={Form.SHORT: 5, Form.WHOLE: 60, Form.LONG: 500}[FORM], deadline=None)
+@settings(max_examples={Form.SHORT: 5, Form.WHOLE: 60, Form.LONG: 200}[FORM], deadline=None)
 @given(st.sampled_from(placements()), st.integers(0, 12), st.integers(0, 9), st.floats(0, 1), st.integers(0, 2**32))
 def test_no_random_person_moves_an_operator_further_than_its_noise_bears(
     world: World, held: tuple[Dataset, ...], others: int, more: int, odd: float, seed: int

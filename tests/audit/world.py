@@ -13,7 +13,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from hashlib import sha256
@@ -99,14 +99,23 @@ class Operator:
     sql: str
     least: float = 0.5
     reason: str = ""
+    weights: tuple[int, ...] = ()
 
     @cache  # noqa: B019 - a handful of frozen rows
     def plan(self) -> Plan:
-        return prepare(self.sql, CATALOGUE, RULES).plan
+        plan = prepare(self.sql, CATALOGUE, RULES).plan
+        return weighted(plan, self.weights) if self.weights else plan
+
+
+def weighted(plan: Plan, weights: Sequence[int]) -> Plan:
+    """The plan with these weights of its measures."""
+    measures = tuple(replace(m, weight=w) for m, w in zip(plan.aggregate.measures, weights, strict=True))
+    return replace(plan, aggregate=replace(plan.aggregate, measures=measures))
 
 
 def operators() -> tuple[Operator, ...]:
-    return tuple(Operator(**row) for row in yaml.safe_load((HERE / "operators.yaml").read_text()))
+    rows = yaml.safe_load((HERE / "operators.yaml").read_text())
+    return tuple(Operator(**row | {"weights": tuple(row.get("weights", ()))}) for row in rows)
 
 
 class StandingClock:

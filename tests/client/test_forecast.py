@@ -267,8 +267,8 @@ def test_rows_and_groups_beyond_the_bounds_are_left_out() -> None:
     found = biases("SELECT days, COUNT(*) FROM visits GROUP BY days", 1_000, 100)
     (rows,) = [share for words, share in found.items() if "further ones are left out" in words]
     (groups,) = [share for words, share in found.items() if "at most 2 groups" in words]
-    assert rows == pytest.approx(-0.5)  # ten a person, five kept
-    assert groups == pytest.approx(2 / (366 * (1 - (365 / 366) ** 5)) - 1)
+    assert rows == pytest.approx(-(0.9**5))  # ten a person in the mean, five kept: a half, and more if few have many
+    assert -0.6 < (groups or 0) < -0.59  # five rows, nearly always of five different days, two kept
 
 
 def test_what_a_narrower_clamp_cuts_is_computed() -> None:

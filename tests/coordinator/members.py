@@ -20,7 +20,7 @@ from engine.coordinator.links import Link, Links
 from engine.governance import proofs
 from engine.governance.agreement import default_agreement, install_agreement, sign_agreement
 from engine.governance.federation import Federation, found
-from engine.trusted import ring, wire
+from engine.trusted import journal, ring, wire
 from engine.trusted.catalogue import Catalogue, Column, Dataset, IdentifierForm, PersonUnit
 from engine.trusted.clock import SystemClock
 from engine.trusted.home import Home
@@ -242,7 +242,11 @@ class Double:
                 return []
             case AskReady():
                 head = self.head.head
-                held = tuple(HeldHead(n, self.held[n].head.size) for n in message.participants if n in self.held)
+                held = tuple(
+                    HeldHead(n, self.held[n].head.size, self.held[n].head.root)
+                    for n in message.participants
+                    if n in self.held
+                )
                 ready = Ready(1, message.request_digest, self.name, SystemClock().now_ms(), head, held)
                 return [signed(RecordKind.READY, wire.encode(ready), self.key)]
             case OpenRound():
@@ -334,9 +338,9 @@ class Double:
         for record in manifest.readies:
             ready: Ready = wire.decode(Ready, record.payload)
             old = next((h.size for h in ready.held if h.node == self.name), 0)
-            path = proofs.consistency_path(old, head.head.size, hashes)
+            path = journal.consistency_path(old, head.head.size, hashes)
             grown.append(ConsistencyProof(self.name, old, path))
-        path = proofs.inclusion_path(at, head.head.size, hashes)
+        path = journal.inclusion_path(at, head.head.size, hashes)
         entry = self.journal[at] if "proves another" not in self.faults else self.journal[0]
         return tuple(grown), InclusionProof(self.name, at, entry, path, head)
 

@@ -97,6 +97,15 @@ def test_what_runs_has_every_approval_that_is_wanted(case: dict[str, Any]) -> No
         assert "ann" not in outcome.guardians
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c["name"])
+def test_nothing_changes_by_itself_before_the_date_that_is_named(case: dict[str, Any]) -> None:
+    terms = terms_of(case)
+    for operation, state, now, _ in states(case):
+        at = decisions.changes_at(terms, state, now)
+        for later in range(now, at):
+            assert judge(terms, state, later) == judge(terms, state, now), operation
+
+
 def test_the_order_of_arrival_does_not_matter() -> None:
     terms = terms_of({})
     events = [decided(State(), 5, False, "a1", "5"), decided(State(), 7, True, "a1", "900", "7")]

@@ -77,9 +77,9 @@ class Script:
                 pass
             said.put(None)
 
-        threading.Thread(target=listen, daemon=True).start()
-        self.said[hello.node] = said
         heard.put(hello)
+        self.said[hello.node] = said
+        threading.Thread(target=listen, daemon=True).start()
         yield wire.encode(Welcome(1, 7), ToNode)
         while (payload := said.get()) is not None:
             yield payload
@@ -235,7 +235,8 @@ def test_no_secret_or_row_value_reaches_the_log(
 
 
 def test_the_node_dials_again_when_the_coordinator_was_away(running: Any, serve: Callable[..., Server]) -> None:
-    """Start order does not matter, nor does a restart; a reply made meanwhile leaves on the new line."""
+    """Start order does not matter, nor does a restart; a reply made meanwhile leaves on the new line. It seeks
+    witnesses on every line until enough have vouched, and on none afterwards."""
     first = Script()
     node = running.node("north")
     server = served(node.seat, node, lambda: grpc.insecure_channel(first.address))
@@ -244,16 +245,20 @@ def test_the_node_dials_again_when_the_coordinator_was_away(running: Any, serve:
     time.sleep(0.3)
     second = Script(address=first.address)
     second.hear("north", Hello)
-    node.tables.partials = lambda: time.sleep(0.5) or (1, 2, 3, 4)
-    second.say("north", OpenRound(lone_round(running)))
-    time.sleep(0.1)
+    second.hear("north", SeekWitnesses)
     second.stop()
     third = Script(address=first.address)
-    third.hear("north", Hello)
-    third.hear("north", VectorPart)
-    third.hear("north", ShareSet)
-    server.stop()
+    vouch(third, running, node.seat)
+    node.tables.partials = lambda: time.sleep(0.5) or (1, 2, 3, 4)
+    third.say("north", OpenRound(lone_round(running)))
+    time.sleep(0.1)
     third.stop()
+    fourth = Script(address=first.address)
+    assert not fourth.hear("north", Hello).paused
+    fourth.hear("north", VectorPart)
+    fourth.hear("north", ShareSet)
+    server.stop()
+    fourth.stop()
 
 
 def test_stopping_ends_a_round_under_way_and_takes_no_new_one(running: Any, script: Script) -> None:
@@ -262,7 +267,7 @@ def test_stopping_ends_a_round_under_way_and_takes_no_new_one(running: Any, scri
     node.tables.partials = lambda: go_on.wait(PATIENCE) and honest()
     server = served(node.seat, node, lambda: grpc.insecure_channel(script.address))
     server.start()
-    script.hear("north", Hello)
+    vouch(script, running, node.seat)
     script.say("north", OpenRound(lone_round(running)))
     while not node.tables.read and not server._rounds._under_way:
         time.sleep(0.01)

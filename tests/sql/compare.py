@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from oracle import Told
 
 from engine.sql.finish import Answer
-from engine.sql.statement import Statement, SumLeaf
+from engine.sql.statement import Statement, SumLeaf, TotalLeaf
 from engine.trusted.plan import Type
 from engine.trusted.walk import names_in
 
@@ -43,7 +43,7 @@ class Terms(NamedTuple):
 
 def terms_of(statement: Statement, options: Sequence[str], tolerance: float) -> Terms:
     """A sum over nobody is NULL in SQL and 0 in a release, where nobody can tell it from a sum of 0."""
-    sums = {name for name, leaf in statement.leaves if isinstance(leaf, SumLeaf)}
+    sums = {name for name, leaf in statement.leaves if isinstance(leaf, SumLeaf | TotalLeaf)}
     places = (i for i, o in enumerate(statement.outputs) if sums & names_in(o.expression))
     return Terms(tolerance, frozenset(places), bool(statement.order), "completed" in options)
 

@@ -80,9 +80,10 @@ def released(sql: str, context: Context, draw: np.random.Generator, epsilon: str
     return finish(statement, context.catalogue, calibration, tuple(noise.tolist()), 2)
 
 
-@pytest.mark.parametrize(
-    "figure", ["COUNT(*)", "SUM(income)", "SUM(children)", "COUNT(children)", "COUNT(DISTINCT person_id)"]
-)
+SHOWN = ("COUNT(*)", "SUM(income)", "SUM(children)", "COUNT(children)", "COUNT(DISTINCT person_id)")
+
+
+@pytest.mark.parametrize("figure", [*SHOWN, "SUM(income), COUNT(income)", "SUM(children), AVG(children)"])
 @pytest.mark.parametrize("epsilon", ["0.1", "1", "4"])
 def test_shown_totals_of_a_rollup_are_the_sums_of_what_is_shown(figure: str, epsilon: str, context: Context) -> None:
     statement, _ = priced(ROLLUP.format(figure), context)

@@ -25,7 +25,9 @@ CASES = {  # what is asked, and its true value for 1,000 rows of income 30,000 a
     "COUNT(*)": 1000.0,
     "SUM(income)": 30_000_000.0,
     "2 * COUNT(*) - SUM(children) / 4": 1750.0,
+    "SUM(income) + 0 * COUNT(income)": 30_000_000.0,
     "AVG(income)": 30_000.0,
+    "SUM(income) / COUNT(income)": 30_000.0,
     "SUM(income) / COUNT(*)": 30_000.0,
     "ROUND(100 * AVG(children) / 2, 3)": 50.0,
     "CASE WHEN COUNT(*) > 500 THEN SUM(children) ELSE 0 END": 1000.0,
@@ -75,7 +77,9 @@ def test_95_percent_intervals_cover(figure: str, context: Context) -> None:
     assert covered(figure, context, 1.0) >= binom.ppf(ALARM, RELEASES, 0.935)
 
 
-@pytest.mark.parametrize("figure", ["COUNT(*)", "AVG(income)", "SUM(income) / COUNT(*)"])
+@pytest.mark.parametrize(
+    "figure", ["COUNT(*)", "SUM(income) + 0 * COUNT(income)", "AVG(income)", "SUM(income) / COUNT(*)"]
+)
 def test_a_planted_error_is_rejected(figure: str, context: Context) -> None:
     """Noise told at half its size covers some 67 %: far below the threshold of the test above."""
     assert covered(figure, context, 0.5) < binom.ppf(ALARM, RELEASES, 0.935)

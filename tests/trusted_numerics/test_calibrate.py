@@ -194,6 +194,39 @@ def test_headroom_gives_way_to_coarser_shares_before_it_refuses() -> None:
     assert tight.multipliers == (1, 1)
 
 
+@FEW
+@given(
+    SHAPES,
+    st.lists(st.sampled_from(MEASURES), min_size=1, max_size=5, unique=True),
+    st.lists(st.integers(0, 64), min_size=5, max_size=5),
+    st.booleans(),
+)
+def test_weights_split_the_square_and_change_no_loss(
+    shape: tuple[int, int, int], measures: list[Measure], drawn: list[int], total: bool
+) -> None:
+    """Squares of blocks are as their weights within 2 %; what the multipliers add up to is paid for all the same."""
+    rows, groups, _ = shape
+    catalogue = catalogue_of(rows=rows, groups=groups, persons=1000)
+    weighted = [replace(measure, weight=w) for measure, w in zip(measures, drawn, strict=False)]
+    plan, loss = plan_of(catalogue, *weighted, total=total), loss_for(Fraction(1), Fraction(1, 10**9))
+    found, scope = calibrate(plan, catalogue, loss, 2, 0), scope_of(Scan("people"), catalogue)
+    squares = tuple(row_square(m, scope) for m in measures)
+    norms = block_norms(plan.aggregate, squares, stability_of(Scan("people"), catalogue))
+    parts = [max(n) * m * m / (w.weight or 1) for n, m, w in zip(norms, found.multipliers, weighted, strict=True)]
+    assert min(parts) >= 0.979 * max(parts)
+    distance = sum(m * m * n for m, sets in zip(found.multipliers, norms, strict=True) for n in sets)
+    assert 2 * loss.rho_billionths * found.sigma**2 >= distance * 10**9
+    assert 64 <= found.node_sigma <= 1.01 * math.sqrt(distance * 1e9 / (2 * loss.rho_billionths) / 2)
+
+
+def test_weight_one_is_no_weight() -> None:
+    plain, given_ = (
+        _calibrated(catalogue_of(), counted(), replace(summed(column("income"), 0, 2000), weight=w)) for w in (0, 1)
+    )
+    assert plain == given_
+    assert plain != _calibrated(catalogue_of(), counted(), replace(summed(column("income"), 0, 2000), weight=2))
+
+
 def test_grids() -> None:
     scope = scope_of(Scan("people"), catalogue_of())
     income = grid_of(summed(column("income"), 0, 2000), scope)

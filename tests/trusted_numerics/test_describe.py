@@ -170,6 +170,9 @@ def test_a_change_of_the_plan_changes_the_text() -> None:
     pages = {english(replace(plan, aggregate=a), CATALOGUE) for a in (aggregate, *others)}
     statements = {normalised_sql(replace(plan, aggregate=a), CATALOGUE) for a in (aggregate, *others)}
     assert len(pages) == len(statements) == len(others) + 1
+    weighted = replace(plan, aggregate=replace(aggregate, measures=(replace(first, weight=5), *aggregate.measures[1:])))
+    assert english(weighted, CATALOGUE) not in pages
+    assert normalised_sql(weighted, CATALOGUE) in statements  # it changes how exact, and not what
 
 
 def joined_plan(

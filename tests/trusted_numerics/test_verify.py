@@ -127,6 +127,7 @@ FORGED: dict[str, tuple[Plan, str]] = {
     "measure twice": (measured(counted(), counted()), "POLICY_PLAN_INVALID"),
     "clamp above": (measured(summed(INCOME, 0, Fraction("2000.01"))), "POLICY_PLAN_INVALID"),
     "clamp below": (measured(summed(INCOME, -1, 2000)), "POLICY_PLAN_INVALID"),
+    "weight": (measured(counted(), replace(summed(INCOME, 0, 2000), weight=65)), "POLICY_PLAN_INVALID"),
     "no clamp": (measured(Measure(Statistic.SUM, INCOME)), "POLICY_PLAN_INVALID"),
     "clamp on a count": (
         measured(Measure(Statistic.COUNT_ROWS, None, None, Clamp(Fraction(0), Fraction(1)))),

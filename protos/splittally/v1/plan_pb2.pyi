@@ -223,16 +223,18 @@ class Key(_message.Message):
     def __init__(self, expression: _Optional[_Union[Expression, _Mapping]] = ..., values: _Optional[_Iterable[_Union[Literal, _Mapping]]] = ..., selected_at_most: _Optional[int] = ...) -> None: ...
 
 class Measure(_message.Message):
-    __slots__ = ("statistic", "expression", "filter", "clamp")
+    __slots__ = ("statistic", "expression", "filter", "clamp", "weight")
     STATISTIC_FIELD_NUMBER: _ClassVar[int]
     EXPRESSION_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     CLAMP_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
     statistic: Statistic
     expression: Expression
     filter: Expression
     clamp: Clamp
-    def __init__(self, statistic: _Optional[_Union[Statistic, str]] = ..., expression: _Optional[_Union[Expression, _Mapping]] = ..., filter: _Optional[_Union[Expression, _Mapping]] = ..., clamp: _Optional[_Union[Clamp, _Mapping]] = ...) -> None: ...
+    weight: int
+    def __init__(self, statistic: _Optional[_Union[Statistic, str]] = ..., expression: _Optional[_Union[Expression, _Mapping]] = ..., filter: _Optional[_Union[Expression, _Mapping]] = ..., clamp: _Optional[_Union[Clamp, _Mapping]] = ..., weight: _Optional[int] = ...) -> None: ...
 
 class Clamp(_message.Message):
     __slots__ = ("lower", "upper")

@@ -26,7 +26,7 @@ from statements import Generated, seeded, statements
 
 from engine.errors import Refused
 from engine.sql.figures import Unit, units_of
-from engine.sql.statement import Leaf, MeanLeaf, MomentLeaf, QuantileLeaf, Statement, SumLeaf
+from engine.sql.statement import Leaf, MeanLeaf, MomentLeaf, QuantileLeaf, Statement, SumLeaf, TotalLeaf
 from engine.trusted.calibrate import tree_of
 from engine.trusted.domains import scope_of
 from engine.trusted.plan import ColumnRef, Feature, JoinKind, PersonAggregate, PersonJoin, Plan, Statistic
@@ -73,7 +73,7 @@ def reach(unit: Unit) -> float:
 def slack(leaf: Leaf, units: tuple[Unit, ...], rows: int) -> float:
     """How far a figure may be from the oracle's: half a step a row, carried through its formula."""
     match leaf:
-        case SumLeaf(measure=m):
+        case SumLeaf(measure=m) | TotalLeaf(centred_sum=m):
             return rows * float(units[m].grid.step)
         case MeanLeaf(centred_sum=m):
             return float(units[m].grid.step)
