@@ -84,8 +84,9 @@ def revoke(
 ) -> None:
     """End an agreement for good: nothing runs under it any more, and no answer is given again."""
     from engine.cli.show import console, print_json
-    from engine.client.papers import find_agreement, revocation
+    from engine.client.papers import find_agreement
     from engine.client.states import plain
+    from engine.governance.revocation import revocation_record
     from engine.trusted.clock import SystemClock
     from engine.trusted.home import Home
 
@@ -95,7 +96,7 @@ def revoke(
     console(error=as_json).print(f"{plain(found.name)}, edition {found.edition}: {plain(found.title)}")
     if not yes and not _asked("End it for good? This cannot be taken back."):
         raise typer.Exit(2)
-    record = revocation(opened, SystemClock(), digest, reason)
+    record = revocation_record(opened, digest, reason, SystemClock())
     if node_home is not None:
         console(error=as_json).print(f"{put_into_inbox(node_home, record)}; the node takes it within a second.")
     hand(opened, record)
@@ -113,8 +114,8 @@ def withdraw(
 ) -> None:
     """Take a request back before it is answered; what an open round has charged stays charged."""
     from engine.cli.show import console, print_json
-    from engine.client.papers import withdrawal
     from engine.errors import Refused
+    from engine.governance.revocation import withdrawal_record
     from engine.trusted.clock import SystemClock
     from engine.trusted.home import Home
 
@@ -123,7 +124,7 @@ def withdraw(
     except ValueError:
         raise Refused("POLICY_REQUEST_UNKNOWN") from None
     opened = Home.load(home)
-    hand(opened, withdrawal(opened, SystemClock(), digest, reason))
+    hand(opened, withdrawal_record(opened, digest, reason, SystemClock()))
     if as_json:
         print_json({"request": request, "withdrawn": True})
     else:

@@ -76,12 +76,12 @@ def resume(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None) ->
 def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -> None:
     from engine.cli.decide import hand, put_into_inbox
     from engine.cli.show import console
-    from engine.client.papers import pause as sign_pause
+    from engine.governance.revocation import pause_record
     from engine.trusted.clock import SystemClock
     from engine.trusted.home import Home
 
     opened = Home.load(home)
-    record = sign_pause(opened, SystemClock(), paused, reason)
+    record = pause_record(opened, paused, reason, SystemClock())
     word = "paused" if paused else "resumed"
     if node_home is None:
         hand(opened, record)

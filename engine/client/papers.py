@@ -1,4 +1,4 @@
-"""Records that people sign by themselves: a withdrawal, a revocation, a pause."""
+"""Finding the agreement that a person means."""
 
 from __future__ import annotations
 
@@ -6,38 +6,11 @@ from collections.abc import Iterable
 
 from engine.errors import Refused, require
 from engine.trusted import wire
-from engine.trusted.clock import Clock
 from engine.trusted.home import Home
-from engine.trusted.records import (
-    RECORD_VERSION,
-    Agreement,
-    Pause,
-    RecordKind,
-    Revocation,
-    Role,
-    SignedRecord,
-    Withdrawal,
-)
-from engine.trusted.sign import open_agreement, signed
+from engine.trusted.records import Agreement, SignedRecord
+from engine.trusted.sign import open_agreement
 
 LEAST_LETTERS = 6
-
-
-def withdrawal(home: Home, clock: Clock, request: bytes, reason: str) -> SignedRecord:
-    record = Withdrawal(RECORD_VERSION, request, home.name, clock.now_ms(), reason)
-    return signed(RecordKind.WITHDRAWAL, wire.encode(record), home.signing_key())
-
-
-def pause(home: Home, clock: Clock, paused: bool, reason: str) -> SignedRecord:
-    """The guardian's stop or go for its department's node; Refused POLICY_UNKNOWN_MEMBER for anybody else."""
-    guardian = home.roster().require(home.name, Role.GUARDIAN)
-    record = Pause(RECORD_VERSION, guardian.department, home.name, paused, clock.now_ms(), reason)
-    return signed(RecordKind.PAUSE, wire.encode(record), home.signing_key())
-
-
-def revocation(home: Home, clock: Clock, agreement: bytes, reason: str) -> SignedRecord:
-    record = Revocation(RECORD_VERSION, agreement, home.name, clock.now_ms(), reason)
-    return signed(RecordKind.REVOCATION, wire.encode(record), home.signing_key())
 
 
 def find_agreement(records: Iterable[SignedRecord], home: Home, wanted: str) -> tuple[bytes, Agreement]:

@@ -11,24 +11,22 @@ from dataclasses import dataclass
 from engine.client.calls import Line
 from engine.client.standing import valid_revocations
 from engine.errors import Refused, require
+from engine.governance.revocation import approval_record
 from engine.trusted import wire
 from engine.trusted.clock import Clock
 from engine.trusted.home import Home
 from engine.trusted.messages import FederationDescription, QueuedRequest, RequestStatus, Submission
 from engine.trusted.plan import Plan
 from engine.trusted.records import (
-    RECORD_VERSION,
     Agreement,
     Approval,
     Decision,
-    RecordKind,
     Request,
     SignedRecord,
 )
-from engine.trusted.sign import Roster, open_agreement, open_approval, open_request, signed
+from engine.trusted.sign import Roster, open_agreement, open_approval, open_request
 from engine.trusted.verify import verify_plan
 
-DAY_MS = 86_400_000
 LEAST_LETTERS = 6  # of a request id that is given by its start
 
 
@@ -100,16 +98,13 @@ def decide(queued: Queued, home: Home, clock: Clock, page: str, days: int | None
 
     ``days``: how long a yes holds; None: as long as the request.
     """
-    now = clock.now_ms()
-    approval = Approval(
-        version=RECORD_VERSION,
-        request_digest=queued.digest,
-        guardian=home.name,
-        node=home.roster().member(home.name).department,
-        decision=Decision.REFUSED if reason else Decision.APPROVED,
-        reason=reason,
-        decided_ms=now,
-        expires_ms=queued.request.expires_ms if days is None else now + days * DAY_MS,
+    return approval_record(
+        home,
+        queued.digest,
+        Decision.REFUSED if reason else Decision.APPROVED,
+        reason,
+        clock,
+        latest_ms=queued.request.expires_ms,
+        days=days,
         shown_digest=wire.digest(page.encode()),
     )
-    return signed(RecordKind.APPROVAL, wire.encode(approval), home.signing_key())

@@ -86,7 +86,7 @@ def _kept(
     submission: Submission, agreement: SignedRecord, files: list[Path], folder: Path, clock: Clock
 ) -> dict[str, object]:
     """What stays: digests of everything that goes, and of what the receipt proved."""
-    receipts = [_receipt(file) for file in files if file.name.startswith("receipt")]
+    receipts = [_receipt(file) for file in files if file.name.endswith("receipt")]
     return {
         "request_digest": wire.digest(submission.request.payload).hex(),
         "plan_digest": _request(submission).plan_digest.hex(),
@@ -105,8 +105,10 @@ def _kept(
 
 
 def _receipt(file: Path) -> Receipt:
+    """The receipt in a file that its keeper signed; read for its digests, so its signatures are not looked at."""
     try:
-        receipt: Receipt = wire.decode(Receipt, file.read_bytes(), RECEIPT_BYTES)
+        record: SignedRecord = wire.decode(SignedRecord, file.read_bytes(), RECEIPT_BYTES)
+        receipt: Receipt = wire.decode(Receipt, record.payload, RECEIPT_BYTES)
     except Refused as error:
         raise BadFile("FILE_HOME_BROKEN", path=str(file), internal=repr(error)) from None
     return receipt

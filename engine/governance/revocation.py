@@ -22,6 +22,8 @@ from engine.trusted.records import (
     Withdrawal,
 )
 
+DAY_MS = 86_400_000
+
 
 def revocation_record(home: Home, agreement_digest: bytes, reason: str, clock: Clock) -> SignedRecord:
     """The end of an agreement, by a policy officer or a guardian. POLICY_UNKNOWN_MEMBER, POLICY_REASON_MISSING."""
@@ -44,21 +46,26 @@ def approval_record(
     reason: str,
     clock: Clock,
     *,
-    expires_ms: int,
+    latest_ms: int,
+    days: int | None = None,
     shown_digest: bytes = b"",
 ) -> SignedRecord:
-    """A guardian's yes or no to one request; a refusal needs a reason. ``shown_digest``: of the page that was read."""
+    """A guardian's yes or no to one request; a refusal needs a reason. ``shown_digest``: of the page that was read.
+
+    It holds for so many ``days``, or until ``latest_ms``.
+    """
     guardian = _signer(home, Role.GUARDIAN)
     said = _reason(reason) if decision is Decision.REFUSED else reason.strip()
     node, now = guardian.department, clock.now_ms()
-    made = Approval(RECORD_VERSION, request_digest, guardian.name, node, decision, said, now, expires_ms, shown_digest)
+    ends = latest_ms if days is None else now + days * DAY_MS
+    made = Approval(RECORD_VERSION, request_digest, guardian.name, node, decision, said, now, ends, shown_digest)
     return sign.signed(RecordKind.APPROVAL, wire.encode(made), home.signing_key())
 
 
 def withdrawal_record(home: Home, request_digest: bytes, reason: str, clock: Clock) -> SignedRecord:
-    """An analyst takes a request back. POLICY_UNKNOWN_MEMBER, POLICY_REASON_MISSING."""
+    """An analyst takes a request back; no reason is needed. POLICY_UNKNOWN_MEMBER."""
     analyst = _signer(home, Role.ANALYST)
-    made = Withdrawal(RECORD_VERSION, request_digest, analyst.name, clock.now_ms(), _reason(reason))
+    made = Withdrawal(RECORD_VERSION, request_digest, analyst.name, clock.now_ms(), " ".join(reason.split()))
     return sign.signed(RecordKind.WITHDRAWAL, wire.encode(made), home.signing_key())
 
 

@@ -283,11 +283,12 @@ def test_records_of_one_person_verify_and_need_their_role_and_a_reason(machines:
     guardian, analyst, officer = (home(machines, name) for name in ("guardian-north", "ann", "policy"))
     pause = open_pause(pause_record(guardian, True, "flood in the machine room", clock), roster)
     assert (pause.node, pause.paused, pause.reason) == ("north", True, "flood in the machine room")
-    yes = approval_record(guardian, digest, Decision.APPROVED, "", clock, expires_ms=clock.now_ms() + 1)
+    yes = approval_record(guardian, digest, Decision.APPROVED, "", clock, latest_ms=clock.now_ms() + 1)
     assert open_approval(yes, roster).decision is Decision.APPROVED
     back = withdrawal_record(analyst, digest, "typing\nmistake", clock)
     assert decoded(back, back.kind, Withdrawal).reason == "typing mistake"
     require_signed_by(back, roster.member("ann"))
+    assert decoded(withdrawal_record(analyst, digest, "", clock), back.kind, Withdrawal).reason == ""
     ended = revocation_record(officer, digest, "over", clock)
     assert decoded(ended, ended.kind, Revocation).party == "policy"
     for made, code in (
@@ -295,7 +296,7 @@ def test_records_of_one_person_verify_and_need_their_role_and_a_reason(machines:
         (lambda: withdrawal_record(guardian, digest, "x", clock), "POLICY_UNKNOWN_MEMBER"),
         (lambda: revocation_record(analyst, digest, "x", clock), "POLICY_UNKNOWN_MEMBER"),
         (lambda: pause_record(guardian, False, " \n", clock), "POLICY_REASON_MISSING"),
-        (lambda: approval_record(guardian, digest, Decision.REFUSED, "", clock, expires_ms=1), "POLICY_REASON_MISSING"),
+        (lambda: approval_record(guardian, digest, Decision.REFUSED, "", clock, latest_ms=1), "POLICY_REASON_MISSING"),
     ):
         with pytest.raises(Refused, match=code):
             made()

@@ -91,13 +91,14 @@ def kept(home: Home, days: int, nonce: int, runs: int = 1) -> bytes:
     submission = Submission(asked, b"plan", b"SELECT secret words")
     question = Question(bytes([nonce]) * 32, Loss(1, 0), 2, wire.digest(signed.payload))
     archive.keep_request(Asked(digest, submission, signed, Fraction(1), Fraction(1, 10**9)), question)
-    manifest = RoundManifest(
-        1, bytes(16), asked, b"plan", (), 1, 1, 1, 1, (), (), Calibration(1, (1,), 1, 1), MADE, MADE, ()
-    )
     head = SignedHead(JournalHead("north", 3, bytes(32), bytes(32)), b"signature")
     proof = InclusionProof("north", 1, b"entry", (bytes(32),), head)
-    receipt = Receipt(1, home.manifest_record(), signed, manifest, ("north",), (), (), True, (proof,))
-    archive.keep_release(digest, Released((1, 2), receipt))
+    for run in range(1, min(runs, 2) + 1):
+        manifest = RoundManifest(
+            1, bytes(16), asked, b"plan", (), 1, 1, run, 1, (), (), Calibration(1, (1,), 1, 1), MADE, MADE, ()
+        )
+        receipt = Receipt(1, home.manifest_record(), signed, manifest, ("north",), (), (), True, (proof,))
+        archive.keep_release(digest, Released((1, 2), receipt))
     return digest
 
 
@@ -129,9 +130,11 @@ def test_what_is_past_its_days_goes_and_proofs_stay(home: Home) -> None:
 
 
 def test_a_standing_request_is_kept_while_its_runs_may_go_on(home: Home) -> None:
-    kept(home, 30, 1, runs=12)
+    digest = kept(home, 30, 1, runs=12)
     assert apply_retention(home, At(MADE + 399 * DAY_MS)) == ()
     assert len(apply_retention(home, At(MADE + 430 * DAY_MS))) == 1
+    document = json.loads((home.path / "requests" / digest.hex() / "kept.json").read_text())
+    assert len({run["round"] for run in document["rounds"]}) == 2
 
 
 def test_the_rule_for_every_store(home: Home) -> None:
