@@ -23,7 +23,7 @@ check: $(VENV)/.dev ## style, types, import contracts, generated code
 audit: $(VENV)/.dev ## the privacy claim: neighbours, laws, releases, views, accounts (5 minutes)
 	AUDIT=whole $(BIN)/python -m pytest -n 2 tests/audit tests/trusted_sampler/test_law.py
 
-audit-long: $(VENV)/.dev ## the same with every neighbour on every base and two million releases a side (an hour)
+audit-long: $(VENV)/.dev ## the same with every neighbour on every base and two million releases a side (an hour of processor time)
 	AUDIT=long $(BIN)/python -m pytest -n 2 -m "long or not long" tests/audit tests/trusted_sampler/test_law.py
 
 fuzz: $(VENV)/.dev ## statements and plans that nobody wrote, for FUZZ_SECONDS (600)

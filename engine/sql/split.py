@@ -13,6 +13,7 @@ equally.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -54,11 +55,10 @@ def _totals(
     measures: Sequence[Measure], figures: Sequence[tuple[str, Leaf]], outputs: Sequence[Expression]
 ) -> frozenset[int] | None:
     """The sums, if every count counts their rows too and stands in no more outputs than any of them."""
-    used = {
-        leaf.measure: max(1, sum(name in names_in(output) for output in outputs))
-        for name, leaf in figures
-        if isinstance(leaf, CountLeaf | SumLeaf)
-    }
+    used = Counter[int]()
+    for name, leaf in figures:
+        if isinstance(leaf, CountLeaf | SumLeaf):
+            used[leaf.measure] += max(1, sum(name in names_in(output) for output in outputs))
     sums = {i for i in used if measures[i].statistic is Statistic.SUM}
     pairs = [(count, total) for count in used.keys() - sums for total in sums]
     safe = all(_covers(measures[count], measures[total]) and used[count] <= used[total] for count, total in pairs)

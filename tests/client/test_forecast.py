@@ -79,6 +79,7 @@ DRAWN = {  # statement of many cells -> n_min
     "SELECT birth_year, children, COUNT(*) AS f FROM people GROUP BY ALL": 2,
     "SELECT birth_year, children, SUM(balance) AS f FROM people GROUP BY ALL": 2,
     "SELECT birth_year, children, 2 * SUM(income) - COUNT(*) AS f FROM people GROUP BY ALL": 1,
+    "SELECT birth_year, children, SUM(income) AS f, AVG(income) AS g FROM people GROUP BY ALL": 2,
     "SELECT days, COUNT(*) AS f, SUM(days) AS g FROM visits GROUP BY days": 3,
     "SELECT birth_year, region, COUNT(DISTINCT person_id) AS f FROM people GROUP BY CUBE (birth_year, region)": 2,
 }
