@@ -136,12 +136,13 @@ class MemoryTables:
     ledger: Ledger
     read: list[int] = field(default_factory=list)  # journal size at each reading
     failure: BaseException | None = None
+    only: LegalGateway | None = None  # the purpose that a consent rule stands for; None: one rule for all
 
     def refs(self) -> tuple[SnapshotRef, ...]:
         return self.snapshots
 
     def for_purpose(self, gateway: LegalGateway) -> MemoryTables:
-        return self
+        return self if self.only in (None, gateway) else replace(self, snapshots=())
 
     def partials(self) -> tuple[int, ...]:
         self.read.append(self.ledger.head().size)
