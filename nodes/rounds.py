@@ -171,7 +171,8 @@ class Rounds:
 
     def remember(self, remembered: Remembered) -> None:
         """Keeps a round that this helper has checked, until it is closed or too old."""
-        self._remembered[remembered.round.id] = remembered
+        if remembered.round.id in self._opened:
+            self._remembered[remembered.round.id] = remembered
 
     def remembered(self, round_: bytes) -> Remembered:
         """A round kept before; else Unavailable ROUND_NOT_OPEN."""
@@ -188,6 +189,8 @@ class Rounds:
             manifest: RoundManifest = decode(RoundManifest, arrival.manifest)
             request: Request = decode(Request, manifest.request.payload)
             duties = self._duties(manifest)
+            under_way = any((round_, duty) in self._under_way for duty in duties)
+            require(round_ in self._opened or not under_way, "ROUND_NOT_OPEN")  # closed: what it makes is not sent
         except SplittallyError as error:
             self._hold(now, round_, (RoundRefusal(round_, error.code),))
             return ()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -90,9 +91,10 @@ class Server:
             try:
                 self._take(wire.decode(records.SignedRecord, file.read_bytes()))
                 file.unlink()
-            except SplittallyError as error:
-                self._log.event("record_refused", code=error.code)
-                file.rename(file.with_suffix(".refused"))
+            except (SplittallyError, OSError) as error:
+                self._log.event("record_refused", code=getattr(error, "code", "FILE_HOME_BROKEN"))
+                with suppress(OSError):
+                    file.rename(file.with_suffix(".refused"))
 
     def publish(self, node: Node | None) -> None:
         """From now on answers from another node's tables: new snapshots; rounds under way end over the old ones."""

@@ -115,6 +115,33 @@ def test_a_lower_cap_of_a_new_manifest_holds_at_once(bench: Any, make: Any) -> N
     bench.charge(bench.open(), 2, 1)
 
 
+def test_one_analysts_share_of_a_dataset_leaves_the_rest_to_others(bench: Any, make: Any) -> None:
+    """The cap names the dataset and holds for each analyst apart; another dataset has none."""
+    bench.caps = (
+        make("cap", AccountScope.IDENTIFIER, "", 100),
+        make("cap", AccountScope.SHARE_ACCOUNT, "people", 30, period=20, days=30),
+    )
+    ledger = bench.open()
+
+    def ask(number: int, analyst: str, dataset: str, rho: int) -> None:
+        accounts = (NINO, (AccountScope.SHARE_ACCOUNT, f"{analyst} {dataset}"))
+        bench.charge(ledger, number, rho, accounts=accounts, request=make("request", analyst=analyst))
+
+    ask(1, "ana", "people", 20)
+    with exhausted() as refused:
+        ask(2, "ana", "people", 1)
+    assert (refused.value.facts["scope"], refused.value.facts["name"]) == ("share", "ana people")
+    assert int(refused.value.facts["refreshes_ms"]) == (bench.clock.now // (30 * DAY_MS) + 1) * 30 * DAY_MS
+    ask(2, "bea", "people", 20)
+    ask(3, "ana", "visits", 40)
+    bench.clock.now += 30 * DAY_MS
+    ask(4, "ana", "people", 10)
+    with exhausted() as refused:
+        ask(5, "ana", "people", 1)
+    assert refused.value.facts["refreshes_ms"] == "0"  # her share for ever
+    ask(5, "bea", "people", 10)
+
+
 def test_a_new_edition_of_an_agreement_starts_no_new_account(bench: Any, make: Any) -> None:
     ledger = bench.open()
     bench.charge(ledger, 1, 10, agreement=make("agreement", budget=Loss(10, 0)))

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from engine.errors import Bug, Refused, SplittallyError, Unavailable
 from engine.trusted import wire
-from engine.trusted.records import AccountScope, JournalEntry, JournalKind, Loss, SnapshotRef
+from engine.trusted.records import (
+    AccountScope,
+    HeldHead,
+    JournalEntry,
+    JournalHead,
+    JournalKind,
+    Loss,
+    RecordKind,
+    Signature,
+    SignedRecord,
+    SnapshotRef,
+)
 from nodes.ledger import CLOCK_BACK_MS, Ledger
 
 NINO = (AccountScope.IDENTIFIER, "nino")
@@ -211,6 +223,51 @@ def test_other_entries_are_recorded_and_the_ledgers_own_kinds_are_not(bench: Any
     for kind in (JournalKind.CHARGED, JournalKind.REPLIED, JournalKind.ANSWERED_AS_HELPER):
         with pytest.raises(ValueError, match=kind.name):
             ledger.record(make("entry", kind=kind))
+
+
+def test_a_record_is_kept_once_and_journalled(bench: Any, make: Any) -> None:
+    """In the order in which they came, by their payload's digest, and again after a restart."""
+    ledger = bench.open()
+    records = [
+        SignedRecord(RecordKind.PAUSE, f"pause {n}".encode(), (Signature("guardian", bytes(64)),)) for n in range(3)
+    ]
+    for record in records:
+        ledger.keep(record, make("entry", kind=JournalKind.PAUSED, agreement_digest=b""))
+        assert entries(ledger)[-1].record_digest == wire.digest(record.payload)
+    size = ledger.head().size
+    signed_again = replace(records[0], signatures=(Signature("another", bytes(64)),))
+    for again in (ledger, bench.open()):
+        with pytest.raises(Refused, match="POLICY_RECORD_OLD"):
+            again.keep(signed_again, make("entry", kind=JournalKind.PAUSED))
+        assert again.head().size == size == 1 + len(records)
+        assert again.kept() == tuple(records)
+
+
+def test_a_record_that_cannot_be_written_is_not_kept(bench: Any, make: Any) -> None:
+    ledger = bench.open()
+    (pages,) = ledger._db.execute("PRAGMA page_count").fetchone()
+    ledger._db.execute(f"PRAGMA max_page_count = {pages + 1}")
+    large = SignedRecord(RecordKind.AGREEMENT, bytes(100_000), ())
+    with pytest.raises(Unavailable, match="NODE_LEDGER_FAILED"):
+        ledger.keep(large, make("entry", kind=JournalKind.AGREEMENT_STORED))
+    assert (ledger.kept(), ledger.head().size) == ((), 1)
+
+
+def test_the_newest_head_of_each_member_is_held(bench: Any, make: Any) -> None:
+    """With the charge or the answer that brought it; an older one changes nothing; nothing is held after a refusal."""
+    ledger = bench.open()
+
+    def head(member: str, size: int) -> JournalHead:
+        return JournalHead(member, size, bytes([size]) * 32, bytes(32))
+
+    entry = make("entry", round=make("round", 1))
+    ledger.charge(make("request"), make("agreement"), (NINO,), entry, heads=[head("h", 5), head("g", 2)])
+    ledger.mark_answered(make("request"), entry, heads=[head("h", 4), head("g", 3)])
+    with pytest.raises(Refused, match="POLICY_ROUND_ANSWERED"):
+        ledger.mark_answered(make("request"), entry, heads=[head("h", 9)])
+    held = (HeldHead("g", 3, bytes([3]) * 32), HeldHead("h", 5, bytes([5]) * 32))
+    assert ledger.held(("h", "g", "nobody")) == bench.open().held(("g", "h")) == held
+    assert ledger.held(("h",)) == held[1:]
 
 
 # -- time

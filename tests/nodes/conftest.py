@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
@@ -58,6 +60,8 @@ from nodes.answer import Node
 from nodes.committee import ready
 from nodes.ledger import Ledger
 from nodes.manifest import Arrival, Keys, Seat
+from nodes.server import Server
+from tests.nodes.scripted import Script, served, vouch
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
@@ -132,12 +136,13 @@ class MemoryTables:
     ledger: Ledger
     read: list[int] = field(default_factory=list)  # journal size at each reading
     failure: BaseException | None = None
+    only: LegalGateway | None = None  # the purpose that a consent rule stands for; None: one rule for all
 
     def refs(self) -> tuple[SnapshotRef, ...]:
         return self.snapshots
 
     def for_purpose(self, gateway: LegalGateway) -> MemoryTables:
-        return self
+        return self if self.only in (None, gateway) else replace(self, snapshots=())
 
     def partials(self) -> tuple[int, ...]:
         self.read.append(self.ledger.head().size)
@@ -379,3 +384,31 @@ def running(federation: Federation) -> Federation:
     """The same federation on a clock that runs."""
     federation.clock = RunningClock()
     return federation
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    found = Script()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def log() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def serve(script: Script, log: io.StringIO, running: Any) -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(seat: Any, node: Any = None) -> Server:
+        server = served(seat, node, lambda: grpc.insecure_channel(script.address), log)
+        servers.append(server)
+        server.start()
+        vouch(script, running, seat)
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()

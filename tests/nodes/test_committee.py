@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from engine.errors import SplittallyError
+from engine.governance.proofs import verify_inclusion
 from engine.trusted import ring, wire
+from engine.trusted.journal import leaf_hash
 from engine.trusted.mask import answer_info
-from engine.trusted.messages import AskAnswer, AskReady
+from engine.trusted.messages import AskAnswer, AskReady, ConsistencyProof
 from engine.trusted.records import JournalEntry, JournalKind, RecordKind, Share, SignedRecord
-from engine.trusted.sign import open_answer, open_ready, signed
+from engine.trusted.sign import open_answer, open_head, open_ready, sign_head, signed
 from nodes.answer import answer
 from nodes.committee import help_answer, ready, remember
+from nodes.ledger import Ledger
 
 
 class Scene:
@@ -178,6 +181,71 @@ def test_nothing_is_answered_after_the_deadline_of_the_round(scene: Scene) -> No
     assert scene.refused(early) == "ROUND_TOO_FEW_NODES"  # a millisecond before, it is judged by its content
     scene.federation.clock.forward(1)
     assert scene.refused(ask) == "ROUND_LATE"
+
+
+def second_round(scene: Scene) -> tuple[Any, dict[str, Any]]:
+    """A round after one that the helper has answered: it now holds heads of north, south and east."""
+    help_answer(scene.ask(*scene.shares("north", "south", "east")), scene.held, scene.helper)
+    record = scene.federation.sign(scene.federation.request(n_min=3, nonce=bytes([9]) * 16))
+    arrival = scene.federation.arrive(scene.federation.round(record))
+    held = remember(arrival, scene.helper)
+    replies = {host: answer(arrival, scene.federation.node(host)).shares for host in ("north", "south", "east")}
+    return held, replies
+
+
+def test_helper_refuses_a_journal_that_does_not_go_on(scene: Scene) -> None:
+    """From the head it held: no proof, another's proof, a changed one, or an older head; and nothing is burnt."""
+    held, replies = second_round(scene)
+    shares = tuple(given.shares[1] for given in replies.values())
+    north, south, east = (given.proofs[0] for given in replies.values())
+    assert [proof.node for proof in (north, south, east)] == ["north", "south", "east"]
+    assert min(proof.old_size for proof in (north, south, east)) > 1
+
+    def code_of(shares: tuple[SignedRecord, ...], *proofs: ConsistencyProof) -> str:
+        with pytest.raises(SplittallyError) as refused:
+            help_answer(AskAnswer(held.round.id, shares, proofs), held, scene.helper)
+        return refused.value.code
+
+    changed = replace(north, path=(bytes(32), *north.path[1:]))
+    renamed = replace(south, node="north")
+    for proofs in ((), (south, east), (north, south), (changed, south, east), (renamed, south, east)):
+        assert code_of(shares, *proofs) == "POLICY_PROOF_INVALID"
+    first: Share = wire.decode(Share, shares[0].payload)
+    seat = scene.federation.seat("north")
+    older = sign_head(replace(first.head.head, size=1), seat.keys.signing)
+    forged = signed(RecordKind.SHARE, wire.encode(replace(first, head=older)), seat.keys.signing)
+    assert code_of((forged, *shares[1:]), north, south, east) == "POLICY_HEAD_FORKED"
+    help_answer(AskAnswer(held.round.id, shares, (north, south, east)), held, scene.helper)
+
+
+def test_shares_prove_the_charge_under_their_own_head(scene: Scene) -> None:
+    held, replies = second_round(scene)
+    for host, given in replies.items():
+        proof = given.charge
+        head = open_head(proof.head, scene.federation.roster)
+        entry: JournalEntry = wire.decode(JournalEntry, proof.entry)
+        assert (entry.kind, entry.round, entry.member, head.member) == (JournalKind.CHARGED, held.round.id, host, host)
+        verify_inclusion(leaf_hash(proof.entry), proof.index, head.size, proof.path, head.root)
+        assert wire.decode(Share, given.shares[0].payload).head == proof.head
+
+
+def test_a_clone_that_answers_beside_its_original_is_not_helped(scene: Scene) -> None:
+    """Both hold the same keys; the helper saw the one, and the other's journal does not go on from there."""
+    folder, seat = scene.federation.folder, scene.federation.seat("north")
+    seat.ledger.close()
+    del scene.federation.seats["north"]
+    copy = (folder / "north.db").read_bytes()
+    held, replies = second_round(scene)
+    shares = tuple(given.shares[1] for given in replies.values())
+    help_answer(AskAnswer(held.round.id, shares, tuple(g.proofs[0] for g in replies.values())), held, scene.helper)
+    (folder / "clone.db").write_bytes(copy)
+    ledger = Ledger.open(folder / "clone.db", "north", scene.federation.clock, scene.federation.rules.caps)
+    clone = replace(scene.federation.node("north"), seat=replace(seat, ledger=ledger))
+    record = scene.federation.sign(scene.federation.request(n_min=3, nonce=bytes([8]) * 16))
+    with pytest.raises(SplittallyError) as refused:
+        answer(scene.federation.arrive(scene.federation.round(record)), clone)
+    assert refused.value.code == "NODE_LEDGER_ROLLED_BACK"  # it learns so before it charges
+    ledger.close()
 
 
 def test_attempts_are_counted_for_each_request(scene: Scene) -> None:

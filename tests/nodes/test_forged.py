@@ -16,8 +16,10 @@ from engine.trusted.plan import Aggregate, Clamp, Key, Literal, Plan, Scan, Type
 from engine.trusted.records import (
     AccountScope,
     Decision,
+    HeldHead,
     JournalEntry,
     JournalKind,
+    LegalGateway,
     Loss,
     Operation,
     Participant,
@@ -28,7 +30,7 @@ from engine.trusted.records import (
 from engine.trusted.sign import open_ready, signed
 from nodes.answer import answer
 from nodes.committee import remember
-from nodes.manifest import Arrival
+from nodes.manifest import Arrival, Seat
 
 CASES = yaml.safe_load((Path(__file__).parent / "forged.yaml").read_text())
 
@@ -74,6 +76,8 @@ def values(changes: dict[str, Any], federation: Any) -> dict[str, Any]:
                 out[name] = Decision[value]
             case "helpers", list():
                 out[name] = tuple(value)
+            case "held", list():
+                out[name] = tuple(HeldHead(n, size, bytes(32)) for n, size in value)
             case "readies", "none":
                 out[name] = ()
             case "participants", list():
@@ -96,6 +100,18 @@ def prepare(case: dict[str, Any], federation: Any) -> None:
         federation.adopt(rules=rules)
     if "agreement" in case:
         federation.adopt(agreement=replace(federation.agreement, **values(case["agreement"], federation)))
+
+
+def seated(case: dict[str, Any], federation: Any, name: str) -> Seat:
+    """The member as the case wants it: paused, not vouched for, with a revoked or superseded agreement."""
+    seat: Seat = federation.seat(name)
+    changes = dict(case.get("seat", {}))
+    if changes.pop("revoked", False):
+        changes["ended"] = frozenset(seat.agreements)
+    if "edition" in changes:
+        later = replace(federation.agreement, edition=changes.pop("edition"))
+        changes["agreements"] = {**seat.agreements, wire.digest(wire.encode(later)): later}
+    return replace(seat, **changes)
 
 
 def forge(case: dict[str, Any], federation: Any) -> Arrival:
@@ -136,6 +152,8 @@ def forge(case: dict[str, Any], federation: Any) -> Arrival:
 def test_forged_round_is_refused_and_costs_nothing(case: dict[str, Any], federation: Any) -> None:
     prepare(case, federation)
     node, arrival = federation.node("north"), forge(case, federation)
+    node = replace(node, seat=seated(case, federation, "north"))
+    node.tables.only = case.get("only") and LegalGateway[case["only"]]
     ledger = node.seat.ledger
     with pytest.raises(SplittallyError) as refused:
         answer(arrival, node)
@@ -150,9 +168,9 @@ def test_forged_round_is_refused_and_costs_nothing(case: dict[str, Any], federat
 @pytest.mark.parametrize("case", [c for c in CASES if not c.get("host_only")], ids=lambda c: c["name"])
 def test_helper_refuses_the_same_forgeries(case: dict[str, Any], federation: Any) -> None:
     prepare(case, federation)
-    helper = federation.seat(case.get("helper", "helper-1"))
+    arrival, helper = forge(case, federation), seated(case, federation, case.get("helper", "helper-1"))
     with pytest.raises(SplittallyError) as refused:
-        remember(forge(case, federation), helper)
+        remember(arrival, helper)
     assert refused.value.code == case["code"]
 
 

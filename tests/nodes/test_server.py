@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from queue import Empty, SimpleQueue
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -17,7 +15,6 @@ import pytest
 from engine.errors import Unavailable
 from engine.governance.authority import Authority
 from engine.trusted import ring, wire
-from engine.trusted.home import Tls
 from engine.trusted.mask import answer_info, seed_info, subtract_mask
 from engine.trusted.messages import (
     AnswerPart,
@@ -25,134 +22,18 @@ from engine.trusted.messages import (
     AskAnswer,
     AskReady,
     CloseRound,
-    FromNode,
     Hello,
     OpenRound,
     Pulse,
     RoundRefusal,
     SeekWitnesses,
     ShareSet,
-    ToNode,
     VectorPart,
-    Welcome,
 )
 from engine.trusted.random import SystemRandomness
-from engine.trusted.records import Participant, RecordKind, Share, SignedRecord, Witness
-from engine.trusted.sign import signed
-from nodes.log import Log
+from engine.trusted.records import Share, SignedRecord
 from nodes.server import Server, dial
-from nodes.witnesses import others
-
-PATIENCE = 10.0
-
-
-class Script:
-    """A coordinator that says what the test says, and keeps what it hears, by member."""
-
-    def __init__(self, tls: Tls | None = None, address: str = "127.0.0.1:0") -> None:
-        self.heard: dict[str, SimpleQueue[Any]] = {}
-        self.said: dict[str, SimpleQueue[bytes | None]] = {}
-        self._server = grpc.server(ThreadPoolExecutor(16), options=(("grpc.so_reuseport", 0),))
-        handler = grpc.stream_stream_rpc_method_handler(self._attend)
-        generic = grpc.method_handlers_generic_handler("splittally.v1.Federation", {"Attend": handler})
-        self._server.add_generic_rpc_handlers((generic,))
-        if tls is None:
-            port = self._server.add_insecure_port(address)
-        else:
-            keys = grpc.ssl_server_credentials([(tls.key, tls.certificate)], tls.authority, require_client_auth=True)
-            port = self._server.add_secure_port(address, keys)
-        self.address = f"127.0.0.1:{port}"
-        self._server.start()
-
-    def _attend(self, messages: Iterator[bytes], _: grpc.ServicerContext) -> Iterator[bytes]:
-        hello: Hello = wire.decode(FromNode, next(messages))
-        said: SimpleQueue[bytes | None] = SimpleQueue()
-        heard = self.heard.setdefault(hello.node, SimpleQueue())
-
-        def listen() -> None:
-            try:
-                for payload in messages:
-                    heard.put(wire.decode(FromNode, payload))
-            except grpc.RpcError:
-                pass
-            said.put(None)
-
-        heard.put(hello)
-        self.said[hello.node] = said
-        threading.Thread(target=listen, daemon=True).start()
-        yield wire.encode(Welcome(1, 7), ToNode)
-        while (payload := said.get()) is not None:
-            yield payload
-
-    def say(self, name: str, message: Any) -> None:
-        self.said[name].put(wire.encode(message, ToNode))
-
-    def hear(self, name: str, kind: type[Any]) -> Any:
-        """The next message of a member, which has to be of this kind."""
-        until = time.monotonic() + PATIENCE
-        while name not in self.heard and time.monotonic() < until:
-            time.sleep(0.01)
-        try:
-            found = self.heard[name].get(timeout=PATIENCE)
-        except (KeyError, Empty):
-            raise AssertionError(f"{name} said nothing") from None
-        assert isinstance(found, kind), found
-        return found
-
-    def stop(self) -> None:
-        self._server.stop(0).wait()
-
-
-def served(seat: Any, node: Any, dialler: Callable[[], grpc.Channel], log: io.StringIO | None = None) -> Server:
-    return Server(seat, node, dialler, Log(log or io.StringIO(), seat.clock, member=seat.name))
-
-
-def vouch(script: Script, federation: Any, seat: Any) -> None:
-    """Every other member says that it has never seen a head of this one; the member then opens."""
-    assert script.hear(seat.name, Hello).paused
-    nonce = script.hear(seat.name, SeekWitnesses).nonce
-    for name in sorted(others(seat)):
-        witness = Witness(1, nonce, name, seat.name, 0, b"")
-        script.say(seat.name, signed(RecordKind.WITNESS, wire.encode(witness), federation.keys[name].signing))
-    assert not script.hear(seat.name, Hello).paused
-
-
-@pytest.fixture
-def script() -> Iterator[Script]:
-    found = Script()
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def log() -> io.StringIO:
-    return io.StringIO()
-
-
-@pytest.fixture
-def serve(script: Script, log: io.StringIO, running: Any) -> Iterator[Callable[..., Server]]:
-    servers: list[Server] = []
-
-    def start(seat: Any, node: Any = None) -> Server:
-        server = served(seat, node, lambda: grpc.insecure_channel(script.address), log)
-        servers.append(server)
-        server.start()
-        vouch(script, running, seat)
-        return server
-
-    yield start
-    for server in servers:
-        server.stop()
-
-
-def lone_round(federation: Any, readies: tuple[SignedRecord, ...] | None = None, **changes: Any) -> bytes:
-    """A round over the dataset that only `north` hosts."""
-    federation_ = federation
-    plan = federation_.plan("lone")
-    request = federation_.sign(federation_.request(plan, n_min=1, **changes))
-    participants = (Participant("north", federation_.snapshots_of("north")),)
-    extra = {} if readies is None else {"readies": readies}
-    return wire.encode(federation_.round(request, plan, participants=participants, **extra))
+from tests.nodes.scripted import PATIENCE, Script, lone_round, served, vouch
 
 
 def test_node_answers_and_helps_over_a_stream(running: Any, script: Script, serve: Callable[..., Server]) -> None:

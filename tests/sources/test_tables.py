@@ -33,6 +33,7 @@ from engine.trusted.catalogue import (
     SourceKind,
 )
 from engine.trusted.plan import Call, ColumnRef, Function, Literal, NamedExpression, Type
+from engine.trusted.records import LegalGateway
 from nodes.sources.duckdb import DuckDBSource
 from nodes.tables import Tables, cut
 
@@ -228,6 +229,46 @@ def test_binding_expressions_and_consent(source: DuckDBSource, tmp_path: Path) -
     tables = cut(binding, catalogue_of(dataset(columns)), home, randomness=FixedRandomness(), source=source)
     assert stored(tables, "people") == [("Q1", 250, 250, "low"), ("Q4", None, None, "high")]
     assert [r.consent_version for r in tables.refs()] == [3]
+
+
+def test_each_purpose_has_a_copy_cut_by_its_own_rule(source: DuckDBSource, tmp_path: Path) -> None:
+    """What a legal gateway may read, and nothing for a gateway without a rule; one snapshot id for all copies."""
+    file = tmp_path / "local.csv"
+    file.write_text("id,pay,opt_out\nq1,1,no\nq2,2,research\nq3,3,yes\nq3,4,no\n")
+    one = Literal(Type.INTEGER, 1)
+    pay = Call(Function.MULTIPLY, (Call(Function.CAST_DECIMAL, (ColumnRef("pay"),)), one))
+
+    def says(*words: str) -> Call:
+        told = tuple(Call(Function.EQUAL, (ColumnRef("opt_out"), Literal(Type.TEXT, word))) for word in words)
+        return told[0] if len(told) == 1 else Call(Function.OR, told)
+
+    rules = {"research": says("no"), "statistics": says("no", "research"), "other": says("nobody")}
+    purposes = tuple(NamedExpression(name, rule) for name, rule in rules.items())
+    binding = bound_to(file, {"person_id": ColumnRef("id"), "pence": pay}, purposes=purposes, consent_version=2)
+    columns = (PEOPLE[0], Column("pence", Type.INTEGER, bounds=Bounds(Fraction(0), Fraction(1000))))
+    home, randomness = home_at(tmp_path / "home"), FixedRandomness()
+
+    def again(**options: bool) -> Tables:
+        return cut(binding, catalogue_of(dataset(columns)), home, randomness=randomness, source=source, **options)
+
+    tables = again()
+    held = {g: tables.for_purpose(g) for g in LegalGateway}
+    assert {g: t.refs() for g, t in held.items() if t.refs()} == dict.fromkeys(
+        (LegalGateway.RESEARCH, LegalGateway.STATISTICS, LegalGateway.OTHER_GATEWAY), tables.refs()
+    )
+    assert [(r.dataset, r.consent_version) for r in tables.refs()] == [("people", 2)]
+    persons = {g: [row[0] for row in stored(t, "people")] for g, t in held.items() if t.refs()}
+    assert persons == {
+        LegalGateway.RESEARCH: ["q1", "q3"],
+        LegalGateway.STATISTICS: ["q1", "q2", "q3"],
+        LegalGateway.OTHER_GATEWAY: [],
+    }
+    assert again() == tables
+    next(iter(held[LegalGateway.RESEARCH].databases.values())).unlink()  # one copy lost: all are cut anew
+    assert again() != tables
+    again(fresh=True)
+    again(fresh=True)
+    assert len(list((home.path / "snapshots").glob("*.duckdb"))) == 2 * len(rules)
 
 
 def test_a_snapshot_is_kept_until_binding_or_definition_change(source: DuckDBSource, tmp_path: Path) -> None:

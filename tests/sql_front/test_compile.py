@@ -63,6 +63,26 @@ def test_the_consent_version_counts_changes_of_the_rule(context: Context, tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("approval", "guardians"),
+    [('mode = "agreement"', 0), ('mode = "each-plan"', 1), ('mode = "each-plan"\nguardians = 2', 2)],
+)
+def test_a_department_says_how_many_guardians_approve_each_plan(
+    approval: str, guardians: int, context: Context, tmp_path: Path
+) -> None:
+    assert compiled(WRITTEN.replace('mode = "agreement"', approval), context, tmp_path).guardians == guardians
+
+
+def test_a_rule_for_a_purpose_includes_the_rule_for_all(context: Context, tmp_path: Path) -> None:
+    ruled = WRITTEN + '\n[dataset.people.purposes]\nresearch = "code > 3"\nother = "consent"\n'
+    people = compiled(ruled, context, tmp_path, compiled(WRITTEN, context, tmp_path)).datasets[0]
+    assert {p.name: in_sql(p.expression) for p in people.purposes} == {
+        "research": "(opt_out = false) AND (code > 3)",
+        "other": "(opt_out = false) AND consent",
+    }
+    assert people.consent_version == 2  # a rule for a purpose is a change of the rule
+
+
+@pytest.mark.parametrize(
     ("old", "new", "code", "says"),
     [
         ('name = "north"', 'name = "nobody"', "FILE_NODE_TOML_UNKNOWN_KEY", "dataset.people"),
@@ -70,7 +90,7 @@ def test_the_consent_version_counts_changes_of_the_rule(context: Context, tmp_pa
         ('name = "north"', "name = 3", "FILE_NODE_TOML_VALUE", "name"),
         ('name = "north"', 'name = "north', "FILE_NODE_TOML_UNREADABLE", "line 1"),
         ("[approval]", "[aproval]", "FILE_NODE_TOML_UNKNOWN_KEY", "approval"),
-        ('mode = "agreement"', 'mode = "each-plan"', "FILE_NODE_TOML_VALUE", "approval.mode"),
+        ('mode = "agreement"', 'mode = "each plan"', "FILE_NODE_TOML_VALUE", "approval.mode"),
         ('mode = "agreement"', "guardians = 2", "FILE_NODE_TOML_VALUE", "approval.guardians"),
         ('kind = "duckdb"', 'kind = "postgres"', "FILE_NODE_TOML_VALUE", "source.main.kind"),
         ('path = "*.parquet"', 'path = "*/*.parquet"', "FILE_NODE_TOML_VALUE", "source.main.path"),
