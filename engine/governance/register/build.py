@@ -61,7 +61,7 @@ def build(evidence: Evidence, now_ms: int, files: Mapping[bytes, str] | None = N
         federation=evidence.roster.manifest.federation,
         epoch=evidence.roster.manifest.epoch,
         made=time_of(now_ms),
-        requests=tuple(sorted((_request(a, evidence) for a in evidence.requests.values()), key=_newest)),
+        requests=tuple(sorted((_request(a, evidence, now_ms) for a in evidence.requests.values()), key=_newest)),
         decisions=tuple(sorted(_decisions(evidence), key=lambda row: (row.decided, row.by, row.record))),
         charges=charged,
         agreements=tuple(
@@ -122,7 +122,7 @@ def _charge(placed: Placed, outcome: Placed | None, evidence: Evidence) -> Charg
     )
 
 
-def _request(asked: Asked, evidence: Evidence) -> RequestRow:
+def _request(asked: Asked, evidence: Evidence, now_ms: int) -> RequestRow:
     request, status, agreement = asked.request, asked.status, evidence.agreements.get(asked.request.agreement_digest)
     catalogue = asked.roster.manifest.catalogue
     english, sql = public_text(asked.plan, catalogue) if asked.plan else ("", "")
@@ -149,12 +149,19 @@ def _request(asked: Asked, evidence: Evidence) -> RequestRow:
         asked=time_of(request.created_ms),
         expires=time_of(request.expires_ms),
         agreement_ends=time_of(agreement.until_ms) if agreement else "",
-        state=STATES[status.state.name],
+        state=_state(asked, now_ms),
         code=status.code,
         reason=status.reason,
         waiting_for=status.waiting_for,
         changed=time_of(status.changed_ms),
     )
+
+
+def _state(asked: Asked, now_ms: int) -> str:
+    """As the coordinator keeps it; a request that still waits when its time is over has expired, looked at or not."""
+    state = STATES[asked.status.state.name]
+    open_ = state in ("drafted", "submitted", "waiting", "approved")
+    return "expired" if open_ and now_ms >= asked.request.expires_ms else state
 
 
 def _decisions(evidence: Evidence) -> Iterator[DecisionRow]:

@@ -27,7 +27,7 @@ from engine.governance.text import loss_words
 from engine.trusted.catalogue import Catalogue, Dataset
 from engine.trusted.records import Agreement, Loss
 
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,70}")
 _DIGEST = re.compile(r"([0-9a-f]{2})+")
 _NUMBERS = ("charges",)
 NOISE = (
@@ -246,8 +246,12 @@ class Pages:
     def _dataset(self, d: Dataset) -> list[str]:
         own = [row for row in self._r.accounts if (row.scope, row.name) == ("dataset", d.name)]
         wider = [row for row in self._r.accounts if (row.scope, row.name) == ("identifier", d.person.identifier)]
-        lifetime = [row for row in own if not row.period_days]
-        caps = [row.cap_rho_billionths for row in lifetime if row.cap_rho_billionths is not None]
+        caps = [
+            [r.cap_rho_billionths for r in rows if not r.period_days and r.cap_rho_billionths] for rows in (own, wider)
+        ]
+        cap = min(
+            caps[0] or caps[1], default=None
+        )  # without one of its own it is under that of all its persons' datasets
         return [
             paragraph(d.title),
             paragraph(d.about),
@@ -258,7 +262,7 @@ class Pages:
                     ("Columns", ", ".join(column.name for column in d.columns)),
                 ]
             ),
-            section("Loss over time", *self._drawing(d.name, min(caps, default=None))),
+            section("Loss over time", *self._drawing(d.name, cap)),
             section("Loss of this dataset", self._accounts("By node", own, "../")),
             section(
                 "Loss over all datasets that can hold the same persons",
