@@ -153,5 +153,10 @@ def _sentence(code: str) -> str:
 
 
 def _above(row: AccountRow) -> ContradictionRow:
-    says = f"{row.rho_billionths}e-9 charged to {row.scope} {row.name}, and its cap is {row.cap_rho_billionths}e-9."
+    spent, cap = (f"rho {r}e-9 and delta {d}e-18" for r, d in _spent_and_cap(row))
+    says = f"{spent} charged to {row.scope} {row.name}, and its cap is {cap}."
     return ContradictionRow("SPENT_ABOVE_CAP", row.node, "", "", says)
+
+
+def _spent_and_cap(row: AccountRow) -> tuple[tuple[int, int], tuple[int | None, int | None]]:
+    return (row.rho_billionths, row.delta_quintillionths), (row.cap_rho_billionths, row.cap_delta_quintillionths)
