@@ -1,4 +1,4 @@
-"""The register says what the journals say: each entry once, each total the sum of its charges, each cap the signed one."""
+"""The register says what journals say: each entry once, each total the sum of its charges, each cap the signed one."""
 
 from __future__ import annotations
 
