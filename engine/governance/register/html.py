@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
+from urllib.parse import quote
 
 STYLE = """
 body{font:1.1rem/1.5 sans-serif;color:#0b0c0c;background:#fff;margin:0;overflow-wrap:anywhere}
@@ -61,7 +62,8 @@ def cell(value: Cell) -> str:
 
 
 def link(place: str, words: str) -> Html:
-    return Html(f'<a href="{escape(place, quote=True)}">{text(words)}</a>')
+    """To a file of the register."""
+    return Html(f'<a href="{quote(place)}">{text(words)}</a>')
 
 
 def joined(parts: Sequence[Cell], between: str = ", ") -> Html:
