@@ -10,6 +10,7 @@ from engine.errors import BadFile
 from engine.governance.register.build import build
 from engine.governance.register.crate import NAME, crate
 from engine.governance.register.pages import Pages
+from engine.governance.register.related import Related
 from engine.governance.register.rows import Register
 from engine.governance.register.sources import Evidence
 from engine.governance.register.tables import csv_bytes, csvw_bytes, document, json_bytes, schema, tables
@@ -34,8 +35,9 @@ def files(evidence: Evidence, now_ms: int, published: Mapping[bytes, bytes]) -> 
     yield from releases.items()
     papers = {found.hex(): agreement for found, agreement in evidence.agreements.items()}
     yield from Pages(register, evidence.roster.manifest.catalogue, papers).all()
+    of = Related(register)
     for request in register.requests:
-        yield f"requests/{request.request}/{NAME}", json_bytes(crate(register, request))
+        yield f"requests/{request.request}/{NAME}", json_bytes(crate(register, request, of))
     for name, kind, rows in tables(register):
         yield f"{name}.csv", csv_bytes(kind, rows)
         yield f"{name}.csv-metadata.json", csvw_bytes(name, kind, register)
