@@ -41,8 +41,10 @@ PLACES = (("index.html", "Requests"), ("agreements.html", "Agreements"), ("datas
 
 def text(words: object) -> str:
     """Somebody's words as text of a page."""
-    shown = (c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in str(words))
-    return escape("".join(shown), quote=True)
+    said = str(words)
+    if not said.isprintable():
+        said = "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in said)
+    return escape(said, quote=True)
 
 
 @dataclass(frozen=True, slots=True)

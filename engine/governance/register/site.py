@@ -42,7 +42,7 @@ def files(evidence: Evidence, now_ms: int, published: Mapping[bytes, bytes]) -> 
         yield f"{name}.csv", csv_bytes(kind, rows)
         yield f"{name}.csv-metadata.json", csvw_bytes(name, kind, register)
     yield "register.schema.json", json_bytes(schema())
-    yield MARK, json_bytes(document(register))
+    yield MARK, json_bytes(document(register), indent=None)
 
 
 def published_tables(folder: Path | None) -> dict[bytes, bytes]:
@@ -56,8 +56,9 @@ def write(folder: Path, made: Iterable[tuple[str, bytes]]) -> int:
     holds anything else."""
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file())):
         raise BadFile("FILE_REGISTER_FOLDER", path=str(folder))
-    fresh = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
     count = 0
     for place, body in made:
         target = fresh / place
@@ -65,6 +66,7 @@ def write(folder: Path, made: Iterable[tuple[str, bytes]]) -> int:
         target.write_bytes(body)
         count += 1
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(old)
     fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
     return count
