@@ -168,13 +168,16 @@ def test_a_request_of_another_key_is_no_request(history: History) -> None:
 
 
 def test_what_was_signed_under_an_older_manifest_stays_signed(history: History) -> None:
-    """A guardian who is gone, and an analyst's new key: their records stand, under the manifest of that time."""
+    """A guardian and an analyst who are gone: their records stand, under the manifest of that time."""
     made = base(history)
     before = made.sources()
-    members = tuple(m for m in history.federation.manifest.members if m.name != "guardian-north")
+    gone = ("guardian-north", "analyst")
+    members = tuple(m for m in history.federation.manifest.members if m.name not in gone)
     newer = papers.manifest(history.federation, members=members)
     register = build(verified(replace(before, manifest=newer, records=(*before.records, before.manifest))), made.now)
     assert [row.by for row in register.decisions] == ["guardian-north"]
+    assert [(row.analyst, row.body, row.datasets) for row in register.requests] == [("analyst", "analyst", ("people",))]
+    assert register.epoch == 2
     assert not [row for row in register.contradictions if row.kind == "RECORD_UNSIGNED"]
     without = build(verified(replace(before, manifest=newer)), made.now)
     assert "RECORD_UNSIGNED" in {row.kind for row in without.contradictions}

@@ -131,7 +131,7 @@ def _request(asked: Asked, evidence: Evidence, now_ms: int) -> RequestRow:
     return RequestRow(
         request=asked.digest.hex(),
         analyst=request.analyst,
-        body=asked.roster.member(request.analyst).body,
+        body=asked.body,
         purpose=request.purpose,
         agreement=request.agreement_digest.hex(),
         agreement_name=agreement.name if agreement else "",

@@ -77,10 +77,12 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that its analyst signed. ``plan`` None: it is not one that ``roster``'s catalogue allows."""
+    """A request that its analyst signed; ``body``: whose analyst that was then. ``roster``: of the manifest whose
+    catalogue the plan is bound to. ``plan`` None: it is not one that catalogue allows."""
 
     digest: bytes
     request: Request
+    body: str
     plan: Plan | None
     roster: Roster
     status: RequestStatus
@@ -223,14 +225,15 @@ def _ask(queued: QueuedRequest, rosters: Sequence[Roster], found: Evidence) -> N
     except Refused as refused:
         found.unsound.append((digest, RecordKind.REQUEST, refused.code))
         return
+    body = roster.member(request.analyst).body
     bound = [r for r in rosters if wire.digest(wire.encode(r.manifest.catalogue)) == plan.catalogue_digest]
     try:
         require(bool(bound), "POLICY_CATALOGUE_DIFFERS")
         roster = bound[0]
         verify_plan(plan, roster.manifest.catalogue, roster.manifest.rules)
-        found.requests[digest] = Asked(digest, request, plan, roster, queued.status)
+        found.requests[digest] = Asked(digest, request, body, plan, roster, queued.status)
     except Refused:
-        found.requests[digest] = Asked(digest, request, None, roster, queued.status)
+        found.requests[digest] = Asked(digest, request, body, None, roster, queued.status)
 
 
 def _journal(member: str, roles: tuple[Role, ...], sources: Sources, older: Sequence[SignedRecord]) -> Kept:
