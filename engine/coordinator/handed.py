@@ -65,6 +65,7 @@ _TOLD = {
     RecordKind.AGREEMENT: JournalKind.AGREEMENT_STORED,
     RecordKind.REVOCATION: JournalKind.AGREEMENT_REVOKED,
     RecordKind.PUBLICATION: JournalKind.PUBLISHED,
+    RecordKind.FEDERATION_MANIFEST: JournalKind.MANIFEST_STORED,
 }
 
 
@@ -72,13 +73,15 @@ def _entry_about(record: SignedRecord, subject: bytes, now_ms: int) -> JournalEn
     """What the coordinator's own journal says of a record: its kind, its digest and what it is about."""
     if record.kind is RecordKind.PAUSE:
         paused = wire.decode(Pause, record.payload).paused
-        kind, about = JournalKind.PAUSED if paused else JournalKind.RESUMED, {"detail": subject.decode()}
-        return entry_of(kind, now_ms, record_digest=wire.digest(record.payload), **about)
-    named = "agreement_digest" if record.kind in (RecordKind.AGREEMENT, RecordKind.REVOCATION) else "request_digest"
-    detail = record.kind.name.lower()
-    return entry_of(
-        _TOLD[record.kind], now_ms, record_digest=wire.digest(record.payload), detail=detail, **{named: subject}
-    )
+        kind = JournalKind.PAUSED if paused else JournalKind.RESUMED
+        return entry_of(kind, now_ms, record_digest=wire.digest(record.payload), detail=subject.decode())
+    about = {"request_digest": subject}
+    if record.kind in (RecordKind.AGREEMENT, RecordKind.REVOCATION):
+        about = {"agreement_digest": subject}
+    elif record.kind is RecordKind.FEDERATION_MANIFEST:
+        about = {}
+    digest, detail = wire.digest(record.payload), record.kind.name.lower()
+    return entry_of(_TOLD[record.kind], now_ms, record_digest=digest, detail=detail, **about)
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,8 +291,8 @@ def start(
     default a file in the home. Raises Unavailable NODE_ADDRESS_TAKEN or NODE_STORE_FAILED.
     """
     kept, roster, links = Store(store or home.state_path, home.name), home.roster(), Links()
-    journals = kept.journals(roster, home.signing_key())
-    standing = Standing(links, Collector(links, journals), Witnesses(links, roster))
+    journals = kept.journals(lambda: services.roster, home.signing_key())
+    standing = Standing(links, Collector(links, journals), Witnesses(links, lambda: services.roster))
     services = Services(
         roster=roster,
         links=links,

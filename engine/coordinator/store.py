@@ -11,6 +11,7 @@ those of ``RequestState``. A request found in the middle after a restart is not 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ class Store:
     def close(self) -> None:
         self._database.close()
 
-    def journals(self, roster: Roster, key: SigningKey) -> Journals:
+    def journals(self, roster: Callable[[], Roster], key: SigningKey) -> Journals:
         """The journals that are kept here."""
         return Journals(self.changing, self.reading, roster, key)
 

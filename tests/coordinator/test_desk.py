@@ -95,8 +95,8 @@ def make_bench(federation: Federation, members: dict[str, Double]) -> Bench:
     store, manifest = Store(home.state_path), federation.manifest
     seats = tuple(replace(m, roles=(Role.NODE,)) if m.name in COUNTS else m for m in manifest.members)
     roster = Roster(replace(manifest, members=seats))
-    journals, links = store.journals(roster, home.signing_key()), Links()
-    standing = Standing(links, Collector(links, journals), Witnesses(links, roster))
+    journals, links = store.journals(lambda: roster, home.signing_key()), Links()
+    standing = Standing(links, Collector(links, journals), Witnesses(links, lambda: roster))
     board, randomness = Board(store), SystemRandomness()
     services = Services(roster, links, store, board, SystemClock(), randomness, WINDOWS, journals, standing.closed)
     standing.start()
