@@ -362,3 +362,22 @@ def test_a_run_that_fails_ends_its_request_with_a_code(bench: Bench, monkeypatch
     monkeypatch.setattr("engine.coordinator.run.assemble", fail)
     status = bench.run(make_submission(bench.federation))
     assert (status.state, status.code) == (RequestState.REFUSED_STATE, "BUG_UNEXPECTED")
+
+
+def test_what_is_past_its_retention_goes_and_the_proofs_stay(bench: Bench) -> None:
+    """Sealed answers and the analyst's words; not the signed request, the plan, the manifest or the journal."""
+    submission = make_submission(bench.federation)
+    digest = bench.run(submission).request_digest
+    store, day = bench.services.store, 86_400_000
+    before = store.kept(digest)
+    bench.desk._tidy(bench.services.clock.now_ms() + 364 * day)
+    assert store.result(digest).bodies
+    bench.desk._tidy(bench.services.clock.now_ms() + 366 * day)
+    with pytest.raises(Refused, match="POLICY_RETENTION_OVER"):
+        store.result(digest)
+    kept = store.kept(digest)
+    assert (kept.submission.request, kept.submission.plan) == (submission.request, submission.plan)
+    assert before.submission.statement
+    assert kept.submission.statement == b""
+    assert kept.status == before.status
+    assert len(opened_rounds(bench)) == 1
