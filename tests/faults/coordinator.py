@@ -33,7 +33,7 @@ from engine.trusted.plan import Plan
 from engine.trusted.records import Participant, Ready, RecordKind, Request, RoundManifest, Share, SignedRecord, Witness
 
 if TYPE_CHECKING:
-    from tests.faults.world import World
+    from tests.faults.federated import Federated
 
 HELPERS = (Candidate("helper-1", "audit office"), Candidate("helper-2", "archive"), Candidate("south", "body of south"))
 Forge = Callable[[RoundManifest], RoundManifest]
@@ -79,7 +79,7 @@ class Asked:
 class Coordinator:
     """Relays, decides by rounds.py, and lies where ``forge``, ``forge_for``, ``asks`` and ``forgets`` say so."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Federated) -> None:
         self.world = world
         self.requests: list[Asked] = []
         self.forge: list[Forge] = []
@@ -284,7 +284,7 @@ def without_approvals(manifest: RoundManifest) -> RoundManifest:
     return replace(manifest, approvals=())
 
 
-def terms_of(world: World, request: Request, hosts: tuple[str, ...]) -> Terms:
+def terms_of(world: Federated, request: Request, hosts: tuple[str, ...]) -> Terms:
     """What the request fixes, on the world's monotonic clock."""
     left = request.expires_ms - world.clock.now_ms()
     expires = int(world.clock.monotonic) + left

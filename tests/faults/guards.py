@@ -1,7 +1,7 @@
 """Takes each scenario's guard out of a copy of the tree: the scenario must then fail.
 
 The guard is the line that the scenario is about: [file, text that stands there once, text that takes its place]. All
-scenarios must pass in the unchanged copy. ``python tests/faults/guards.py --only WORDS`` runs those whose names hold the words.
+scenarios must pass in the unchanged copy. ``--only WORDS`` runs those whose names hold the words.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from engine.trusted.records import JournalKind
-from tests.faults.world import OPERATIONS, World
+from tests.faults.federated import OPERATIONS
+from tests.faults.world import World
 from tests.nodes.conftest import HOSTS
 
 HERE = Path(__file__).parent
