@@ -121,11 +121,10 @@ def _check_heads(shares: tuple[records.Share, ...], ask: messages.AskAnswer, rou
     held = {h.node: h for ready in _readies(round_) if ready.helper == seat.name for h in ready.held}
     given = {proof.node: proof for proof in ask.proofs}
     for share in shares:
-        old, new = held.get(share.node), share.head.head
-        if old is not None:
-            proof = given.get(share.node, messages.ConsistencyProof(share.node, 0, ()))
-            require(old.size <= new.size, "POLICY_HEAD_FORKED", name=share.node)
-            verify_consistency(old.size, new.size, old.root, new.root, proof.path)
+        old, new = held[share.node], share.head.head
+        proof = given.get(share.node, messages.ConsistencyProof(share.node, 0, ()))
+        require(old.size <= new.size, "POLICY_HEAD_FORKED", name=share.node)
+        verify_consistency(old.size, new.size, old.root, new.root, proof.path)
 
 
 def _open_seed(share: records.Share, round_: Round, seat: Seat) -> bytes:
