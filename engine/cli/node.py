@@ -73,6 +73,31 @@ def resume(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None) ->
     _sign_pause(home, False, reason, node_home)
 
 
+@app.command()
+def snapshot(
+    home: _Home = NODE_HOME,
+    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the node.")] = 60.0,
+) -> None:
+    """Have a running node cut new snapshots: later answers come from today's rows, and are charged anew."""
+    import time
+
+    from engine.cli.show import console
+    from engine.errors import BadFile
+    from engine.trusted.home import Home
+
+    opened = Home.load(home)
+    if opened.role != "node":
+        raise BadFile("FILE_HOME_NOT_A_NODE", path=str(home), name=opened.name, role=opened.role)
+    opened.binding()
+    (opened.path / "inbox").mkdir(mode=0o700, exist_ok=True)
+    opened.write("inbox/snapshot", b"")
+    end = time.monotonic() + wait
+    while (opened.path / "inbox/snapshot").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    waits = (opened.path / "inbox/snapshot").exists()
+    console().print(f"{opened.name}: {'asked for; the node cuts them once it runs' if waits else 'cut'}.")
+
+
 def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -> None:
     from engine.cli.decide import hand, put_into_inbox
     from engine.cli.show import console
