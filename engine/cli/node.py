@@ -74,18 +74,31 @@ def resume(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None) ->
 
 
 @app.command()
-def snapshot(home: _Home = NODE_HOME) -> None:
-    """Ask a running node to cut its tables anew; later questions are answered from the new rows.
+def snapshot(
+    home: _Home = NODE_HOME,
+    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the node.")] = 60.0,
+) -> None:
+    """Have a running node cut new snapshots: later answers come from today's rows, and are charged anew.
 
     Run it on a schedule, not when the data change: that they changed must not show.
     """
+    import time
+
     from engine.cli.show import console
+    from engine.errors import BadFile
     from engine.trusted.home import Home
 
-    inbox = Home.load(home).path / "inbox"
-    inbox.mkdir(mode=0o700, exist_ok=True)
-    (inbox / "snapshot").touch(mode=0o600)
-    console().print("Asked: the node cuts new snapshots within a second, or when it starts next.")
+    opened = Home.load(home)
+    if opened.role != "node":
+        raise BadFile("FILE_HOME_NOT_A_NODE", path=str(home), name=opened.name, role=opened.role)
+    opened.binding()
+    (opened.path / "inbox").mkdir(mode=0o700, exist_ok=True)
+    opened.write("inbox/snapshot", b"")
+    end = time.monotonic() + wait
+    while (opened.path / "inbox/snapshot").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    waits = (opened.path / "inbox/snapshot").exists()
+    console().print(f"{opened.name}: {'asked for; the node cuts them once it runs' if waits else 'cut'}.")
 
 
 @app.command()
