@@ -16,6 +16,7 @@ from engine.coordinator.agreements import Agreements
 from engine.coordinator.cases import Cases
 from engine.coordinator.governance import Governance
 from engine.coordinator.handed import HandedIn
+from engine.coordinator.register import EVERYTHING, register_parts
 from engine.coordinator.services import Services
 from engine.coordinator.sharing import share, shared_with
 from engine.coordinator.store import ENDED, Kept
@@ -32,6 +33,7 @@ from engine.trusted.messages import (
     JournalPart,
     NodeState,
     QueuedRequest,
+    RegisterPart,
     RequestList,
     RequestQueue,
     RequestState,
@@ -87,6 +89,12 @@ class Desk:
         if self._services.journals.head(member) is None:
             raise Unavailable("NODE_JOURNAL_NOT_YET", name=member)
         return self._services.journals.parts(member, start)
+
+    def register(self) -> Iterator[RegisterPart]:
+        """What the public register is made from besides the journals."""
+        for digest in self._services.store.newest(EVERYTHING):
+            self._cases.look(digest)
+        return register_parts(self._home, self._services.store, self._handed, self._services.journals)
 
     def share(self, caller: str, sharing: Sharing) -> Handed:
         """Keeps a release that its analyst resealed to another one."""

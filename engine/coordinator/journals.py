@@ -66,6 +66,7 @@ _HASH = sa.select(_subtrees.c.hash).where(
 )
 _HEAD = sa.select(_heads).where(_heads.c.member == _MEMBER)
 _CONTRARY = sa.select(_heads.c.member).where(_heads.c.contrary.is_not(None))
+_CONTRARY_HEADS = sa.select(_heads.c.contrary).where(_heads.c.contrary.is_not(None)).order_by(_heads.c.member)
 
 
 def entry_of(kind: JournalKind, at_ms: int, **known: Any) -> JournalEntry:
@@ -152,6 +153,12 @@ class Journals:
         """Members whose journal contradicts what it said before."""
         with self.reading() as connection:
             return frozenset(connection.execute(_CONTRARY).scalars())
+
+    def contrary_heads(self) -> tuple[SignedHead, ...]:
+        """The heads that show it."""
+        with self.reading() as connection:
+            bodies = connection.execute(_CONTRARY_HEADS).scalars().all()
+        return tuple(wire.decode(SignedHead, body) for body in bodies)
 
     def check_head(self, signed_head: SignedHead, *, newest: bool) -> None:
         """Whether a head fits what is stored: Refused POLICY_HEAD_FORKED, and the contrary head is kept.
