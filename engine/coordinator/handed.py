@@ -76,20 +76,10 @@ def _entry_about(record: SignedRecord, subject: bytes, now_ms: int) -> JournalEn
         paused = wire.decode(Pause, record.payload).paused
         kind = JournalKind.PAUSED if paused else JournalKind.RESUMED
         return entry_of(kind, now_ms, record_digest=wire.digest(record.payload), detail=subject.decode())
-<<<<<<< HEAD
-    about = {"request_digest": subject}
-    if record.kind in (RecordKind.AGREEMENT, RecordKind.REVOCATION):
-        about = {"agreement_digest": subject}
-    elif record.kind is RecordKind.FEDERATION_MANIFEST:
-        about = {}
-    digest, detail = wire.digest(record.payload), record.kind.name.lower()
-    return entry_of(_TOLD[record.kind], now_ms, record_digest=digest, detail=detail, **about)
-=======
     about: dict[str, bytes | str] = {"record_digest": wire.digest(record.payload), "detail": record.kind.name.lower()}
     if record.kind is not RecordKind.FEDERATION_MANIFEST:
         about["agreement_digest" if record.kind in _ABOUT_AGREEMENTS else "request_digest"] = subject
     return entry_of(_TOLD[record.kind], now_ms, **about)
->>>>>>> register
 
 
 @dataclass(frozen=True, slots=True)
