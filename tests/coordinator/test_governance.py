@@ -299,7 +299,7 @@ def test_a_request_waits_for_a_paused_node_and_goes_on_when_it_does(bench: Bench
     assert sent(bench, "north", RecordKind.PAUSE) == 1
     submission = make_submission(bench.federation)
     status = bench.desk.submit("analyst", submission)
-    assert (status.state, status.waiting_for) == (RequestState.WAITING, ("north is paused",))
+    assert (status.state, status.waiting_for) == (RequestState.WAITING, ("the paused node north",))
     with pytest.raises(Refused):  # only its own guardian lets it go on
         bench.desk.hand(pause(bench.federation, "north", False, guardian="guardian-east"))
     assert stated(bench, submission)[0] is RequestState.WAITING
@@ -341,7 +341,7 @@ def test_a_node_that_refuses_a_round_for_what_waiting_mends_costs_one_attempt(be
         return
     submission = make_submission(bench.federation)
     bench.desk.submit("analyst", submission)
-    assert until(bench, submission, RequestState.WAITING).waiting_for == ("north is paused",)
+    assert until(bench, submission, RequestState.WAITING).waiting_for == ("the paused node north",)
     north.faults.clear()
     north.greet(bench.links, paused=True)
     north.greet(bench.links, paused=False)

@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import grpc
 
@@ -20,10 +22,12 @@ from engine.trusted.messages import (
     AnswerSet,
     AskAnswer,
     AskReady,
+    AskWitness,
     FromNode,
     Hello,
     OpenRound,
     RoundRefusal,
+    SeekWitnesses,
     ShareSet,
     Submission,
     ToNode,
@@ -32,7 +36,7 @@ from engine.trusted.messages import (
 )
 from engine.trusted.plan import Plan
 from engine.trusted.random import SystemRandomness
-from engine.trusted.records import Participant, Request, RoundManifest, SignedRecord
+from engine.trusted.records import Participant, RecordKind, Request, RoundManifest, SignedRecord, Witness
 from engine.trusted.sign import Roster, open_share
 from tests.processes.faults_fleet import MEMBERS, NODES, PATIENCE, Fleet, until
 
@@ -44,6 +48,7 @@ class Rogue:
         self._roster = roster
         self._outboxes: dict[str, SimpleQueue[ToNode | None]] = {}
         self._heard: dict[str, SimpleQueue[FromNode]] = defaultdict(SimpleQueue)
+        self._seeking: dict[str, bytes] = {}
         self.hellos: dict[str, Hello] = {}
         self._server = grpc.server(ThreadPoolExecutor(32), options=[("grpc.so_reuseport", 0)])
         attend = {"Attend": grpc.stream_stream_rpc_method_handler(self._attend)}
@@ -67,6 +72,8 @@ class Rogue:
         assert isinstance(hello, Hello)
         outbox = self._outboxes[hello.node] = SimpleQueue()
         self.hellos[hello.node] = hello
+        for seeker, nonce in tuple(self._seeking.items()):
+            outbox.put(AskWitness(nonce, seeker))
         threading.Thread(target=self._read, args=(hello.node, messages, outbox), daemon=True).start()
         yield wire.encode(Welcome(1, hello.epoch), ToNode)
         for message in iter(outbox.get, None):
@@ -75,15 +82,31 @@ class Rogue:
     def _read(self, node: str, messages: Iterator[bytes], outbox: SimpleQueue[ToNode | None]) -> None:
         try:
             for payload in messages:
-                self._heard[node].put(wire.decode(FromNode, payload))
+                self._take(node, wire.decode(FromNode, payload))
         except grpc.RpcError:
             pass  # the stream broke
         finally:
             self.hellos.pop(node, None)
             outbox.put(None)
 
+    def _take(self, node: str, message: FromNode) -> None:
+        """Carries questions for witnesses and their answers, so that members open; the rest is to be heard."""
+        match message:
+            case Hello():
+                self.hellos[node] = message
+            case SeekWitnesses(nonce):
+                self._seeking[node] = nonce
+                for other, outbox in tuple(self._outboxes.items()):
+                    if other != node:
+                        outbox.put(AskWitness(nonce, node))
+            case SignedRecord(kind=RecordKind.WITNESS):
+                self._outboxes[wire.decode(Witness, message.payload).member].put(message)
+            case _:
+                self._heard[node].put(message)
+
     def await_members(self, *names: str) -> None:
-        until(f"{names} dialled", lambda: set(names) <= set(self.hellos))
+        """Until they have dialled, and others have vouched for their journals."""
+        until(f"{names} dialled", lambda: all(name in self.hellos and not self.hellos[name].paused for name in names))
 
     def restart(self, fleet: Fleet, *names: str) -> None:
         """Starts killed members again, and waits for them."""
@@ -102,8 +125,10 @@ class Rogue:
         except Empty:
             raise AssertionError(f"{member} said nothing") from None
 
-    def manifest(self, submission: Submission, helpers: tuple[str, ...], attempt: int = 1) -> bytes:
-        """A round manifest that no member can tell from an honest one; its nonce makes it another round each time."""
+    def manifest(self, submission: Submission, helpers: tuple[str, ...], **lies: Any) -> bytes:
+        """A round manifest that no member can tell from an honest one, but for the fields that ``lies`` give; its nonce
+        makes it another round each time.
+        """
         request: Request = wire.decode(Request, submission.request.payload)
         plan: Plan = wire.decode(Plan, submission.plan, wire.PLAN_BYTES)
         digest, now = wire.digest(submission.request.payload), SystemClock().now_ms()
@@ -117,7 +142,7 @@ class Rogue:
             plan=submission.plan,
             approvals=(),
             epoch=self._roster.manifest.epoch,
-            attempt=attempt,
+            attempt=1,
             run=1,
             phase=1,
             participants=tuple(Participant(n, self.hellos[n].snapshots) for n in NODES),
@@ -127,7 +152,7 @@ class Rogue:
             deadline_ms=now + 60_000,
             readies=tuple(record for record in readies if isinstance(record, SignedRecord)),
         )
-        return wire.encode(manifest)
+        return wire.encode(replace(manifest, **lies))
 
     def open(self, manifest: bytes, *members: str) -> dict[str, tuple[bytes, ShareSet] | str]:
         """Opens a round; what each node answers: its vector and shares, or the code of its refusal."""
