@@ -1,4 +1,4 @@
-"""What tests run in other processes: ``race`` and ``races`` for a cap, ``die`` at each statement, ``work`` till killed."""
+"""What tests run in other processes: ``race`` and ``races``, ``die`` at each statement, ``work`` until killed."""
 
 from __future__ import annotations
 
