@@ -55,7 +55,8 @@ class Seat:
     """What every member of a round needs; ``agreements`` by the digest of their signed bytes.
 
     ``ended``: digests of those revoked; ``guardians``: approvals of this department wanted for each plan;
-    ``unvouched``: the code that keeps a member closed whose journal nobody vouched for yet (witnesses.py).
+    ``started_ms``: when this process began; ``unvouched``: the code that keeps a member closed whose journal nobody
+    vouched for yet (witnesses.py).
     """
 
     name: str
@@ -69,6 +70,7 @@ class Seat:
     guardians: int = 0
     paused: bool = False
     pause_ms: int = 0
+    started_ms: int = 0
     unvouched: str = ""
     refusals: Refusals = field(default_factory=Refusals)
 

@@ -132,7 +132,8 @@ class Member:
             self.failed_to_start, self.connected = error.code, False
             return
         randomness = CountedRandomness(f"{home.name} {self.starts}")
-        seat = Seat(home.name, home.roster, {}, ledger, self.clock, randomness, home.keys, guardians=home.guardians)
+        began = {"guardians": home.guardians, "started_ms": self.clock.now_ms()}
+        seat = Seat(home.name, home.roster, {}, ledger, self.clock, randomness, home.keys, **began)
         seat = recalled(seat)
         for record in home.agreements:
             if wire.digest(record.payload) not in seat.agreements:

@@ -225,6 +225,15 @@ def test_shares_prove_the_charge_under_their_own_head(scene: Scene) -> None:
         assert wire.decode(Share, given.shares[0].payload).head == proof.head
 
 
+def test_a_helper_serves_no_round_from_before_its_start(scene: Scene) -> None:
+    """Not even one that its ledger knows nothing of: it may have been put back to before the answer."""
+    now = scene.federation.now
+    assert remember(scene.arrival, replace(scene.helper, started_ms=now)).round.id == scene.held.round.id
+    with pytest.raises(SplittallyError) as refused:
+        remember(scene.arrival, replace(scene.helper, started_ms=now + 1))
+    assert refused.value.code == "ROUND_READY_STALE"
+
+
 def test_a_clone_that_answers_beside_its_original_is_not_helped(scene: Scene) -> None:
     """Both hold the same keys; the helper saw the one, and the other's journal does not go on from there."""
     folder, seat = scene.federation.folder, scene.federation.seat("north")
