@@ -70,6 +70,7 @@ def _releases(evidence: Evidence, charged: Sequence[ChargeRow]) -> Iterator[Cont
 
 
 def _charges(evidence: Evidence, charged: Sequence[ChargeRow]) -> Iterator[ContradictionRow]:
+    revoked = _revoked(evidence)
     asked_by_id = {digest.hex(): asked for digest, asked in evidence.requests.items()}
     for row in charged:
         entry = evidence.journals[row.node].entries[row.position]
@@ -81,7 +82,7 @@ def _charges(evidence: Evidence, charged: Sequence[ChargeRow]) -> Iterator[Contr
         for what in _differing(entry, asked):
             says = f"The charge has another {what} than the request."
             yield ContradictionRow("CHARGE_DIFFERS", row.node, row.request, row.round, says)
-        if _has_ended(row, entry, evidence):
+        if _has_ended(row, entry, evidence, revoked):
             says = "Charged after the agreement had ended."
             yield ContradictionRow("CHARGE_AFTER_END", row.node, row.request, row.round, says)
     for (node, request), count in Counter((row.node, row.request) for row in charged).items():
@@ -107,12 +108,21 @@ def _most_charges(asked: Asked) -> int:
     return asked.request.runs * asked.request.max_attempts * phases
 
 
-def _has_ended(row: ChargeRow, entry: JournalEntry, evidence: Evidence) -> bool:
+def _has_ended(row: ChargeRow, entry: JournalEntry, evidence: Evidence, revoked: dict[tuple[str, bytes], int]) -> bool:
     """By its date, or by a revocation that the node had written down before."""
     agreement = evidence.agreements.get(entry.agreement_digest)
-    before = evidence.journals[row.node].entries[: row.position]
-    revoked = any(e.kind is K.AGREEMENT_REVOKED and e.agreement_digest == entry.agreement_digest for e in before)
-    return revoked or (agreement is not None and entry.at_ms >= agreement.until_ms)
+    first = revoked.get((row.node, entry.agreement_digest))
+    return (first is not None and first < row.position) or (agreement is not None and entry.at_ms >= agreement.until_ms)
+
+
+def _revoked(evidence: Evidence) -> dict[tuple[str, bytes], int]:
+    """Where each member's journal first says that an agreement is revoked."""
+    found: dict[tuple[str, bytes], int] = {}
+    for name, kept in evidence.journals.items():
+        for position, entry in enumerate(kept.entries):
+            if entry.kind is K.AGREEMENT_REVOKED:
+                found.setdefault((name, entry.agreement_digest), position)
+    return found
 
 
 def _requests(evidence: Evidence) -> Iterator[ContradictionRow]:

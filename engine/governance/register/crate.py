@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from engine.governance.register.related import Related
 from engine.governance.register.rows import AgreementRow, ChargeRow, PublicationRow, Register, RequestRow
 
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
@@ -33,18 +34,17 @@ _ACTION_STATES = {
 }
 
 
-def crate(register: Register, request: RequestRow) -> dict[str, Any]:
-    """The metadata file of one request's folder."""
-    return {"@context": CONTEXT, "@graph": list(_Crate(register, request).graph())}
+def crate(register: Register, request: RequestRow, of: Related | None = None) -> dict[str, Any]:
+    """The metadata file of one request's folder. ``of``: the register's rows by request, if they are at hand."""
+    return {"@context": CONTEXT, "@graph": list(_Crate(register, request, of or Related(register)).graph())}
 
 
 class _Crate:
-    def __init__(self, register: Register, request: RequestRow) -> None:
+    def __init__(self, register: Register, request: RequestRow, of: Related) -> None:
         self._r, self._q = register, request
         self._agreement = next((a for a in register.agreements if a.agreement == request.agreement), None)
-        self._charges = [row for row in register.charges if row.request == request.request]
-        self._published = [row for row in register.publications if row.request == request.request]
-        self._decisions = [row for row in register.decisions if row.request == request.request]
+        self._charges, self._published = of.charges[request.request], of.publications[request.request]
+        self._decisions, self._faults = of.decisions[request.request], of.contradictions[request.request]
         self._analyst = f"#person-{request.analyst}"
         self._project = f"#project-{request.agreement[:16]}"
         self._policy = f"#agreement-{request.agreement[:16]}"
@@ -104,15 +104,14 @@ class _Crate:
         return found | ({"result": [{"@id": file["@id"]} for file in files]} if files else {})
 
     def _checks(self) -> Iterator[Entity]:
-        faults = [row for row in self._r.contradictions if row.request == self._q.request]
-        said = "failed" if faults else "passed"
+        said = "failed" if self._faults else "passed"
         yield self._assess(
             "#check",
             "CheckValue",
             f"Signatures, digests and journals of this request: {said}",
             self._r.made,
             "#register",
-            not faults,
+            not self._faults,
         )
         yield self._assess(
             "#validation",

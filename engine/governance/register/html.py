@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
+from urllib.parse import quote
 
 STYLE = """
 body{font:1.1rem/1.5 sans-serif;color:#0b0c0c;background:#fff;margin:0;overflow-wrap:anywhere}
@@ -40,8 +41,10 @@ PLACES = (("index.html", "Requests"), ("agreements.html", "Agreements"), ("datas
 
 def text(words: object) -> str:
     """Somebody's words as text of a page."""
-    shown = (c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in str(words))
-    return escape("".join(shown), quote=True)
+    said = str(words)
+    if not said.isprintable():
+        said = "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in said)
+    return escape(said, quote=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ def cell(value: Cell) -> str:
 
 
 def link(place: str, words: str) -> Html:
-    return Html(f'<a href="{escape(place, quote=True)}">{text(words)}</a>')
+    """To a file of the register."""
+    return Html(f'<a href="{quote(place)}">{text(words)}</a>')
 
 
 def joined(parts: Sequence[Cell], between: str = ", ") -> Html:

@@ -10,6 +10,7 @@ from engine.errors import BadFile
 from engine.governance.register.build import build
 from engine.governance.register.crate import NAME, crate
 from engine.governance.register.pages import Pages
+from engine.governance.register.related import Related
 from engine.governance.register.rows import Register
 from engine.governance.register.sources import Evidence
 from engine.governance.register.tables import csv_bytes, csvw_bytes, document, json_bytes, schema, tables
@@ -34,13 +35,14 @@ def files(evidence: Evidence, now_ms: int, published: Mapping[bytes, bytes]) -> 
     yield from releases.items()
     papers = {found.hex(): agreement for found, agreement in evidence.agreements.items()}
     yield from Pages(register, evidence.roster.manifest.catalogue, papers).all()
+    of = Related(register)
     for request in register.requests:
-        yield f"requests/{request.request}/{NAME}", json_bytes(crate(register, request))
+        yield f"requests/{request.request}/{NAME}", json_bytes(crate(register, request, of))
     for name, kind, rows in tables(register):
         yield f"{name}.csv", csv_bytes(kind, rows)
         yield f"{name}.csv-metadata.json", csvw_bytes(name, kind, register)
     yield "register.schema.json", json_bytes(schema())
-    yield MARK, json_bytes(document(register))
+    yield MARK, json_bytes(document(register), indent=None)
 
 
 def published_tables(folder: Path | None) -> dict[bytes, bytes]:
@@ -54,8 +56,9 @@ def write(folder: Path, made: Iterable[tuple[str, bytes]]) -> int:
     holds anything else."""
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file())):
         raise BadFile("FILE_REGISTER_FOLDER", path=str(folder))
-    fresh = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
     count = 0
     for place, body in made:
         target = fresh / place
@@ -63,6 +66,7 @@ def write(folder: Path, made: Iterable[tuple[str, bytes]]) -> int:
         target.write_bytes(body)
         count += 1
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(old)
     fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
     return count

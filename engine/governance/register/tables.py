@@ -30,8 +30,9 @@ def document(register: Register) -> dict[str, Any]:
     return {"splittally": FORMAT, "version": VERSION, **asdict(register)}
 
 
-def json_bytes(found: Any) -> bytes:
-    return json.dumps(found, indent=1, ensure_ascii=False).encode() + b"\n"
+def json_bytes(found: Any, indent: int | None = 1) -> bytes:
+    """``indent`` None: on one line, which is much faster to write."""
+    return json.dumps(found, indent=indent, ensure_ascii=False).encode() + b"\n"
 
 
 def schema() -> dict[str, Any]:
