@@ -297,7 +297,7 @@ def test_the_command_hands_a_store_on_where_no_other_user_reads_it(monkeypatch: 
     assert "canary" not in " ".join(called[0])
 
 
-def collected(line: Any, member: str) -> list[bytes]:
+def collected(line: Line, member: str) -> list[bytes]:
     """The entries that the coordinator holds of a member; none before it has any."""
     try:
         return list(line.journal(member)[1])
