@@ -63,9 +63,8 @@ def free_refusals(arrival: Arrival, seat: Seat) -> Iterator[Callable[[Round], Ro
     try:
         yield known
     except SplittallyError as error:
-        for analyst in analysts if isinstance(error, Refused) else ():
-            seat.refusals.count(analyst, arrival.at_ms)
-        if error.code != "POLICY_REFUSALS_LIMITED":
+        name = analysts[0] if analysts and isinstance(error, Refused) else ""
+        if error.code != "POLICY_REFUSALS_LIMITED" and seat.refusals.count(name, arrival.at_ms):
             entry = entry_of(JournalKind.ROUND_REFUSED, round=digest(arrival.manifest), code=error.code)
             seat.ledger.record(entry)
         raise

@@ -1,7 +1,8 @@
 """How many of an analyst's questions were refused of late: refusals cost no budget, so they are limited.
 
-Claim: nobody fills a journal, or keeps a node busy with refusals, in another analyst's name or without end.
-Because: only requests that their analyst signed are counted; above the limit one is refused at once and unwritten.
+Claim: refusals fill no journal; an analyst's are limited, and nobody uses them up by forgeries.
+Because: those of requests that their analyst signed are counted by analyst, and refused at once above the limit; all
+         others are counted together, under no name. Above the limit nothing is written.
 Checked by: tests/nodes/test_rulebook.py::test_an_analyst_who_is_refused_too_often_has_to_wait
 """
 
@@ -25,5 +26,8 @@ class Refusals:
         self._at[analyst] = recent
         require(len(recent) < AN_HOUR, "POLICY_REFUSALS_LIMITED", name=analyst)
 
-    def count(self, analyst: str, now_ms: int) -> None:
-        self._at.setdefault(analyst, []).append(now_ms)
+    def count(self, analyst: str, now_ms: int) -> bool:
+        """One more, "": of nobody known; whether it is still worth an entry in the journal."""
+        recent = [at for at in self._at.get(analyst, ()) if now_ms - at < HOUR_MS][-AN_HOUR:]
+        self._at[analyst] = [*recent, now_ms]
+        return len(recent) < AN_HOUR

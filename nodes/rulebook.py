@@ -19,7 +19,7 @@ from engine.trusted.records import JournalKind, RecordKind, RootKey, SignedRecor
 from nodes.ledger import entry_of
 from nodes.manifest import Seat
 
-AHEAD_MS = 600_000  # a pause dated further ahead would outlive every later decision
+AHEAD_MS = 600_000  # a node goes on only by a decision of now; it stops by one of any date, for clocks may be wrong
 
 
 def accept(record: SignedRecord, roots: tuple[RootKey, ...], seat: Seat) -> Seat:
@@ -78,7 +78,8 @@ def _verified(record: SignedRecord, roots: tuple[RootKey, ...], seat: Seat) -> t
             pause = sign.open_pause(record, seat.roster)
             require(pause.node == seat.name, "POLICY_UNKNOWN_MEMBER", name=pause.guardian)
             require(pause.decided_ms > seat.pause_ms, "POLICY_RECORD_OLD")
-            require(pause.decided_ms <= seat.clock.now_ms() + AHEAD_MS, "POLICY_RECORD_INVALID")
+            timely = pause.paused or pause.decided_ms <= seat.clock.now_ms() + AHEAD_MS
+            require(timely, "POLICY_RECORD_INVALID")
             return JournalKind.PAUSED if pause.paused else JournalKind.RESUMED, b""
     raise Refused("POLICY_RECORD_INVALID")
 
