@@ -55,6 +55,7 @@ def hear(record: SignedRecord, vouching: Vouching, seat: Seat) -> tuple[Vouching
     witness = sign.open_witness(record, seat.roster)
     require((witness.member, witness.nonce) == (seat.name, vouching.nonce), "POLICY_RECORD_INVALID")
     require(witness.witness in others(seat), "POLICY_UNKNOWN_MEMBER", name=witness.witness)
+    require(bool(seat.unvouched), "POLICY_RECORD_OLD")  # once open, no single word closes it
     if witness.size and not seat.ledger.goes_on_from(witness.size, witness.root):
         return vouching, replace(seat, unvouched=ROLLED_BACK)
     vouching = replace(vouching, heard=vouching.heard | {witness.witness})
