@@ -10,28 +10,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.options import CatalogueFile, Json
+from engine.cli.options import ANALYST_HOME, ANY_HOME, Json
 from engine.errors import BadFile, Bug, SplittallyError
 
 if TYPE_CHECKING:
     from engine.sql import Context
 
+OwnCatalogue = Annotated[
+    Path | None, typer.Option("--catalog", metavar="FILE", help="A catalogue (YAML) instead of a home.")
+]
+OwnHome = Annotated[Path, typer.Option("--home", metavar="DIR", help=ANY_HOME, show_default=False)]
 STATEMENT_HELP = "A file with one statement, the statement itself, or - for standard input."
 
 
 def check(
-    catalog: CatalogueFile,
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help=STATEMENT_HELP, show_default=False)] = "-",
+    catalog: OwnCatalogue = None,
+    home: OwnHome = ANALYST_HOME,
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help='Judge many: lines {"id", "sql"} in, one verdict a line out.')
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Say whether a statement can be planned under a catalogue, and if not, why and what would work.
+    """Say whether a statement can be planned under a catalogue or a home's, and if not, why and what would work.
 
     With --jsonl every line gets a verdict and the exit status is 0; without, it is that of the verdict.
     """
-    context = context_of(catalog)
+    context = context_of(catalog, home)
     if jsonl:
         for line in _lines(file):
             sys.stdout.write(json.dumps(_judge_line(line, context)) + "\n")
@@ -47,12 +52,18 @@ def check(
     sys.stdout.write(f"columns: {', '.join(columns) if isinstance(columns, list) else ''}\n")
 
 
-def context_of(catalog: Path) -> Context:
-    """The catalogue of a file under the rules of a federation that sets none of its own."""
+def context_of(catalog: Path | None, home: Path = ANALYST_HOME) -> Context:
+    """The catalogue of a file under the rules of a federation that sets none of its own; without one, both as a home's
+    manifest has them.
+    """
     from engine.catalogue import load_catalogue
     from engine.governance.federation import default_rules
     from engine.sql import Context
+    from engine.trusted.home import Home
 
+    if catalog is None:
+        manifest = Home.load(home).manifest()
+        return Context(manifest.catalogue, manifest.rules)
     return Context(load_catalogue(catalog), default_rules())
 
 

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.check import STATEMENT_HELP, context_of, statement_text
-from engine.cli.options import CatalogueFile, Json
+from engine.cli.check import STATEMENT_HELP, OwnCatalogue, OwnHome, context_of, statement_text
+from engine.cli.options import ANALYST_HOME, Json
 
 
 def explain(
-    catalog: CatalogueFile,
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help=STATEMENT_HELP, show_default=False)] = "-",
+    catalog: OwnCatalogue = None,
+    home: OwnHome = ANALYST_HOME,
     stages: Annotated[bool, typer.Option("--stages", help="Show the statement after each pass.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -22,7 +23,7 @@ def explain(
     from engine.sql import explain as words
     from engine.sql import prepare
 
-    context = context_of(catalog)
+    context = context_of(catalog, home)
     sql = statement_text(file)
     passes = words.stages(sql, context) if stages else ()
     statement = prepare(sql, context.catalogue, context.rules)

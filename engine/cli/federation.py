@@ -22,7 +22,13 @@ app = typer.Typer(help="Found a federation, admit and remove members, change its
 
 
 _CapEpsilon = Annotated[
-    Fraction, typer.Option(parser=exact, metavar="NUMBER", help="Loss of one person at a node, a year and for ever.")
+    Fraction, typer.Option(parser=exact, metavar="NUMBER", help="Loss of one person at a node in a year.")
+]
+_LifetimeEpsilon = Annotated[
+    Fraction | None,
+    typer.Option(
+        parser=exact, metavar="NUMBER", show_default=False, help="The same for ever; default: no more than in a year."
+    ),
 ]
 _BudgetEpsilon = Annotated[Fraction, typer.Option(parser=exact, metavar="NUMBER", help="The agreement's budget.")]
 _PlanEpsilon = Annotated[Fraction, typer.Option(parser=exact, metavar="NUMBER", help="Most that one statement costs.")]
@@ -59,10 +65,12 @@ def init(
         str, typer.Option(metavar="HOST:PORT", help="Where members reach the coordinator.")
     ] = "127.0.0.1:7443",
     analyst: Annotated[list[str], typer.Option(metavar="NAME", help="An analyst; may be given again.")] = ["analyst"],  # noqa: B006
+    auditor: Annotated[list[str], typer.Option(metavar="NAME", help="An auditor; may be given again.")] = [],  # noqa: B006
     n_min: Annotated[int, typer.Option(min=0, help="Least survivors of a round; 0: all hosts of the plan.")] = 0,
     f: Annotated[int, typer.Option("-f", "--corrupt", min=0, help="Nodes assumed corrupt.")] = 0,
     roots: Annotated[int, typer.Option(min=1, max=9, help="Root keys.")] = 1,
     cap_epsilon: _CapEpsilon = Fraction(8),
+    lifetime_epsilon: _LifetimeEpsilon = None,
     cap_delta: _Delta = Fraction(1, 10**6),
     budget_epsilon: _BudgetEpsilon = Fraction(8),
     budget_delta: _Delta = Fraction(1, 10**6),
@@ -101,7 +109,8 @@ def init(
         n_min=n_min,
         f=f,
         analysts=analyst,
-        caps=default_caps(cap_epsilon, cap_delta),
+        auditors=auditor,
+        caps=default_caps(cap_epsilon, cap_delta, lifetime_epsilon),
         roots=roots,
     )
     if agreement:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.check import STATEMENT_HELP, context_of, statement_text
+from engine.cli.check import STATEMENT_HELP, OwnCatalogue, OwnHome, context_of, statement_text
 from engine.cli.options import ANALYST_HOME, DELTA, EPSILON, Delta, Epsilon, Json, NMin
 
 if TYPE_CHECKING:
@@ -16,15 +15,11 @@ if TYPE_CHECKING:
     from engine.client.cost import Cost
     from engine.client.forecast import ColumnError, Forecast
 
-ANY_HOME = "An analyst's home, for its federation's rules and agreement; default: ~/.splittally/analyst."
-
 
 def forecast(
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help=STATEMENT_HELP, show_default=False)] = "-",
-    catalog: Annotated[
-        Path | None, typer.Option("--catalog", metavar="FILE", help="A catalogue (YAML) instead of a home.")
-    ] = None,
-    home: Annotated[Path, typer.Option(metavar="DIR", help=ANY_HOME, show_default=False)] = ANALYST_HOME,
+    catalog: OwnCatalogue = None,
+    home: OwnHome = ANALYST_HOME,
     epsilon: Epsilon = EPSILON,
     delta: Delta = DELTA,
     n_min: NMin = None,
@@ -113,9 +108,7 @@ def _cells(column: ColumnError) -> tuple[str, ...]:
     half = column.half_width
     sizes = ("no usable figure", "") if half is None else (f"± {_rounded(half)}", _rounded(column.deviation or 0.0))
     figure = "NULL" if column.figure is None else text(column.figure, 0 if abs(column.figure) >= 1000 else 2)
-    relative = "" if column.relative is None else f"{100 * column.relative:.2g} %"
-    if column.relative is not None and column.relative >= 1:
-        relative = f"{100 * column.relative:,.0f} %"
+    relative = "" if column.relative is None else _percent(column.relative)
     name = column.column if column.exact else f"{column.column} *"
     return (name, ", ".join(column.keys) or "all rows", f"{column.cells:,}", *sizes, figure, relative)
 
@@ -134,7 +127,7 @@ def _costs(cost: Cost) -> list[str]:
     lines = [f"{price} at each of {', '.join(cost.nodes)}; once more if a round is lost and asked again"]
     for share in cost.shares:
         refused = ", so it would be refused" if share.share > 1 else ""
-        lines.append(f"{100 * share.share:.2g} % of {share.account}, {share.span}{refused}")
+        lines.append(f"{_percent(share.share)} of {share.account}, {share.span}{refused}")
     return [*lines, "what was spent before, the node alone knows: `splittally budget`"]
 
 
@@ -146,3 +139,8 @@ def _list(shown: Console, heading: str, lines: list[str]) -> None:
         shown.print(heading, style="bold")
     for line in lines:
         shown.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
+
+
+def _percent(share: float) -> str:
+    """Two digits, and no power of ten from a hundred on."""
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:,.0f} %"

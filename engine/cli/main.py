@@ -20,6 +20,7 @@ from engine.cli import (
     explain,
     federation,
     forecast,
+    hand_in,
     journal,
     node,
     receipt,
@@ -75,6 +76,7 @@ app.command("requests")(requests.requests)
 app.command("approve")(decide.approve)
 app.command("revoke")(decide.revoke)
 app.command("withdraw")(decide.withdraw)
+app.command("hand-in")(hand_in.hand_in)
 app.add_typer(budget.app, name="budget")
 app.command("schema")(schema.schema)
 app.command("coordinator")(coordinator.coordinator)

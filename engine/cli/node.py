@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.cli.options import NODE_HOME, Json
+
+if TYPE_CHECKING:
+    from engine.trusted.home import Home
 
 app = typer.Typer(help="Run a node or helper, or prepare its binding.")
 
@@ -73,9 +77,71 @@ def resume(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None) ->
     _sign_pause(home, False, reason, node_home)
 
 
+@app.command()
+def snapshot(
+    home: _Home = NODE_HOME,
+    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the node.")] = 60.0,
+) -> None:
+    """Have a running node cut new snapshots: later answers come from today's rows, and are charged anew.
+
+    Run it on a schedule, not when the data change: that they changed must not show.
+    """
+    import time
+
+    from engine.cli.show import console
+    from engine.errors import BadFile
+    from engine.trusted.home import Home
+
+    opened = Home.load(home)
+    if opened.role != "node":
+        raise BadFile("FILE_HOME_NOT_A_NODE", path=str(home), name=opened.name, role=opened.role)
+    opened.binding()
+    (opened.path / "inbox").mkdir(mode=0o700, exist_ok=True)
+    opened.write("inbox/snapshot", b"")
+    end = time.monotonic() + wait
+    while (opened.path / "inbox/snapshot").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    waits = (opened.path / "inbox/snapshot").exists()
+    console().print(f"{opened.name}: {'asked for; the node cuts them once it runs' if waits else 'cut'}.")
+
+
+@app.command()
+def subjects(home: _Home = NODE_HOME, as_json: Json = False) -> None:
+    """List the rounds that could have counted one person's rows; the id is read from the terminal, never shown."""
+    import json
+    import subprocess
+    import sys
+    from datetime import UTC, datetime
+
+    from engine.cli.show import console, new_table, print_json
+    from engine.errors import error_for
+
+    person = typer.prompt("The person's id", hide_input=True, err=True)
+    program = [sys.executable, "-m", "nodes", "subjects", "--home", str(home)]
+    asked = subprocess.run(program, input=person + "\n", capture_output=True, text=True, check=False)
+    if asked.returncode:
+        raise error_for(str(json.loads(asked.stderr.splitlines()[-1])["code"]), path=str(home), home=str(home))
+    told = json.loads(asked.stdout)
+    if as_json:
+        print_json(told)
+        return
+    table = new_table()
+    for heading in ("when", "analyst", "rows of the person in", "request"):
+        table.add_column(heading, overflow="fold")
+    for found in told["rounds"]:
+        at = datetime.fromtimestamp(found["at_ms"] // 1000, UTC).isoformat(" ", "minutes")
+        rows = ", ".join(f"{name}: {count}" for name, count in found["rows"].items())
+        table.add_row(at, found["analyst"], rows, found["request"])
+    console().print(table if told["rounds"] else "No round could have counted rows of this person.")
+    console().print(f"Rounds over snapshots that are no longer kept: {told['unknown']}.")
+    for sentence in told["cannot_know"]:
+        console().print(sentence, style="dim")
+
+
 def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -> None:
     from engine.cli.decide import hand, put_into_inbox
     from engine.cli.show import console
+    from engine.errors import require
     from engine.governance.revocation import pause_record
     from engine.trusted.clock import SystemClock
     from engine.trusted.home import Home
@@ -83,11 +149,40 @@ def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -
     opened = Home.load(home)
     record = pause_record(opened, paused, reason, SystemClock())
     word = "paused" if paused else "resumed"
+    node = opened.roster().member(opened.name).department
     if node_home is None:
         hand(opened, record)
-        console().print(f"{word}: the coordinator passes it on to the node.")
+        taken = _within(lambda: _says(opened, paused))
     else:
-        console().print(f"{word}: {put_into_inbox(node_home, record)}; the node takes it within a second.")
+        file = put_into_inbox(node_home, record)
+        taken = _within(lambda: not file.exists())
+        require(not file.with_suffix(".refused").exists(), "POLICY_RECORD_OLD")
+    if not taken:
+        console().print(f"Signed, but {node} has not said so yet: it is {word} as soon as it takes the record.")
+        raise typer.Exit(5)
+    console().print(f"{node} is {word}.")
+
+
+def _within(done: Callable[[], bool], seconds: float = 15.0) -> bool:
+    import time
+
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _says(home: Home, paused: bool) -> bool:
+    """Whether the guardian's node says of itself that it is paused, or not."""
+    from engine.client.calls import Line
+
+    node, line = home.roster().member(home.name).department, Line(home)
+    try:
+        return any(state.node == node and state.paused is paused for state in line.describe().nodes)
+    finally:
+        line.close()
 
 
 def _become(home: Path, coordinator: str) -> None:

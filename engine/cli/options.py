@@ -46,6 +46,7 @@ Delta = Annotated[
         show_default=False,
     ),
 ]
+ANY_HOME = "An analyst's home, for its federation's rules and agreement; default: ~/.splittally/analyst."
 CatalogueFile = Annotated[Path, typer.Option("--catalog", metavar="FILE", help="The catalogue (YAML).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AnalystHome = Annotated[

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.check import STATEMENT_HELP, context_of, statement_text
-from engine.cli.forecast import ANY_HOME
+from engine.cli.check import STATEMENT_HELP, OwnCatalogue, OwnHome, context_of, statement_text
 from engine.cli.options import ANALYST_HOME, DELTA, EPSILON, Delta, Epsilon, Json, NMin
 
 if TYPE_CHECKING:
@@ -17,10 +16,8 @@ if TYPE_CHECKING:
 
 def rehearse(
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help=STATEMENT_HELP, show_default=False)] = "-",
-    catalog: Annotated[
-        Path | None, typer.Option("--catalog", metavar="FILE", help="A catalogue (YAML) instead of a home.")
-    ] = None,
-    home: Annotated[Path, typer.Option(metavar="DIR", help=ANY_HOME, show_default=False)] = ANALYST_HOME,
+    catalog: OwnCatalogue = None,
+    home: OwnHome = ANALYST_HOME,
     epsilon: Epsilon = EPSILON,
     delta: Delta = DELTA,
     n_min: NMin = None,

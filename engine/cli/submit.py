@@ -39,7 +39,7 @@ def submit(
     from engine.cli.requests import status_document, status_words
     from engine.cli.show import print_json, progress
     from engine.client.session import connect
-    from engine.client.states import check_ended_well, require_nobody_awaited
+    from engine.client.states import require_nobody_awaited
 
     statement = sys.stdin.read() if sql == "-" else sql
     with connect(home) as session, progress() as report:
@@ -52,7 +52,7 @@ def submit(
             status = next(session.watch(request))
             if as_json:
                 print_json(status_document(status))
-            check_ended_well(status)
+            session.check_ended_well(status)
             return require_nobody_awaited(status, session.home.name)
         release = query.wait(wait, lambda status: report(status_words(status)))
     return _show(release, as_json)
@@ -68,7 +68,7 @@ def watch(
     from engine.cli.requests import status_document, status_words
     from engine.cli.show import console, print_json
     from engine.client.session import connect
-    from engine.client.states import check_ended_well, named_if_late
+    from engine.client.states import named_if_late
 
     with connect(home) as session, named_if_late(session.home.name) as latest:
         for status in session.watch(request, wait):
@@ -77,7 +77,7 @@ def watch(
                 print_json(status_document(status), indent=None)
             else:
                 console().print(status_words(status))
-            check_ended_well(status)
+            session.check_ended_well(status)
 
 
 def result(

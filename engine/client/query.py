@@ -13,7 +13,7 @@ from engine.client.archive import Asked, Question, Released
 from engine.client.open_result import LEAST_COMMITTEE
 from engine.client.release import Release
 from engine.client.standing import in_force
-from engine.client.states import ENDED_BADLY, check_ended_well, named_if_late
+from engine.client.states import ENDED_BADLY, named_if_late
 from engine.client.terms import Price, least_nodes, price_of
 from engine.errors import Refused, Unavailable, error_for
 from engine.trusted import wire
@@ -184,7 +184,7 @@ class Query:
                 if status.state is RequestState.RELEASED or status.run > run:
                     released = session.archive.released(asked.digest, run) or session.fetch(asked, run)
                     return session.release(asked, released, self.statement)
-                check_ended_well(status)
+                session.check_ended_well(status)
         raise Unavailable("NODE_UNREACHABLE")
 
     def _agreement(self, described: FederationDescription) -> SignedRecord:

@@ -24,6 +24,7 @@ from engine.client.query import GLANCE_SECONDS, Query, Standing
 from engine.client.receipts import proven_charges
 from engine.client.release import Release
 from engine.client.standing import valid_revocations
+from engine.client.states import check_ended_well, require_nobody_awaited
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.account import add_loss
@@ -123,17 +124,36 @@ class Session:
         """The answer of a request submitted from this home, now or long ago, or one that another analyst shared;
         ``run``: of a standing one, 0: the newest.
 
-        As long as the agreement stands: Refused POLICY_AGREEMENT_EXPIRED or POLICY_AGREEMENT_REVOKED. Unavailable
-        ROUND_NOT_RELEASED before there is one; ROUND_KEYS_CHOSEN if its second phase starts only now.
+        As long as the agreement stands: Refused POLICY_AGREEMENT_EXPIRED or POLICY_AGREEMENT_REVOKED. Before there is
+        one: why the request was refused, Waiting APPROVAL_WAITING for whom it waits, else Unavailable
+        ROUND_NOT_RELEASED; ROUND_KEYS_CHOSEN if its second phase starts only now.
         """
         asked = self._asked(digest_of(request_id))
         self._require_standing(asked)
+        try:
+            return self.release(asked, self._released(asked, run))
+        except Unavailable as early:
+            status = self._status(asked) if early.code == "ROUND_NOT_RELEASED" else None
+            if status is not None:
+                self.check_ended_well(status)
+                require_nobody_awaited(status, self.home.name)
+            raise
+
+    def check_ended_well(self, status: RequestStatus) -> None:
+        """Raises the refusal of a request that ended badly, as far as this home and the coordinator know it."""
+        digest, name = status.request_digest, ""
+        if self.archive.holds(digest):
+            agreement: Agreement = wire.decode(Agreement, self.archive.asked(digest).agreement.payload)
+            name = agreement.name
+        check_ended_well(status, name)
+
+    def _released(self, asked: Asked, run: int) -> Released:
         meant = run or self._newest_run(asked)
         released = self.archive.released(asked.digest, meant)
         if released is None and self._awaits_keys(asked):
             self.choose(asked)
             raise Unavailable("ROUND_KEYS_CHOSEN")
-        return self.release(asked, released or self.fetch(asked, meant))
+        return released or self.fetch(asked, meant)
 
     def _require_standing(self, asked: Asked) -> None:
         """By this machine's clock and by what the coordinator says, if it is there to say."""

@@ -32,8 +32,9 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)
 
 
-def check_ended_well(status: RequestStatus) -> None:
-    """Raises the refusal of a request that was refused, expired or was revoked, with what is known of it."""
+def check_ended_well(status: RequestStatus, agreement: str = "") -> None:
+    """Raises the refusal of a request that was refused, expired or was revoked, with what is known of it;
+    ``agreement``: the name of the one that it was asked under."""
     if status.state not in ENDED_BADLY:
         return
     code = status.code or "POLICY_REQUEST_EXPIRED"
@@ -41,7 +42,9 @@ def check_ended_well(status: RequestStatus) -> None:
         account = plain(status.account) or "an account that the node did not name"
         raise error_for(code, account=account, refreshes=_refreshes(status))
     if code == "APPROVAL_REFUSED":
-        raise error_for(code, name=plain(status.reason).rstrip("."))
+        raise error_for(code, name=f"“{plain(status.reason)}”")
+    if code.startswith("POLICY_AGREEMENT_") and agreement:
+        raise error_for(code, name=plain(agreement))
     raise error_for(code)
 
 

@@ -173,7 +173,7 @@ def judge(terms: Terms, state: State, now: int) -> Outcome:
     hosts = tuple(h for h in terms.hosts if h not in state.said or not state.said[h].paused)
     waiting: list[str] = []
     if len(hosts) < terms.n_min:
-        waiting += [f"{h} is paused" for h in terms.hosts if h not in hosts]
+        waiting += [f"the paused node {h}" for h in terms.hosts if h not in hosts]
     for host in hosts:
         waiting += _undecided(terms, state, host, now)
     if state.run > 1:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import structlog
+
 from engine.coordinator.admit import admit
 from engine.coordinator.agreements import Agreements
 from engine.coordinator.cases import Cases
@@ -17,8 +19,9 @@ from engine.coordinator.handed import HandedIn
 from engine.coordinator.register import EVERYTHING, register_parts
 from engine.coordinator.services import Services
 from engine.coordinator.sharing import share, shared_with
-from engine.coordinator.store import Kept
+from engine.coordinator.store import ENDED, Kept
 from engine.errors import Refused, Unavailable
+from engine.governance.retention import due
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import (
@@ -46,10 +49,13 @@ from engine.trusted.records import Member, Request, Role, SignedRecord
 from engine.trusted.sign import open_request
 from engine.trusted.stability import stability_of
 
+log = structlog.get_logger("coordinator")
 LIST_MOST = 1_000
 QUEUE_BYTES = 3 << 20  # of one answer: a message is at most 4 MiB
 REFUSALS_MOST = 60  # of an analyst's questions, in an hour
 DRAIN_SECONDS = 10.0
+TIDY_MS = 3_600_000
+EVERY = 1 << 40
 
 
 class Desk:
@@ -61,7 +67,7 @@ class Desk:
         self._agreements = Agreements(home, services, self._handed)
         self._cases = Cases(services, self._agreements, self._handed)
         self._governance = Governance(home, services, self._agreements, self._handed, self._cases)
-        self._board = services.board
+        self._board, self._tidied_ms = services.board, 0
         services.links.joined, services.links.greeted = self._governance.joined, self._governance.greeted
 
     def describe(self) -> FederationDescription:
@@ -71,7 +77,9 @@ class Desk:
         connected = tuple(p for p in (links.participant(name) for name in nodes) if p)
         says = [(p.node, self._handed.node(p.node)) for p in connected]
         codes = dict.fromkeys(self._services.journals.contrary(), "POLICY_HEAD_FORKED")
-        states = tuple(NodeState(name, said.guardians, said.paused, codes.get(name, "")) for name, said in says)
+        own = {p.node: links.hello(p.node) for p in connected}  # the node's own word on a pause, not ours
+        paused = {name for name, hello in own.items() if hello and hello.paused}
+        states = tuple(NodeState(name, said.guardians, name in paused, codes.get(name, "")) for name, said in says)
         agreements, revocations = self._agreements.records(), self._agreements.revocations()
         return FederationDescription(self._home.manifest_record(), agreements, connected, states, revocations)
 
@@ -120,7 +128,20 @@ class Desk:
             raise
         if services.store.accept(digest, caller, submission, now):
             self._cases.consider(digest, case)
+        self._tidy(now)
         return self._board.status(digest)
+
+    def _tidy(self, now: int) -> None:
+        """Once in a while: what is past the retention of its agreement goes."""
+        if now - self._tidied_ms < TIDY_MS:
+            return
+        self._tidied_ms, store = now, self._services.store
+        for digest in store.newest(EVERY):
+            kept = store.kept(digest)
+            request: Request = wire.decode(Request, kept.submission.request.payload)
+            over = kept.status.state in ENDED and due(self._agreements.opened(request.agreement_digest), request, now)
+            if over and store.clear(digest):
+                log.info("request.cleared", request=digest.hex())
 
     def choose(self, caller: str, chosen: Chosen) -> RequestStatus:
         """Starts the second phase of a request. Said again, it changes nothing."""
@@ -208,6 +229,7 @@ class Desk:
     def resume(self) -> None:
         """Goes on with what the last stop left."""
         self._cases.resume()
+        self._tidy(self._services.clock.now_ms())
 
     def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Takes nothing new; requests under way have ``seconds`` to end, the others wait for the next start."""

@@ -129,7 +129,7 @@ class Journals:
 
     changing: Transaction
     reading: Transaction
-    roster: Roster
+    roster: Callable[[], Roster]  # in force now
     key: SigningKey
 
     def head(self, member: str) -> SignedHead | None:
@@ -165,7 +165,7 @@ class Journals:
 
         ``newest``: it was signed after everything stored was, so a smaller one means that the journal shrank.
         """
-        head = open_head(signed_head, self.roster)
+        head = open_head(signed_head, self.roster())
         with self.changing() as connection:
             size = size_of(connection, head.member)
             if head.size > size:
@@ -183,7 +183,7 @@ class Journals:
         Raises Refused POLICY_HEAD_FORKED when stored and new entries do not give the head's root (the contrary head is
         kept) or when the journal was refused before, POLICY_RECORD_INVALID for entries of another journal or a gap.
         """
-        head = open_head(signed_head, self.roster)
+        head = open_head(signed_head, self.roster())
         if start + len(entries) != head.size:
             raise Refused("POLICY_RECORD_INVALID")
         for entry in entries:

@@ -48,7 +48,7 @@ def opened(home: Home, where: str = "") -> Iterator[tuple[Journals, Iterator[Reg
     """
     store = Store(where or home.state_path, home.name)
     try:
-        journals = store.journals(home.roster(), home.signing_key())
+        journals = store.journals(home.roster, home.signing_key())
         yield journals, register_parts(home, store, HandedIn(store), journals)
     finally:
         store.close()

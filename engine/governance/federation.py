@@ -74,10 +74,13 @@ class Federation:
         return (*nodes, *(name for name in self.names(Role.HELPER) if name not in nodes))
 
 
-def default_caps(epsilon: Fraction = CAP[0], delta: Fraction = CAP[1]) -> tuple[AccountCap, ...]:
-    """One cap for every identifier: a year and a lifetime may both cost (epsilon, delta) at each node."""
-    most = allowance(epsilon, delta)
-    return (AccountCap(AccountScope.IDENTIFIER, "", 365, most, most),)
+def default_caps(
+    epsilon: Fraction = CAP[0], delta: Fraction = CAP[1], lifetime: Fraction | None = None
+) -> tuple[AccountCap, ...]:
+    """One cap for every identifier at each node: a year may cost (epsilon, delta), a lifetime (``lifetime``, delta),
+    by default no more than a year."""
+    year, for_ever = allowance(epsilon, delta), allowance(lifetime or epsilon, delta)
+    return (AccountCap(AccountScope.IDENTIFIER, "", 365, year, for_ever),)
 
 
 def default_rules(n_min: int = 0, f: int = 0, caps: tuple[AccountCap, ...] | None = None) -> Rules:
@@ -95,6 +98,7 @@ def found(
     n_min: int = 0,
     f: int = 0,
     analysts: Sequence[str] = ("analyst",),
+    auditors: Sequence[str] = (),
     helpers: int | None = None,
     caps: tuple[AccountCap, ...] | None = None,
     bindings: Mapping[str, Path] | None = None,
@@ -110,7 +114,7 @@ def found(
     """
     hosts = tuple(dict.fromkeys(host for dataset in catalogue.datasets for host in dataset.hosts))
     added = max(0, HELPER_NODES - len(hosts)) if helpers is None else helpers
-    seats = _seats(hosts, added, analysts)
+    seats = _seats(hosts, added, analysts, auditors)
     root_names = ("root",) if roots == 1 else tuple(f"root-{i + 1}" for i in range(roots))
     threshold = root_threshold or max(1, roots - 1)
     _check(seats, root_names, threshold)
@@ -159,7 +163,7 @@ class _Seat:
         return self.roles[0].name.lower()
 
 
-def _seats(hosts: Sequence[str], helpers: int, analysts: Sequence[str]) -> tuple[_Seat, ...]:
+def _seats(hosts: Sequence[str], helpers: int, analysts: Sequence[str], auditors: Sequence[str]) -> tuple[_Seat, ...]:
     """Everybody who signs something; each is a body of its own, and a guardian belongs to its node's."""
     return (
         _Seat("coordinator", (Role.COORDINATOR,)),
@@ -168,6 +172,7 @@ def _seats(hosts: Sequence[str], helpers: int, analysts: Sequence[str]) -> tuple
         *(_Seat(f"helper-{i + 1}", (Role.HELPER,)) for i in range(helpers)),
         *(_Seat(f"guardian-{host}", (Role.GUARDIAN,), host) for host in hosts),
         *(_Seat(analyst, (Role.ANALYST,)) for analyst in analysts),
+        *(_Seat(auditor, (Role.AUDITOR,)) for auditor in auditors),
     )
 
 

@@ -252,7 +252,7 @@ def test_a_refusal_reaches_the_analyst_with_its_reason(asked: Bench, capsys: pyt
     assert told["decision"] == "refused"
     assert "guardian-north refused on" in page
     shown = said(capsys, 3, "watch", request, "--home", home_of(asked, "analyst"))
-    assert "APPROVAL_REFUSED: A guardian refused the request: guardian-north: too\\u001b fine." in shown
+    assert "APPROVAL_REFUSED: A guardian refused the request: “guardian-north: too\\u001b fine”." in shown
     assert said(capsys, 0, "requests", "--home", guardian).find(request) == -1
     assert request in said(capsys, 0, "requests", "--home", guardian, "--all")
     [one] = [

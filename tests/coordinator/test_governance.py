@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.coordinator import desk as desks
+from engine.coordinator.events import Windows
 from engine.coordinator.store import ENDED
 from engine.errors import Refused, SplittallyError, Unavailable
 from engine.trusted import wire
@@ -23,12 +24,14 @@ from tests.coordinator.papers import decision, manifest, pause, revocation, with
 from tests.coordinator.test_desk import COUNTS, Bench, make_bench
 
 Stated = tuple[RequestState, str]
+PATIENT = Windows(gather=2_000, ready=5_000, share=10_000, answer=10_000, rejoin=1_000)  # nothing here runs into them
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     federation = make_federation(tmp_path, helpers=2)
     made = make_bench(federation, doubles(federation, COUNTS))
+    made.services.windows = PATIENT
     yield made
     made.desk.drain()
     made.links.close()
@@ -296,7 +299,7 @@ def test_a_request_waits_for_a_paused_node_and_goes_on_when_it_does(bench: Bench
     assert sent(bench, "north", RecordKind.PAUSE) == 1
     submission = make_submission(bench.federation)
     status = bench.desk.submit("analyst", submission)
-    assert (status.state, status.waiting_for) == (RequestState.WAITING, ("north is paused",))
+    assert (status.state, status.waiting_for) == (RequestState.WAITING, ("the paused node north",))
     with pytest.raises(Refused):  # only its own guardian lets it go on
         bench.desk.hand(pause(bench.federation, "north", False, guardian="guardian-east"))
     assert stated(bench, submission)[0] is RequestState.WAITING
@@ -338,7 +341,7 @@ def test_a_node_that_refuses_a_round_for_what_waiting_mends_costs_one_attempt(be
         return
     submission = make_submission(bench.federation)
     bench.desk.submit("analyst", submission)
-    assert until(bench, submission, RequestState.WAITING).waiting_for == ("north is paused",)
+    assert until(bench, submission, RequestState.WAITING).waiting_for == ("the paused node north",)
     north.faults.clear()
     north.greet(bench.links, paused=True)
     north.greet(bench.links, paused=False)

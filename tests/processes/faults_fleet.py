@@ -150,7 +150,9 @@ class Fleet(LocalFederation):
     def attending(self, name: str) -> bool:
         """Whether the coordinator, by the last word of its log on this member, has its stream."""
         lines = self.child("coordinator").log.read_text().splitlines()
-        of_member = [line for line in lines if f'"member": "{name}"' in line]
+        line_words = ('"member.joined"', '"member.left"')
+        about = [line for line in lines if f'"member": "{name}"' in line]
+        of_member = [line for line in about if any(word in line for word in line_words)]
         return bool(of_member) and '"member.joined"' in of_member[-1]
 
     def kill(self, *names: str) -> None:
