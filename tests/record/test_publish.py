@@ -166,7 +166,7 @@ def test_the_command_wants_a_confirmation(
     assert [row[:2] for row in rows] == [["region", "n"], ["N", "700"], ["S", "7000"]]
     assert said["record"] == wire.digest(wire.decode(SignedRecord, Path(files[3]).read_bytes()).payload).hex()
     told = [e for e in journal_of(bench, "coordinator") if e.kind is JournalKind.PUBLISHED]
-    assert [entry.record_digest.hex() for entry in told] == [said["record"]]
+    assert [entry.record_digest.hex() for entry in told].count(said["record"]) == 1
     with bench.session() as session:
         session.share(request_id, "other")
     set_coordinator(bench.home("other"), bench.coordinator.address)

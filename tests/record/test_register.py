@@ -4,6 +4,7 @@ is in it, without the analyst's own words and without any figure that was not pu
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +17,24 @@ from engine.governance.homes import set_coordinator
 from engine.trusted import wire
 from engine.trusted.messages import RegisterPart
 from tests.coordinator import papers
+from tests.coordinator.members import HOSTS
 from tests.record.conftest import Bench
 
 WORDS = "the statement says this and nobody else"
 ASKED = f"SELECT region, COUNT(*) AS \"{WORDS}\" FROM people WHERE region IN ('N', 'S') GROUP BY region"
 
 
+def collected(bench: Bench) -> bool:
+    """Whether the coordinator has the whole journal of every host; until then a release runs ahead of it."""
+    with bench.session() as session:
+        return all(list(session.line.journal(name)[1]) == bench.members[name].journal for name in HOSTS)
+
+
 def exported(bench: Bench, name: str, out: Path, *more: str) -> Path:
+    end = time.monotonic() + 20
+    while not collected(bench):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
     set_coordinator(bench.home(name), bench.coordinator.address)
     assert run(["register", "export", "--home", str(bench.home(name).path), "--out", str(out), *more]) == 0
     return out
