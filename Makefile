@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check fuzz audit audit-long mutants benchmark protos clean
+.PHONY: demo test check fuzz audit audit-long mutants guards benchmark protos clean
 
 demo: $(VENV)/.demo ## run the main job on real input
 	$(BIN)/splittally demo
@@ -31,6 +31,9 @@ fuzz: $(VENV)/.dev ## statements and plans that nobody wrote, for FUZZ_SECONDS (
 
 mutants: $(VENV)/.dev ## plant errors in the trusted base; the tests must notice each
 	$(BIN)/python tests/mutants/run.py
+
+guards: $(VENV)/.dev ## take the guard out of each fault scenario; the scenario must then fail
+	$(BIN)/python tests/faults/guards.py
 
 benchmark: $(VENV)/.dev ## figures, as ratios in one run
 	$(BIN)/python -m benchmarks

@@ -132,6 +132,13 @@ CODES: dict[str, ErrorCode] = {
         "Change the file of the edition before, and leave its name as it is.",
     ),
     "FILE_FORM": ErrorCode("There is no form {form}.", "Use one of {forms}."),
+    "FILE_REGISTER_HOME": ErrorCode(
+        "{path} is the home of {role}, who does not see all requests.",
+        "Give the home of an auditor, of a policy officer or of the coordinator.",
+    ),
+    "FILE_REGISTER_FOLDER": ErrorCode(
+        "{path} holds something that is no register.", "Give a new folder, or that of an older register."
+    ),
     "FILE_BINDING_DATASET": ErrorCode(
         "The binding names the dataset {dataset}, which the catalogue does not give to this node.",
         "Check the name, or the dataset's `hosts` in the catalogue.",
@@ -419,6 +426,10 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_CONSENT_PURPOSE": ErrorCode(
         "The department's consent rules name no rows for this agreement's purpose.",
         "Ask under an agreement whose legal gateway the department's rules name, or ask the department to add it.",
+    ),
+    "POLICY_RETENTION_OVER": ErrorCode(
+        "The answer was deleted when its agreement's retention ended; its proofs were kept.",
+        "Use the copy that its analyst holds, or ask again.",
     ),
     "POLICY_SNAPSHOT_USED": ErrorCode(
         "An earlier run of this standing request was answered from the same snapshot.",

@@ -52,9 +52,12 @@ def ready(ask: messages.AskReady, seat: Seat) -> records.SignedRecord:
 def remember(arrival: Arrival, seat: Seat) -> Remembered:
     """The round, once everything holds that can be checked without data.
 
-    Claim: a helper serves no round that an honest node would refuse for its request, plan or committee.
-    Because: it runs the node's own checks, all but those on snapshots and budget.
+    Claim: a helper serves no round that an honest node would refuse for its request, plan or committee; nor one that
+           it may have answered before its ledger was put back to a copy from before that answer.
+    Because: it runs the node's own checks, all but those on snapshots and budget; the *ready* in the round is one that
+             this very process signed, since a helper that was restarted is replaced anyway.
     Checked by: tests/nodes/test_forged.py::test_helper_refuses_the_same_forgeries
+                tests/nodes/test_committee.py::test_a_helper_serves_no_round_from_before_its_start
     """
     round_ = manifest.authenticate(arrival, seat)
     plan = manifest.decode_plan(round_)
@@ -63,7 +66,9 @@ def remember(arrival: Arrival, seat: Seat) -> Remembered:
     check_approvals(round_, plan, arrival.at_ms, seat)
     manifest.check_round(round_, plan, arrival, seat)
     manifest.check_readies(round_, arrival, seat)
-    require(seat.name in round_.manifest.helpers, "ROUND_NOT_FOR_ME")
+    own = [ready.at_ms for ready in _readies(round_) if ready.helper == seat.name]
+    require(bool(own), "ROUND_NOT_FOR_ME")
+    require(own[0] >= seat.started_ms, "ROUND_READY_STALE", name=seat.name)
     return Remembered(round_, agreement)
 
 
@@ -121,11 +126,10 @@ def _check_heads(shares: tuple[records.Share, ...], ask: messages.AskAnswer, rou
     held = {h.node: h for ready in _readies(round_) if ready.helper == seat.name for h in ready.held}
     given = {proof.node: proof for proof in ask.proofs}
     for share in shares:
-        old, new = held.get(share.node), share.head.head
-        if old is not None:
-            proof = given.get(share.node, messages.ConsistencyProof(share.node, 0, ()))
-            require(old.size <= new.size, "POLICY_HEAD_FORKED", name=share.node)
-            verify_consistency(old.size, new.size, old.root, new.root, proof.path)
+        old, new = held[share.node], share.head.head
+        proof = given.get(share.node, messages.ConsistencyProof(share.node, 0, ()))
+        require(old.size <= new.size, "POLICY_HEAD_FORKED", name=share.node)
+        verify_consistency(old.size, new.size, old.root, new.root, proof.path)
 
 
 def _open_seed(share: records.Share, round_: Round, seat: Seat) -> bytes:

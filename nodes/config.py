@@ -36,7 +36,9 @@ def take_seat(home: Home, clock: Clock, randomness: Randomness) -> Seat:
     require(home.state_path.exists() or not any(home.path.glob("snapshots/*.json")), "NODE_JOURNAL_DAMAGED")
     ledger = Ledger.open(home.state_path, home.name, clock, roster.manifest.rules.caps, home.seen_head())
     guardians = home.binding().guardians if (home.path / "node.binding").exists() else 0
-    seat = recalled(Seat(home.name, roster, {}, ledger, clock, randomness, keys, guardians=guardians))
+    began = clock.now_ms()
+    seat = Seat(home.name, roster, {}, ledger, clock, randomness, keys, guardians=guardians, started_ms=began)
+    seat = recalled(seat)
     for record in home.agreements():
         if wire.digest(record.payload) not in seat.agreements:
             try:

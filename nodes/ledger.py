@@ -24,7 +24,7 @@ from typing import Any
 from engine.errors import Unavailable, error_for, require
 from engine.trusted import records, wire
 from engine.trusted.clock import Clock
-from engine.trusted.journal import consistency_path, inclusion_path
+from engine.trusted.journal import EMPTY_ROOT, consistency_path, inclusion_path
 from engine.trusted.messages import ConsistencyProof
 from engine.trusted.records import AccountCap, AccountScope, Agreement, JournalEntry, JournalKind, Request
 from nodes import account_store, journal_store
@@ -223,10 +223,10 @@ class Ledger:
         return tuple(wire.decode(records.SignedRecord, row[0]) for row in rows)
 
     def held(self, members: Collection[str]) -> tuple[records.HeldHead, ...]:
-        """The newest heads held of other members' journals."""
+        """The newest heads held of these members' journals; size 0 where none is held."""
         with self._transaction("BEGIN") as db:
-            rows = db.execute("SELECT member, size, root FROM heads ORDER BY member").fetchall()
-        return tuple(records.HeldHead(*row) for row in rows if row[0] in members)
+            rows = {row[0]: row for row in db.execute("SELECT member, size, root FROM heads").fetchall()}
+        return tuple(records.HeldHead(*rows.get(name, (name, 0, EMPTY_ROOT))) for name in sorted(set(members)))
 
     def charge_proof(self, round_: bytes, head: records.SignedHead) -> records.InclusionProof:
         """That the journal under ``head`` holds the charge of a round."""

@@ -55,7 +55,8 @@ class Seat:
     """What every member of a round needs; ``agreements`` by the digest of their signed bytes.
 
     ``ended``: digests of those revoked; ``guardians``: approvals of this department wanted for each plan;
-    ``unvouched``: the code that keeps a member closed whose journal nobody vouched for yet (witnesses.py).
+    ``started_ms``: when this process began; ``unvouched``: the code that keeps a member closed whose journal nobody
+    vouched for yet (witnesses.py).
     """
 
     name: str
@@ -69,6 +70,7 @@ class Seat:
     guardians: int = 0
     paused: bool = False
     pause_ms: int = 0
+    started_ms: int = 0
     unvouched: str = ""
     refusals: Refusals = field(default_factory=Refusals)
 
@@ -243,7 +245,8 @@ def check_readies(round_: Round, arrival: Arrival, seat: Seat) -> None:
     """Every helper said, at most 30 s before the manifest came, that it would answer this request.
 
     Claim: nothing is charged for a round whose committee was not there, nor by a ledger older than one a helper saw.
-    Because: each *ready* is signed by its helper over the request digest, its own time and the head it holds of us.
+    Because: each *ready* is signed by its helper over the request digest, its own time and the head it holds of every
+             node of the round, also where it holds none: who asks for it cannot leave one out.
     Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
     """
     readies = [sign.open_ready(record, seat.roster) for record in round_.manifest.readies]
@@ -251,6 +254,7 @@ def check_readies(round_: Round, arrival: Arrival, seat: Seat) -> None:
     for ready in readies:
         require(ready.request_digest == round_.request_digest, "ROUND_READY_OTHER_REQUEST", name=ready.helper)
         require(abs(arrival.at_ms - ready.at_ms) <= READY_MS, "ROUND_READY_STALE", name=ready.helper)
+        require(set(round_.nodes) <= {held.node for held in ready.held}, "ROUND_READY_MISSING")
         for held in ready.held:
             goes_on = held.node != seat.name or seat.ledger.goes_on_from(held.size, held.root)
             require(goes_on, "NODE_LEDGER_ROLLED_BACK")

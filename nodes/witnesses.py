@@ -40,8 +40,8 @@ def others(seat: Seat) -> frozenset[str]:
 
 def testify(ask: messages.AskWitness, seat: Seat) -> SignedRecord:
     """What this member knows of another one's journal."""
-    known = seat.ledger.held((ask.member,)) or (records.HeldHead(ask.member, 0, b""),)
-    witness = records.Witness(records.RECORD_VERSION, ask.nonce, seat.name, ask.member, known[0].size, known[0].root)
+    [known] = seat.ledger.held((ask.member,))
+    witness = records.Witness(records.RECORD_VERSION, ask.nonce, seat.name, ask.member, known.size, known.root)
     return sign.signed(RecordKind.WITNESS, wire.encode(witness), seat.keys.signing)
 
 

@@ -24,6 +24,7 @@ from engine.cli import (
     journal,
     node,
     receipt,
+    register,
     rehearse,
     release,
     requests,
@@ -85,6 +86,7 @@ app.add_typer(agreement.app, name="agreement")
 app.add_typer(release.app, name="release")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(journal.app, name="journal")
+app.add_typer(register.app, name="register")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(retention.app, name="retention")
 

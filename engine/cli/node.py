@@ -78,7 +78,10 @@ def snapshot(
     home: _Home = NODE_HOME,
     wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the node.")] = 60.0,
 ) -> None:
-    """Have a running node cut new snapshots: later answers come from today's rows, and are charged anew."""
+    """Have a running node cut new snapshots: later answers come from today's rows, and are charged anew.
+
+    Run it on a schedule, not when the data change: that they changed must not show.
+    """
     import time
 
     from engine.cli.show import console
@@ -96,6 +99,39 @@ def snapshot(
         time.sleep(0.05)
     waits = (opened.path / "inbox/snapshot").exists()
     console().print(f"{opened.name}: {'asked for; the node cuts them once it runs' if waits else 'cut'}.")
+
+
+@app.command()
+def subjects(home: _Home = NODE_HOME, as_json: Json = False) -> None:
+    """List the rounds that could have counted one person's rows; the id is read from the terminal, never shown."""
+    import json
+    import subprocess
+    import sys
+    from datetime import UTC, datetime
+
+    from engine.cli.show import console, new_table, print_json
+    from engine.errors import error_for
+
+    person = typer.prompt("The person's id", hide_input=True, err=True)
+    program = [sys.executable, "-m", "nodes", "subjects", "--home", str(home)]
+    asked = subprocess.run(program, input=person + "\n", capture_output=True, text=True, check=False)
+    if asked.returncode:
+        raise error_for(str(json.loads(asked.stderr.splitlines()[-1])["code"]), path=str(home), home=str(home))
+    told = json.loads(asked.stdout)
+    if as_json:
+        print_json(told)
+        return
+    table = new_table()
+    for heading in ("when", "analyst", "rows of the person in", "request"):
+        table.add_column(heading, overflow="fold")
+    for found in told["rounds"]:
+        at = datetime.fromtimestamp(found["at_ms"] // 1000, UTC).isoformat(" ", "minutes")
+        rows = ", ".join(f"{name}: {count}" for name, count in found["rows"].items())
+        table.add_row(at, found["analyst"], rows, found["request"])
+    console().print(table if told["rounds"] else "No round could have counted rows of this person.")
+    console().print(f"Rounds over snapshots that are no longer kept: {told['unknown']}.")
+    for sentence in told["cannot_know"]:
+        console().print(sentence, style="dim")
 
 
 def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -> None:

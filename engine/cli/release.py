@@ -54,9 +54,10 @@ def publish(
     yes: Annotated[bool, typer.Option("--yes", help="Confirm: publishing cannot be taken back.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a release as CSV, CSV on the Web description and web page, and sign that it is public.
+    """Write a release as CSV, CSV on the Web description and web page, and have it registered as public.
 
-    Publishing cannot be taken back: what was read once cannot be unread. It costs no privacy budget.
+    The coordinator keeps the signed record for the register before any file is written. Publishing cannot be taken
+    back: what was read once cannot be unread. It costs no privacy budget.
     """
     from engine.cli.show import console, print_json
     from engine.client.publish import publish as published
@@ -72,9 +73,11 @@ def publish(
         agreement = open_agreement(asked.agreement, session.roster)
         name = f"release-{request[:12]}"
         key, now = session.home.signing_key(), session.clock.now_ms()
-        paths = published(found, agreement, title, name, key, now).write(out, name)
+        made = published(found, agreement, title, name, key, now)
+        record = session.line.hand(made.record).record_digest.hex()
+        paths = made.write(out, name)
     if as_json:
-        print_json({"request": request, "title": title, "files": [str(path) for path in paths]})
+        print_json({"request": request, "title": title, "files": [str(path) for path in paths], "record": record})
         return
     shown = console()
     for path in paths:

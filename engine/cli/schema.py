@@ -1,4 +1,4 @@
-"""``splittally schema NAME``: JSON Schemas of files that people write, for editors and checks."""
+"""``splittally schema NAME``: JSON Schemas of files that people write and of the register."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 
-def schema(name: Annotated[str, typer.Argument(metavar="NAME", help="catalogue, agreement, rules or node.")]) -> None:
-    """Print the JSON Schema of a file that people write."""
+def schema(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="catalogue, agreement, rules, node or register.")],
+) -> None:
+    """Print the JSON Schema of a file that people write, or of the register."""
     from engine.cli.show import print_json
     from engine.errors import BadFile
     from engine.governance.schemas import SCHEMAS

@@ -15,6 +15,7 @@ from engine.trusted.home import Home
 from engine.trusted.messages import (
     AskMemberJournal,
     AskQueue,
+    AskRegister,
     AskShared,
     BodyKind,
     Chosen,
@@ -23,6 +24,7 @@ from engine.trusted.messages import (
     Handed,
     JournalPart,
     ListRequests,
+    RegisterPart,
     RequestList,
     RequestName,
     RequestQueue,
@@ -122,6 +124,13 @@ class Line:
         if head is None:
             raise Unavailable("NODE_JOURNAL_NOT_YET", name=member)
         return head, tuple(entries)
+
+    def register(self) -> Iterator[RegisterPart]:
+        """What the public register is made from besides the journals, not verified; for auditors and officers."""
+        with _codes():
+            call = self._channel.unary_stream(DESK + "Register")
+            for payload in call(wire.encode(AskRegister()), timeout=FETCH_SECONDS, wait_for_ready=True):
+                yield wire.decode(RegisterPart, payload)
 
     def share(self, sharing: Sharing) -> Handed:
         """Hands in a release that was resealed to another analyst."""

@@ -3,7 +3,7 @@
     <name>.csv                 one line a row; beside each figure with noise the ends of its 95 % interval
     <name>.csv-metadata.json   W3C Tabular Metadata: titles, types, what the figures are and how wrong they may be
     <name>.html                the same table on one page that needs nothing else: no script, font, picture or link
-    <name>.publication         the signed record (PUBLICATION) for the coordinator, over the digest of the CSV
+    <name>.publication         the signed record (PUBLICATION) over the digest of the CSV, which the register shows
 
 All figures are as released: unclamped, so that sums of them stay unbiased. Nothing is published that the release did
 not hold; publishing cannot be taken back.

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import structlog
+
 from engine.coordinator.admit import admit
 from engine.coordinator.agreements import Agreements
 from engine.coordinator.cases import Cases
 from engine.coordinator.governance import Governance
 from engine.coordinator.handed import HandedIn
+from engine.coordinator.register import EVERYTHING, register_parts
 from engine.coordinator.services import Services
 from engine.coordinator.sharing import share, shared_with
-from engine.coordinator.store import Kept
+from engine.coordinator.store import ENDED, Kept
 from engine.errors import Refused, Unavailable
+from engine.governance.retention import due
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import (
@@ -29,6 +33,7 @@ from engine.trusted.messages import (
     JournalPart,
     NodeState,
     QueuedRequest,
+    RegisterPart,
     RequestList,
     RequestQueue,
     RequestState,
@@ -44,10 +49,12 @@ from engine.trusted.records import Member, Request, Role, SignedRecord
 from engine.trusted.sign import open_request
 from engine.trusted.stability import stability_of
 
+log = structlog.get_logger("coordinator")
 LIST_MOST = 1_000
 QUEUE_BYTES = 3 << 20  # of one answer: a message is at most 4 MiB
 REFUSALS_MOST = 60  # of an analyst's questions, in an hour
 DRAIN_SECONDS = 10.0
+TIDY_MS = 3_600_000
 
 
 class Desk:
@@ -59,7 +66,7 @@ class Desk:
         self._agreements = Agreements(home, services, self._handed)
         self._cases = Cases(services, self._agreements, self._handed)
         self._governance = Governance(home, services, self._agreements, self._handed, self._cases)
-        self._board = services.board
+        self._board, self._tidied_ms = services.board, 0
         services.links.joined, services.links.greeted = self._governance.joined, self._governance.greeted
 
     def describe(self) -> FederationDescription:
@@ -82,6 +89,12 @@ class Desk:
         if self._services.journals.head(member) is None:
             raise Unavailable("NODE_JOURNAL_NOT_YET", name=member)
         return self._services.journals.parts(member, start)
+
+    def register(self) -> Iterator[RegisterPart]:
+        """What the public register is made from besides the journals."""
+        for digest in self._services.store.newest(EVERYTHING):
+            self._cases.look(digest)
+        return register_parts(self._home, self._services.store, self._handed, self._services.journals)
 
     def share(self, caller: str, sharing: Sharing) -> Handed:
         """Keeps a release that its analyst resealed to another one."""
@@ -112,7 +125,20 @@ class Desk:
             raise
         if services.store.accept(digest, caller, submission, now):
             self._cases.consider(digest, case)
+        self._tidy(now)
         return self._board.status(digest)
+
+    def _tidy(self, now: int) -> None:
+        """Once in a while: what is past the retention of its agreement goes."""
+        if now - self._tidied_ms < TIDY_MS:
+            return
+        self._tidied_ms, store = now, self._services.store
+        for digest in store.newest(LIST_MOST):
+            kept = store.kept(digest)
+            request: Request = wire.decode(Request, kept.submission.request.payload)
+            over = kept.status.state in ENDED and due(self._agreements.opened(request.agreement_digest), request, now)
+            if over and store.clear(digest):
+                log.info("request.cleared", request=digest.hex())
 
     def choose(self, caller: str, chosen: Chosen) -> RequestStatus:
         """Starts the second phase of a request. Said again, it changes nothing."""
@@ -200,6 +226,7 @@ class Desk:
     def resume(self) -> None:
         """Goes on with what the last stop left."""
         self._cases.resume()
+        self._tidy(self._services.clock.now_ms())
 
     def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Takes nothing new; requests under way have ``seconds`` to end, the others wait for the next start."""

@@ -100,6 +100,8 @@ Event = Tick | Joined | Lost | Readied | Shared | Declined | Answered
 
 @dataclass(frozen=True, slots=True)
 class AskReadies:
+    """``participants``: every host that may take part; a *ready* that leaves one out is refused by all."""
+
     helpers: tuple[str, ...]
     participants: tuple[str, ...]
 

@@ -65,20 +65,21 @@ _TOLD = {
     RecordKind.AGREEMENT: JournalKind.AGREEMENT_STORED,
     RecordKind.REVOCATION: JournalKind.AGREEMENT_REVOKED,
     RecordKind.PUBLICATION: JournalKind.PUBLISHED,
+    RecordKind.FEDERATION_MANIFEST: JournalKind.MANIFEST_STORED,
 }
+_ABOUT_AGREEMENTS = (RecordKind.AGREEMENT, RecordKind.REVOCATION)
 
 
 def _entry_about(record: SignedRecord, subject: bytes, now_ms: int) -> JournalEntry:
     """What the coordinator's own journal says of a record: its kind, its digest and what it is about."""
     if record.kind is RecordKind.PAUSE:
         paused = wire.decode(Pause, record.payload).paused
-        kind, about = JournalKind.PAUSED if paused else JournalKind.RESUMED, {"detail": subject.decode()}
-        return entry_of(kind, now_ms, record_digest=wire.digest(record.payload), **about)
-    named = "agreement_digest" if record.kind in (RecordKind.AGREEMENT, RecordKind.REVOCATION) else "request_digest"
-    detail = record.kind.name.lower()
-    return entry_of(
-        _TOLD[record.kind], now_ms, record_digest=wire.digest(record.payload), detail=detail, **{named: subject}
-    )
+        kind = JournalKind.PAUSED if paused else JournalKind.RESUMED
+        return entry_of(kind, now_ms, record_digest=wire.digest(record.payload), detail=subject.decode())
+    about: dict[str, bytes | str] = {"record_digest": wire.digest(record.payload), "detail": record.kind.name.lower()}
+    if record.kind is not RecordKind.FEDERATION_MANIFEST:
+        about["agreement_digest" if record.kind in _ABOUT_AGREEMENTS else "request_digest"] = subject
+    return entry_of(_TOLD[record.kind], now_ms, **about)
 
 
 @dataclass(frozen=True, slots=True)

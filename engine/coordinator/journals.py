@@ -66,6 +66,7 @@ _HASH = sa.select(_subtrees.c.hash).where(
 )
 _HEAD = sa.select(_heads).where(_heads.c.member == _MEMBER)
 _CONTRARY = sa.select(_heads.c.member).where(_heads.c.contrary.is_not(None))
+_CONTRARY_HEADS = sa.select(_heads.c.contrary).where(_heads.c.contrary.is_not(None)).order_by(_heads.c.member)
 
 
 def entry_of(kind: JournalKind, at_ms: int, **known: Any) -> JournalEntry:
@@ -128,7 +129,7 @@ class Journals:
 
     changing: Transaction
     reading: Transaction
-    roster: Roster
+    roster: Callable[[], Roster]  # in force now
     key: SigningKey
 
     def head(self, member: str) -> SignedHead | None:
@@ -153,12 +154,18 @@ class Journals:
         with self.reading() as connection:
             return frozenset(connection.execute(_CONTRARY).scalars())
 
+    def contrary_heads(self) -> tuple[SignedHead, ...]:
+        """The heads that show it."""
+        with self.reading() as connection:
+            bodies = connection.execute(_CONTRARY_HEADS).scalars().all()
+        return tuple(wire.decode(SignedHead, body) for body in bodies)
+
     def check_head(self, signed_head: SignedHead, *, newest: bool) -> None:
         """Whether a head fits what is stored: Refused POLICY_HEAD_FORKED, and the contrary head is kept.
 
         ``newest``: it was signed after everything stored was, so a smaller one means that the journal shrank.
         """
-        head = open_head(signed_head, self.roster)
+        head = open_head(signed_head, self.roster())
         with self.changing() as connection:
             size = size_of(connection, head.member)
             if head.size > size:
@@ -176,7 +183,7 @@ class Journals:
         Raises Refused POLICY_HEAD_FORKED when stored and new entries do not give the head's root (the contrary head is
         kept) or when the journal was refused before, POLICY_RECORD_INVALID for entries of another journal or a gap.
         """
-        head = open_head(signed_head, self.roster)
+        head = open_head(signed_head, self.roster())
         if start + len(entries) != head.size:
             raise Refused("POLICY_RECORD_INVALID")
         for entry in entries:

@@ -112,7 +112,7 @@ def _gather(terms: Terms, state: State, now: int) -> Step:
         return _refuse(state, "POLICY_REQUEST_EXPIRED")
     if len(participants) >= terms.n_min and len(helpers) == terms.helpers:
         chosen = replace(state, phase=Phase.READYING, deadline=now + terms.windows.ready, helpers=helpers)
-        return replace(chosen, ready=frozenset()), (AskReadies(helpers, participants),)
+        return replace(chosen, ready=frozenset()), (AskReadies(helpers, terms.hosts),)
     if now >= state.deadline:
         short = len(participants) < terms.n_min
         return _refuse(state, "ROUND_TOO_FEW_NODES" if short else "ROUND_TOO_FEW_HELPERS")
@@ -173,10 +173,9 @@ def _replace_helpers(terms: Terms, state: State, failed: tuple[str, ...], now: i
     if len(helpers) < terms.helpers:
         silent = state.connected.intersection(failed)
         return _refuse(state, "ROUND_TOO_FEW_HELPERS") if silent else _regather(terms, state, now)
-    participants = tuple(h for h in terms.hosts if h in state.connected)
     asked = tuple(h for h in helpers if h not in kept)
     ready = state.ready.intersection(kept)
-    return replace(state, helpers=helpers, ready=ready), (AskReadies(asked, participants),)
+    return replace(state, helpers=helpers, ready=ready), (AskReadies(asked, terms.hosts),)
 
 
 def _regather(terms: Terms, state: State, now: int) -> Step:

@@ -1,7 +1,7 @@
 """The coordinator's gRPC edge: mutual TLS, who is calling, raw bytes through wire.py, and the life of the process.
 
     /splittally.v1.Federation/Attend                         nodes and helpers, one stream each
-    /splittally.v1.Desk/{Describe,Submit,Choose,Watch,Fetch,List,Hand,Queue,Journal,Share,Shared}   people
+    /splittally.v1.Desk/{Describe,Submit,Choose,Watch,Fetch,List,Hand,Queue,Journal,Share,Shared,Register}   people
     /grpc.health.v1.Health/*                                 any member
 
 A caller is the member that its certificate names (spiffe://<federation>/<role>/<name>) if the federation manifest
@@ -40,6 +40,7 @@ from engine.trusted.messages import (
     MESSAGE_VERSION,
     AskMemberJournal,
     AskQueue,
+    AskRegister,
     AskShared,
     Chosen,
     DescribeFederation,
@@ -64,6 +65,7 @@ PULSE_SECONDS = 30.0
 STOP_SECONDS = 2.0
 DECIDING = (Role.GUARDIAN, Role.POLICY_OFFICER, Role.AUDITOR)
 PEOPLE = (Role.ANALYST, *DECIDING)
+SEEING_ALL = (Role.POLICY_OFFICER, Role.AUDITOR)
 OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 30_000),
@@ -129,6 +131,7 @@ class Handlers:
             "Shared": unary(self.shared),
             "Hand": unary(self.hand),
             "Queue": unary(self.queue),
+            "Register": stream(self.register),
         }
         federation = {"Attend": grpc.stream_stream_rpc_method_handler(self.attend)}
         return (
@@ -240,6 +243,13 @@ class Handlers:
             asked: AskQueue = wire.decode(AskQueue, payload)
             return wire.encode(self._desk.queue(caller, asked.all))
 
+    def register(self, payload: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        with _Edge(context):
+            caller_of(context, self._services.roster, SEEING_ALL)
+            wire.decode(AskRegister, payload)
+            for part in self._desk.register():
+                yield wire.encode(part)
+
 
 class Coordinator:
     """A coordinator that serves at ``address``; made by ``start``."""
@@ -291,8 +301,8 @@ def start(
     default a file in the home. Raises Unavailable NODE_ADDRESS_TAKEN or NODE_STORE_FAILED.
     """
     kept, roster, links = Store(store or home.state_path, home.name), home.roster(), Links()
-    journals = kept.journals(roster, home.signing_key())
-    standing = Standing(links, Collector(links, journals), Witnesses(links, roster))
+    journals = kept.journals(lambda: services.roster, home.signing_key())
+    standing = Standing(links, Collector(links, journals), Witnesses(links, lambda: services.roster))
     services = Services(
         roster=roster,
         links=links,

@@ -1,13 +1,15 @@
 """Duties that outlive rounds: what is done whenever a member comes, goes or speaks of no round in particular.
 
-One thread carries them out, in the order things happened, so that streams and locks never wait for a duty.
+One thread carries them out, in the order things happened, so that streams and locks never wait for a duty. Rounds that
+end within a second are told of together: what follows them is the same for one and for many.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 import structlog
@@ -18,6 +20,7 @@ from engine.errors import SplittallyError
 from engine.trusted.messages import FromNode
 
 log = structlog.get_logger("coordinator")
+PACE_SECONDS = 1.0
 
 
 class Duty(Protocol):
@@ -73,8 +76,21 @@ class Standing:
         with self._links.watched(self._inbox.put) as connected:
             for name in sorted(connected):
                 self._each(Joined(name))
-            while (event := self._inbox.get()) is not None:
-                self._each(event)
+            over, due = set[str](), 0.0
+            while True:
+                try:
+                    event = self._inbox.get(timeout=max(due - time.monotonic(), 0.0) if over else None)
+                except Empty:
+                    self._each(_Closed(tuple(sorted(over))))
+                    over.clear()
+                    continue
+                if event is None:
+                    return
+                if isinstance(event, _Closed):
+                    due = due if over else time.monotonic() + PACE_SECONDS
+                    over.update(event.members)
+                else:
+                    self._each(event)
 
     def _each(self, event: Joined | Lost | _Said | _Closed) -> None:
         """A duty that refuses something, or fails, ends neither the others nor itself."""

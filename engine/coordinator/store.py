@@ -11,6 +11,7 @@ those of ``RequestState``. A request found in the middle after a restart is not 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,9 @@ _UNFINISHED = (
 _WAITING = sa.select(_requests.c.digest).where(_requests.c.state == RequestState.WAITING.value)
 _EVERYBODYS = sa.select(_requests.c.digest).order_by(_requests.c.received_ms.desc()).limit(sa.bindparam("most"))
 _RESULTS = sa.select(_rounds).where(_rounds.c.request == _DIGEST, _rounds.c.result.is_not(None))
+_CLEAR = _bodies.delete().where(
+    _bodies.c.round.in_(sa.select(_rounds.c.round).where(_rounds.c.request == sa.bindparam("of_digest")))
+)
 _NEWEST_RESULT = _RESULTS.order_by(_rounds.c.run.desc(), _rounds.c.phase.desc()).limit(1)
 _RESULT_OF = _NEWEST_RESULT.where(_rounds.c.run == sa.bindparam("of_run"))
 _EARLIER = sa.select(_rounds.c.manifest).where(_rounds.c.request == _DIGEST, _rounds.c.run < sa.bindparam("of_run"))
@@ -133,7 +137,7 @@ class Store:
     def close(self) -> None:
         self._database.close()
 
-    def journals(self, roster: Roster, key: SigningKey) -> Journals:
+    def journals(self, roster: Callable[[], Roster], key: SigningKey) -> Journals:
         """The journals that are kept here."""
         return Journals(self.changing, self.reading, roster, key)
 
@@ -244,6 +248,19 @@ class Store:
             _change(connection, request, state, code, now_ms, **words)
             self._tell(connection, JournalKind.REQUEST_ENDED, request, now_ms, code=code)
 
+    def clear(self, request: bytes) -> bool:
+        """Deletes what a request's agreement lets nobody keep longer: what nodes and helpers sent for its analyst, and
+        the analyst's own words. Digests, manifests, signatures and the journal stay. Whether there was any of it."""
+        with self.changing() as connection:
+            row = connection.execute(_REQUEST, {"of_digest": request}).one()
+            submission: Submission = wire.decode(Submission, row.submission)
+            gone = connection.execute(_CLEAR, {"of_digest": request}).rowcount
+            if not gone and not submission.statement:
+                return False
+            bare = wire.encode(Submission(submission.request, submission.plan, b""))
+            connection.execute(_CHANGE, {"of_digest": request, "submission": bare})
+        return True
+
     # -- questions
 
     def owner(self, request: bytes) -> str | None:
@@ -310,6 +327,8 @@ class Store:
                 raise Unavailable("ROUND_NOT_RELEASED")
             parts = connection.execute(_BODIES, {"of_round": row.round})
             bodies = tuple((BodyKind(b.kind), b.sender, b.body) for b in parts)
+        if not bodies:
+            raise Refused("POLICY_RETENTION_OVER")
         return Result(wire.decode(ResultHead, row.result), bodies)
 
 

@@ -7,6 +7,8 @@ it could not make one up.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.coordinator.links import Links
 from engine.errors import Refused
 from engine.trusted.messages import AskWitness, FromNode, SeekWitnesses
@@ -17,7 +19,7 @@ from engine.trusted.sign import NONCE_BYTES, Roster, open_witness
 class Witnesses:
     """The standing duty of carrying questions for witnesses, and their answers."""
 
-    def __init__(self, links: Links, roster: Roster) -> None:
+    def __init__(self, links: Links, roster: Callable[[], Roster]) -> None:
         self._links, self._roster = links, roster
         self._seeking: dict[str, bytes] = {}  # nonce of each member that seeks
 
@@ -40,7 +42,7 @@ class Witnesses:
             others = self._links.names() - {sender}
             self._links.send_each(sorted(others), AskWitness(message.nonce, sender))
         elif isinstance(message, SignedRecord) and message.kind is RecordKind.WITNESS:
-            witness = open_witness(message, self._roster)
+            witness = open_witness(message, self._roster())
             if witness.witness != sender or self._seeking.get(witness.member) != witness.nonce:
                 raise Refused("POLICY_RECORD_INVALID")
             self._links.send(witness.member, message)

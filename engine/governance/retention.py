@@ -1,8 +1,8 @@
 """How long texts, replies and answers of a request are kept, and what stays of them: digests and proofs.
 
 Each agreement says how many days after a request that is. ``due`` is the rule for every store: the analyst's home is
-cleared here; the coordinator's store holds what it relayed (request, plan, sealed answers) and is cleared by its owner
-under the same rule, keeping digests, states and journal.
+cleared here; the coordinator's store holds what it relayed (sealed answers, the analyst's words) and is cleared under
+the same rule (engine/coordinator/desk.py), keeping digests, signed requests, plans, states and journal.
 
     requests/<request digest>/kept.json    in place of what was deleted: digests, round, proofs of the charge
 """

@@ -1,4 +1,4 @@
-"""JSON Schemas of every file that people write, by the name of the file's kind."""
+"""JSON Schemas of every file that people write, and of the register, by the name of the file's kind."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from engine.catalogue import schema as catalogue_schema
 from engine.catalogue import written
 from engine.catalogue.written import DIALECT, MEMBER, NAME
 from engine.governance import agreement_form, rules
+from engine.governance.register import tables as register_tables
 
 _TEXT = {"type": "string", "minLength": 1}
 
@@ -60,4 +61,5 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "agreement": agreement_form.schema,
     "rules": rules_schema,
     "node": node_schema,
+    "register": register_tables.schema,
 }

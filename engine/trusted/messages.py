@@ -320,6 +320,20 @@ class SharedList:
     releases: tuple[Sharing, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AskRegister:
+    """No fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterPart:
+    """A part of what the public register is made from besides the journals; each thing stands in one part."""
+
+    requests: tuple[QueuedRequest, ...]  # without the analysts' own words
+    records: tuple[SignedRecord, ...]  # manifests, agreements and whatever else people handed in
+    contrary: tuple[SignedHead, ...]  # heads that contradict the journals collected
+
+
 FromNode = (
     Hello
     | SignedRecord

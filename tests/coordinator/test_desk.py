@@ -95,8 +95,8 @@ def make_bench(federation: Federation, members: dict[str, Double]) -> Bench:
     store, manifest = Store(home.state_path), federation.manifest
     seats = tuple(replace(m, roles=(Role.NODE,)) if m.name in COUNTS else m for m in manifest.members)
     roster = Roster(replace(manifest, members=seats))
-    journals, links = store.journals(roster, home.signing_key()), Links()
-    standing = Standing(links, Collector(links, journals), Witnesses(links, roster))
+    journals, links = store.journals(lambda: roster, home.signing_key()), Links()
+    standing = Standing(links, Collector(links, journals), Witnesses(links, lambda: roster))
     board, randomness = Board(store), SystemRandomness()
     services = Services(roster, links, store, board, SystemClock(), randomness, WINDOWS, journals, standing.closed)
     standing.start()
@@ -362,3 +362,22 @@ def test_a_run_that_fails_ends_its_request_with_a_code(bench: Bench, monkeypatch
     monkeypatch.setattr("engine.coordinator.run.assemble", fail)
     status = bench.run(make_submission(bench.federation))
     assert (status.state, status.code) == (RequestState.REFUSED_STATE, "BUG_UNEXPECTED")
+
+
+def test_what_is_past_its_retention_goes_and_the_proofs_stay(bench: Bench) -> None:
+    """Sealed answers and the analyst's words; not the signed request, the plan, the manifest or the journal."""
+    submission = make_submission(bench.federation)
+    digest = bench.run(submission).request_digest
+    store, day = bench.services.store, 86_400_000
+    before = store.kept(digest)
+    bench.desk._tidy(bench.services.clock.now_ms() + 364 * day)
+    assert store.result(digest).bodies
+    bench.desk._tidy(bench.services.clock.now_ms() + 366 * day)
+    with pytest.raises(Refused, match="POLICY_RETENTION_OVER"):
+        store.result(digest)
+    kept = store.kept(digest)
+    assert (kept.submission.request, kept.submission.plan) == (submission.request, submission.plan)
+    assert before.submission.statement
+    assert kept.submission.statement == b""
+    assert kept.status == before.status
+    assert len(opened_rounds(bench)) == 1

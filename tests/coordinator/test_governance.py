@@ -11,24 +11,27 @@ from pathlib import Path
 import pytest
 
 from engine.coordinator import desk as desks
+from engine.coordinator.events import Windows
 from engine.coordinator.store import ENDED
 from engine.errors import Refused, SplittallyError, Unavailable
 from engine.trusted import wire
 from engine.trusted.clock import SystemClock
 from engine.trusted.home import Home
 from engine.trusted.messages import CloseRound, OpenRound, RequestState, RequestStatus, Submission
-from engine.trusted.records import Member, RecordKind, Role, RoundManifest, SignedRecord
+from engine.trusted.records import JournalEntry, JournalKind, Member, RecordKind, Role, RoundManifest, SignedRecord
 from tests.coordinator.members import doubles, make_federation, make_submission
 from tests.coordinator.papers import decision, manifest, pause, revocation, withdrawal
 from tests.coordinator.test_desk import COUNTS, Bench, make_bench
 
 Stated = tuple[RequestState, str]
+PATIENT = Windows(gather=2_000, ready=5_000, share=10_000, answer=10_000, rejoin=1_000)  # nothing here runs into them
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     federation = make_federation(tmp_path, helpers=2)
     made = make_bench(federation, doubles(federation, COUNTS))
+    made.services.windows = PATIENT
     yield made
     made.desk.drain()
     made.links.close()
@@ -414,6 +417,8 @@ def test_the_roster_follows_a_new_manifest(bench: Bench) -> None:
     assert bench.services.roster.manifest.epoch == 2
     assert bench.home.manifest().epoch == 2
     assert bench.desk.describe().manifest == record
+    told = [wire.decode(JournalEntry, e) for p in bench.desk.journal("coordinator", 0) for e in p.entries]
+    assert [e.record_digest for e in told if e.kind is JournalKind.MANIFEST_STORED] == [wire.digest(record.payload)]
     assert "helper-2" not in bench.links.names()
     assert sent(bench, "north", RecordKind.FEDERATION_MANIFEST) == 1
     with pytest.raises(Refused, match="POLICY_UNKNOWN_MEMBER"):

@@ -26,11 +26,11 @@ def record(name: bytes, kind: RecordKind = RecordKind.APPROVAL, *signers: str) -
 def test_a_record_is_kept_once_and_in_order(handed: HandedIn, tmp_path: Path) -> None:
     assert [handed.keep(record(n), SUBJECT, 1) for n in (b"b", b"a", b"b")] == [True, True, False]
     handed.keep(record(b"c"), OTHER, 1)
-    handed.keep(record(b"b", RecordKind.PAUSE), SUBJECT, 1)
+    handed.keep(record(b"b", RecordKind.WITHDRAWAL), SUBJECT, 1)
     again = HandedIn(Store(tmp_path / "state.db"))
     assert again.records(RecordKind.APPROVAL, SUBJECT) == (record(b"b"), record(b"a"))
     assert len(again.records(RecordKind.APPROVAL)) == 3
-    assert again.records(RecordKind.PAUSE, SUBJECT) == (record(b"b", RecordKind.PAUSE),)
+    assert again.records(RecordKind.WITHDRAWAL, SUBJECT) == (record(b"b", RecordKind.WITHDRAWAL),)
 
 
 def test_other_signatures_on_the_same_bytes_replace_the_old(handed: HandedIn) -> None:

@@ -37,7 +37,7 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
 def kept(where: Path | str, federation: Federation) -> Iterator[tuple[Store, Journals]]:
     home = Home.load(federation.home(COORDINATOR))
     store = Store(where)
-    yield store, store.journals(home.roster(), home.signing_key())
+    yield store, store.journals(home.roster, home.signing_key())
     store.close()
 
 
@@ -53,7 +53,7 @@ def entries_of(journals: Journals, member: str) -> list[JournalEntry]:
     """All that is stored of a member, once it leads to the head that goes with it."""
     parts = list(journals.parts(member, 0))
     entries = [entry for part in parts for entry in part.entries]
-    head = open_head(parts[-1].head, journals.roster)
+    head = open_head(parts[-1].head, journals.roster())
     assert (head.member, head.size) == (member, len(entries))
     assert head.root == proofs.root([leaf_hash(entry) for entry in entries])
     return [wire.decode(JournalEntry, entry) for entry in entries]
@@ -141,7 +141,7 @@ def test_the_entries_of_another_member_are_not_taken(kept: tuple[Store, Journals
 
 def test_the_coordinators_own_journal_tells_of_each_change(kept: tuple[Store, Journals]) -> None:
     store, journals = kept
-    assert open_head(journals.parts(COORDINATOR, 0).__next__().head, journals.roster).size == 0
+    assert open_head(journals.parts(COORDINATOR, 0).__next__().head, journals.roster()).size == 0
     store.accept(REQUEST, "analyst", SUBMISSION, 1)
     store.accept(REQUEST, "analyst", SUBMISSION, 2)
     store.open_round(REQUEST, ROUND, 1, b"manifest", 3)
@@ -210,7 +210,7 @@ def test_a_journal_is_collected_when_a_member_comes_and_after_each_round(bench: 
     assert kinds == [JournalKind.OPENED, JournalKind.CHARGED, JournalKind.REPLIED]
     assert entries_of(bench.services.journals, "helper-1")[0].kind is JournalKind.ANSWERED_AS_HELPER
     own = [entry.kind for entry in entries_of(bench.services.journals, COORDINATOR)]
-    assert own == [JournalKind.REQUESTED, JournalKind.RELEASED_TO_ANALYST]
+    assert own == [JournalKind.AGREEMENT_STORED, JournalKind.REQUESTED, JournalKind.RELEASED_TO_ANALYST]
 
 
 def test_what_a_member_did_while_away_is_collected_when_it_comes_back(bench: Bench) -> None:

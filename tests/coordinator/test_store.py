@@ -83,7 +83,7 @@ def test_a_request_with_keys_to_choose_waits_and_goes_on_with_them(store: Store,
     assert Store(where).result(REQUEST) == RESULT
 
 
-def test_runs_have_results_of_their_own(store: Store, tmp_path: Path) -> None:
+def test_runs_have_results_of_their_own(store: Store, where: Path | str) -> None:
     store.accept(REQUEST, "analyst", SUBMISSION, 1)
     store.open_round(REQUEST, ROUND, 1, b"manifest", 2)
     store.release(REQUEST, ROUND, RESULT, 3, RequestState.WAITING, next_run=2)
@@ -91,16 +91,16 @@ def test_runs_have_results_of_their_own(store: Store, tmp_path: Path) -> None:
     second = replace(RESULT, head=replace(RESULT.head, survivors=("west",)))
     store.open_round(REQUEST, b"2" * 32, 1, b"manifest", 4, 1, 2)
     store.release(REQUEST, b"2" * 32, second, 5)
-    again = Store(tmp_path / "state.db")
+    again = Store(where)
     assert (again.result(REQUEST, 1), again.result(REQUEST, 2), again.result(REQUEST)) == (RESULT, second, second)
     with pytest.raises(Unavailable, match="ROUND_NOT_RELEASED"):
         again.result(REQUEST, 3)
 
 
-def test_for_whom_a_request_waits_is_there_for_the_next_process(store: Store, tmp_path: Path) -> None:
+def test_for_whom_a_request_waits_is_there_for_the_next_process(store: Store, where: Path | str) -> None:
     store.accept(REQUEST, "analyst", SUBMISSION, 1)
     store.await_(REQUEST, ("guardian-north", "a new snapshot of west"), 2)
-    again = Store(tmp_path / "state.db")
+    again = Store(where)
     assert again.status(REQUEST).waiting_for == ("guardian-north", "a new snapshot of west")
     assert (again.waiting(), again.unfinished()) == ((REQUEST,), ())
     again.go_on(REQUEST, RequestState.APPROVED_STATE, 3)
@@ -312,3 +312,14 @@ def test_a_store_that_is_up_to_date_loads_no_migrations(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_request_past_its_retention_keeps_what_proves_it(store: Store) -> None:
+    store.accept(REQUEST, "analyst", SUBMISSION, 1)
+    store.open_round(REQUEST, ROUND, 1, b"manifest", 2)
+    store.release(REQUEST, ROUND, RESULT, 3)
+    assert store.clear(REQUEST)
+    assert not store.clear(REQUEST)
+    assert store.kept(REQUEST).submission == replace(SUBMISSION, statement=b"")
+    with pytest.raises(Refused, match="POLICY_RETENTION_OVER"):
+        store.result(REQUEST)

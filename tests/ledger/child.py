@@ -1,8 +1,9 @@
-"""What the tests run in other processes: ``race`` against a cap, ``die`` at each statement, ``work`` until killed."""
+"""What tests run in other processes: ``race`` and ``races``, ``die`` at each statement, ``work`` until killed."""
 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 from pathlib import Path
@@ -24,6 +25,34 @@ def race(path: Path, name: str, lifetime: str) -> None:
         except Refused as refused:
             assert refused.code == "BUDGET_EXHAUSTED"
     print(done)
+
+
+def races(folder: Path, count: str) -> None:
+    """So many races of three forked processes, twelve charges in all; prints what each allowed and what was charged."""
+    drawn = random.Random(2)
+    for number in range(int(count)):
+        allowed, path = drawn.randint(0, 11), folder / f"{number}.db"
+        bench = Bench(path, caps=(cap(AccountScope.IDENTIFIER, "", 10 * allowed + drawn.randint(0, 9)),))
+        bench.open().close()
+        children: list[int] = []
+        for process in range(3):
+            child = os.fork()
+            if child == 0:
+                os._exit(_charges(bench, process))
+            children.append(child)
+        taken = sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
+        print(allowed, taken)
+
+
+def _charges(bench: Bench, process: int) -> int:
+    ledger, done = bench.open(), 0
+    for number in range(4):
+        try:
+            bench.charge(ledger, f"{process}/{number}", accounts=(NINO,))
+            done += 1
+        except Refused as refused:
+            assert refused.code == "BUDGET_EXHAUSTED"
+    return done
 
 
 def work(path: Path, rounds: str = "1000000") -> None:
@@ -71,4 +100,4 @@ def _die_at(path: Path, last: int) -> None:
 
 
 if __name__ == "__main__":
-    {"race": race, "die": die, "work": work}[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])
+    {"race": race, "races": races, "die": die, "work": work}[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

@@ -11,6 +11,7 @@ import pytest
 
 from engine.errors import Bug, Refused, SplittallyError, Unavailable
 from engine.trusted import wire
+from engine.trusted.journal import EMPTY_ROOT
 from engine.trusted.records import (
     AccountScope,
     HeldHead,
@@ -266,7 +267,8 @@ def test_the_newest_head_of_each_member_is_held(bench: Any, make: Any) -> None:
     with pytest.raises(Refused, match="POLICY_ROUND_ANSWERED"):
         ledger.mark_answered(make("request"), entry, heads=[head("h", 9)])
     held = (HeldHead("g", 3, bytes([3]) * 32), HeldHead("h", 5, bytes([5]) * 32))
-    assert ledger.held(("h", "g", "nobody")) == bench.open().held(("g", "h")) == held
+    assert ledger.held(("h", "g")) == bench.open().held(("g", "h", "g")) == held
+    assert ledger.held(("nobody",)) == (HeldHead("nobody", 0, EMPTY_ROOT),)
     assert ledger.held(("h",)) == held[1:]
 
 

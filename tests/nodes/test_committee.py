@@ -11,10 +11,10 @@ import pytest
 from engine.errors import SplittallyError
 from engine.governance.proofs import verify_inclusion
 from engine.trusted import ring, wire
-from engine.trusted.journal import leaf_hash
+from engine.trusted.journal import EMPTY_ROOT, leaf_hash
 from engine.trusted.mask import answer_info
 from engine.trusted.messages import AskAnswer, AskReady, ConsistencyProof
-from engine.trusted.records import JournalEntry, JournalKind, RecordKind, Share, SignedRecord
+from engine.trusted.records import HeldHead, JournalEntry, JournalKind, RecordKind, Share, SignedRecord
 from engine.trusted.sign import open_answer, open_head, open_ready, sign_head, signed
 from nodes.answer import answer
 from nodes.committee import help_answer, ready, remember
@@ -52,12 +52,8 @@ def scene(federation: Any) -> Scene:
 def test_ready_is_signed_and_dated(federation: Any) -> None:
     record = ready(AskReady(bytes(32), federation.hosts), federation.seat("helper-1"))
     opened = open_ready(record, federation.roster)
-    assert (opened.helper, opened.at_ms, opened.request_digest, opened.held) == (
-        "helper-1",
-        federation.now,
-        bytes(32),
-        (),
-    )
+    assert (opened.helper, opened.at_ms, opened.request_digest) == ("helper-1", federation.now, bytes(32))
+    assert opened.held == tuple(HeldHead(name, 0, EMPTY_ROOT) for name in sorted(federation.hosts))
     assert opened.head == federation.seat("helper-1").ledger.head()
 
 
@@ -227,6 +223,15 @@ def test_shares_prove_the_charge_under_their_own_head(scene: Scene) -> None:
         assert (entry.kind, entry.round, entry.member, head.member) == (JournalKind.CHARGED, held.round.id, host, host)
         verify_inclusion(leaf_hash(proof.entry), proof.index, head.size, proof.path, head.root)
         assert wire.decode(Share, given.shares[0].payload).head == proof.head
+
+
+def test_a_helper_serves_no_round_from_before_its_start(scene: Scene) -> None:
+    """Not even one that its ledger knows nothing of: it may have been put back to before the answer."""
+    now = scene.federation.now
+    assert remember(scene.arrival, replace(scene.helper, started_ms=now)).round.id == scene.held.round.id
+    with pytest.raises(SplittallyError) as refused:
+        remember(scene.arrival, replace(scene.helper, started_ms=now + 1))
+    assert refused.value.code == "ROUND_READY_STALE"
 
 
 def test_a_clone_that_answers_beside_its_original_is_not_helped(scene: Scene) -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from engine.errors import SplittallyError
 from engine.trusted import wire
+from engine.trusted.journal import EMPTY_ROOT
 from engine.trusted.plan import Aggregate, Clamp, Key, Literal, Plan, Scan, Type
 from engine.trusted.records import (
     AccountScope,
@@ -77,7 +78,10 @@ def values(changes: dict[str, Any], federation: Any) -> dict[str, Any]:
             case "helpers", list():
                 out[name] = tuple(value)
             case "held", list():
-                out[name] = tuple(HeldHead(n, size, bytes(32)) for n, size in value)
+                said = {n: HeldHead(n, size, bytes(32)) for n, size in value}
+                out[name] = tuple(
+                    said.get(n, HeldHead(n, 0, EMPTY_ROOT)) for n in federation.hosts if n != "east" or value
+                )
             case "readies", "none":
                 out[name] = ()
             case "participants", list():

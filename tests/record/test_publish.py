@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -21,7 +22,7 @@ from engine.governance.homes import set_coordinator
 from engine.sql.finish import Answer
 from engine.trusted import wire
 from engine.trusted.plan import Type
-from engine.trusted.records import Loss, Publication, RecordKind
+from engine.trusted.records import JournalEntry, JournalKind, Loss, Publication, RecordKind, SignedRecord
 from engine.trusted.sign import open_agreement, require_signed_by
 from tests.record.conftest import Bench
 
@@ -134,6 +135,20 @@ def test_the_record_is_signed_over_the_table(bench: Bench, made: Published) -> N
     )
 
 
+def journal_of(bench: Bench, member: str) -> list[JournalEntry]:
+    with bench.session() as session:
+        _, entries = session.line.journal(member)
+    return [wire.decode(JournalEntry, entry) for entry in entries]
+
+
+def test_a_table_is_public_only_once_it_is_registered(bench: Bench, request_id: str, tmp_path: Path) -> None:
+    home = replace(bench.home("analyst"), coordinator="127.0.0.1:1")  # nobody listens there
+    set_coordinator(home, home.coordinator)
+    command = ["release", "publish", request_id, "--title", "Regions", "--out", str(tmp_path / "out"), "--yes"]
+    assert run([*command, "--home", str(home.path)]) == 5
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_wants_a_confirmation(
     bench: Bench, request_id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,10 +159,14 @@ def test_the_command_wants_a_confirmation(
     assert "cannot be taken back" in capsys.readouterr().err
     assert not out.exists()
     assert run([*command, "--yes", "--json"]) == 0
-    files = json.loads(capsys.readouterr().out)["files"]
+    said = json.loads(capsys.readouterr().out)
+    files = said["files"]
     assert [Path(file).suffix for file in files] == [".csv", ".json", ".html", ".publication"]
     rows = list(csv.reader(io.StringIO(Path(files[0]).read_text(), newline="")))
     assert [row[:2] for row in rows] == [["region", "n"], ["N", "700"], ["S", "7000"]]
+    assert said["record"] == wire.digest(wire.decode(SignedRecord, Path(files[3]).read_bytes()).payload).hex()
+    told = [e for e in journal_of(bench, "coordinator") if e.kind is JournalKind.PUBLISHED]
+    assert [entry.record_digest.hex() for entry in told] == [said["record"]]
     with bench.session() as session:
         session.share(request_id, "other")
     set_coordinator(bench.home("other"), bench.coordinator.address)

@@ -260,3 +260,17 @@ class SharedList(_message.Message):
     RELEASES_FIELD_NUMBER: _ClassVar[int]
     releases: _containers.RepeatedCompositeFieldContainer[Sharing]
     def __init__(self, releases: _Optional[_Iterable[_Union[Sharing, _Mapping]]] = ...) -> None: ...
+
+class AskRegister(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RegisterPart(_message.Message):
+    __slots__ = ("requests", "records", "contrary")
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    CONTRARY_FIELD_NUMBER: _ClassVar[int]
+    requests: _containers.RepeatedCompositeFieldContainer[QueuedRequest]
+    records: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SignedRecord]
+    contrary: _containers.RepeatedCompositeFieldContainer[_governance_pb2.SignedHead]
+    def __init__(self, requests: _Optional[_Iterable[_Union[QueuedRequest, _Mapping]]] = ..., records: _Optional[_Iterable[_Union[_governance_pb2.SignedRecord, _Mapping]]] = ..., contrary: _Optional[_Iterable[_Union[_governance_pb2.SignedHead, _Mapping]]] = ...) -> None: ...
