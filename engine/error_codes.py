@@ -427,6 +427,9 @@ CODES: dict[str, ErrorCode] = {
         "The department's consent rules name no rows for this agreement's purpose.",
         "Ask under an agreement whose legal gateway the department's rules name, or ask the department to add it.",
     ),
+    "POLICY_WATCHES_LIMITED": ErrorCode(
+        "Too many requests are being watched at once.", "End some of them, and watch again; requests go on unwatched."
+    ),
     "POLICY_RETENTION_OVER": ErrorCode(
         "The answer was deleted when its agreement's retention ended; its proofs were kept.",
         "Use the copy that its analyst holds, or ask again.",

@@ -12,11 +12,13 @@ import argparse
 import signal
 import sys
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from engine.errors import Bug, SplittallyError
 from engine.trusted.clock import Clock, SystemClock
 from engine.trusted.home import Home
 from engine.trusted.random import SystemRandomness
+from nodes.answer import Node
 from nodes.config import open_node, take_seat, write_head
 from nodes.log import Log
 from nodes.server import Server, dial
@@ -58,18 +60,32 @@ def _run(arguments: list[str], clock: Clock) -> None:
     log = Log(sys.stderr, clock, member=seat.name)
     node, inbox = open_node(home, seat, log), home.path / "inbox"
     server = Server(seat, node, lambda: dial(endpoint, home.tls()), log, home.roots())
+    server.collect(inbox)
     server.start()
-    while server.alive and not stop.wait(1.0):
-        server.collect(inbox)
-        if node and (inbox / "snapshot").exists():
-            node = open_node(home, seat, log, node)
-            (inbox / "snapshot").unlink()
-            server.publish(node)
+    with ThreadPoolExecutor(1, "cut") as cutter:
+        cutting: Future[Node | None] | None = None
+        while server.alive and not stop.wait(1.0):
+            server.collect(inbox)
+            if cutting is None and node and (inbox / "snapshot").exists():
+                cutting = cutter.submit(open_node, home, seat, log, node)
+            elif cutting is not None and cutting.done():
+                node, cutting = _cut(cutting, node, log), None
+                (inbox / "snapshot").unlink(missing_ok=True)
+                server.publish(node)
     if not server.alive:
         raise Bug("BUG_UNEXPECTED")
     server.stop()
     write_head(home, seat)
     seat.ledger.close()
+
+
+def _cut(cutting: Future[Node | None], before: Node | None, log: Log) -> Node | None:
+    """The node over its new tables; over those before if a file was not as it should be."""
+    try:
+        return cutting.result()
+    except SplittallyError as error:
+        log.event("snapshot_not_cut", code=error.code, message=error.message)
+        return before
 
 
 if __name__ == "__main__":

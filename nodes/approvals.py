@@ -54,6 +54,7 @@ def check_approvals(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> None:
                 tests/nodes/test_approvals.py::test_a_plan_needs_the_guardians_that_its_department_wants
     """
     approved: set[str] = set()
+    refused = {name: at for (request, name), at in seat.refused.items() if request == round_.request_digest}
     for record in round_.manifest.approvals:
         approval = sign.open_approval(record, seat.roster)
         require(approval.request_digest == round_.request_digest, "APPROVAL_OTHER_REQUEST", name=approval.guardian)
@@ -61,6 +62,9 @@ def check_approvals(round_: Round, plan: Plan, now_ms: int, seat: Seat) -> None:
         require(approval.decision is Decision.APPROVED, "APPROVAL_REFUSED", name=approval.guardian)
         if approval.node == seat.name and approval.guardian != round_.request.analyst:
             approved.add(approval.guardian)
+            if approval.decided_ms > refused.get(approval.guardian, approval.decided_ms):
+                del refused[approval.guardian]  # thought again
+    require(not refused, "APPROVAL_REFUSED", name=", ".join(sorted(refused)))
     alone = Operation.PRIVATE_JOIN in verify.operations_used(plan)
     wanted = max(seat.guardians, int(alone)) if seat.name in round_.nodes else 0
     require(len(approved) >= wanted, "APPROVAL_MISSING", name=seat.name)

@@ -53,19 +53,20 @@ def charge(round_: Round, plan: Plan, agreement: Agreement, seat: Seat) -> None:
 def free_refusals(arrival: Arrival, seat: Seat) -> Iterator[Callable[[Round], Round]]:
     """Journals an error that ends a round before its charge. What is yielded is told the round once it is authentic:
     too many refusals of one analyst are refused at once, unwritten."""
-    analysts: list[str] = []
+    rounds: list[Round] = []
 
     def known(round_: Round) -> Round:
         seat.refusals.require_few(round_.request.analyst, arrival.at_ms)
-        analysts.append(round_.request.analyst)
+        rounds.append(round_)
         return round_
 
     try:
         yield known
     except SplittallyError as error:
-        for analyst in analysts if isinstance(error, Refused) else ():
-            seat.refusals.count(analyst, arrival.at_ms)
-        if error.code != "POLICY_REFUSALS_LIMITED":
+        name, what = "", digest(arrival.manifest)
+        if rounds and isinstance(error, Refused):
+            name, what = rounds[0].request.analyst, rounds[0].request_digest
+        if error.code != "POLICY_REFUSALS_LIMITED" and seat.refusals.count(name, what, arrival.at_ms):
             entry = entry_of(JournalKind.ROUND_REFUSED, round=digest(arrival.manifest), code=error.code)
             seat.ledger.record(entry)
         raise

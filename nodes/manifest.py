@@ -54,9 +54,9 @@ class Keys:
 class Seat:
     """What every member of a round needs; ``agreements`` by the digest of their signed bytes.
 
-    ``ended``: digests of those revoked; ``guardians``: approvals of this department wanted for each plan;
-    ``started_ms``: when this process began; ``unvouched``: the code that keeps a member closed whose journal nobody
-    vouched for yet (witnesses.py).
+    ``ended``: digests of those revoked; ``guardians``: approvals of this department wanted for each plan; ``refused``:
+    request and guardian of each refusal, and its date; ``unvouched``: the code that keeps a member closed whose
+    journal nobody vouched for yet (witnesses.py).
     """
 
     name: str
@@ -72,6 +72,7 @@ class Seat:
     pause_ms: int = 0
     started_ms: int = 0
     unvouched: str = ""
+    refused: Mapping[tuple[bytes, str], int] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
 
     def require_open(self, agreement_digest: bytes = b"") -> None:
@@ -250,7 +251,7 @@ def check_readies(round_: Round, arrival: Arrival, seat: Seat) -> None:
     Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
     """
     readies = [sign.open_ready(record, seat.roster) for record in round_.manifest.readies]
-    require(sorted(r.helper for r in readies) == sorted(round_.manifest.helpers), "ROUND_READY_MISSING")
+    require(tuple(r.helper for r in readies) == round_.manifest.helpers, "ROUND_READY_MISSING")
     for ready in readies:
         require(ready.request_digest == round_.request_digest, "ROUND_READY_OTHER_REQUEST", name=ready.helper)
         require(abs(arrival.at_ms - ready.at_ms) <= READY_MS, "ROUND_READY_STALE", name=ready.helper)

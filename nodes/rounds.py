@@ -29,6 +29,7 @@ from nodes.manifest import ROUND_MS, Arrival, Round, Seat
 TICK_MS = 25.0
 ROWS_A_MS = 100_000
 CELLS_A_MS = 50
+MOST_HELD = 100
 
 
 def tick_class(plan: Plan, catalogue: Catalogue, cells: int) -> int:
@@ -126,6 +127,11 @@ class Rounds:
     def next_due(self) -> float | None:
         """The next tick at which something leaves."""
         return self._held[0][0] if self._held else None
+
+    @property
+    def has_room(self) -> bool:
+        """Fewer messages wait than an honest coordinator asks for."""
+        return len(self._held) < MOST_HELD
 
     def drain(self) -> None:
         """From now on new rounds are refused; those under way end."""

@@ -1,4 +1,4 @@
-"""What a member has been told to obey: federation manifests, agreements, revocations and pauses.
+"""What a member has been told to obey: federation manifests, agreements, revocations, pauses, guardians' refusals.
 
 Claim: a record changes what this member does only if those who may sign it did, it is newer than what it replaces,
        and it is on disk first; records that are withheld, repeated or sent in another order win nothing.
@@ -15,11 +15,11 @@ from dataclasses import replace
 
 from engine.errors import Refused, require
 from engine.trusted import records, sign, wire
-from engine.trusted.records import JournalKind, RecordKind, RootKey, SignedRecord
+from engine.trusted.records import Decision, JournalKind, RecordKind, RootKey, SignedRecord
 from nodes.ledger import entry_of
 from nodes.manifest import Seat
 
-AHEAD_MS = 600_000  # a pause dated further ahead would outlive every later decision
+AHEAD_MS = 5_000  # a node goes on only by a decision of now; it stops by one of any date, for clocks may be wrong
 
 
 def accept(record: SignedRecord, roots: tuple[RootKey, ...], seat: Seat) -> Seat:
@@ -66,19 +66,29 @@ def _verified(record: SignedRecord, roots: tuple[RootKey, ...], seat: Seat) -> t
             return JournalKind.MANIFEST_STORED, b""
         case RecordKind.AGREEMENT:
             agreement = sign.open_agreement(record, seat.roster)
-            editions = [known.edition for known in seat.agreements.values() if known.name == agreement.name]
-            require(agreement.edition > max(editions, default=0), "POLICY_RECORD_OLD")
+            for known in (known for known in seat.agreements.values() if known.name == agreement.name):
+                require(agreement.edition > known.edition, "POLICY_RECORD_OLD")
+                covers = sign.hosts_of(known, seat.roster) <= sign.hosts_of(agreement, seat.roster)
+                require(covers, "POLICY_AGREEMENT_INVALID")  # whoever is left out would not have signed
             return JournalKind.AGREEMENT_STORED, wire.digest(record.payload)
         case RecordKind.REVOCATION:
             digest = sign.decoded(record, record.kind, records.Revocation).agreement_digest
-            require(digest in seat.agreements, "POLICY_AGREEMENT_UNKNOWN")
-            sign.open_revocation(record, seat.roster, seat.agreements[digest])
+            if digest in seat.agreements:
+                sign.open_revocation(record, seat.roster, seat.agreements[digest])
+            else:  # one that comes first counts for this node if its own guardian, or an officer, signed it
+                sign.open_early_revocation(record, seat.roster, seat.name)
             return JournalKind.AGREEMENT_REVOKED, digest
+        case RecordKind.APPROVAL:
+            approval = sign.open_approval(record, seat.roster)
+            said_no = approval.node == seat.name and approval.decision is Decision.REFUSED
+            require(said_no, "POLICY_RECORD_INVALID")
+            return JournalKind.DECIDED, b""
         case RecordKind.PAUSE:
             pause = sign.open_pause(record, seat.roster)
             require(pause.node == seat.name, "POLICY_UNKNOWN_MEMBER", name=pause.guardian)
             require(pause.decided_ms > seat.pause_ms, "POLICY_RECORD_OLD")
-            require(pause.decided_ms <= seat.clock.now_ms() + AHEAD_MS, "POLICY_RECORD_INVALID")
+            timely = pause.paused or pause.decided_ms <= seat.clock.now_ms() + AHEAD_MS
+            require(timely, "POLICY_RECORD_INVALID")
             return JournalKind.PAUSED if pause.paused else JournalKind.RESUMED, b""
     raise Refused("POLICY_RECORD_INVALID")
 
@@ -95,6 +105,11 @@ def _applied(record: SignedRecord, seat: Seat) -> Seat:
         case RecordKind.REVOCATION:
             digest = sign.decoded(record, record.kind, records.Revocation).agreement_digest
             return replace(seat, ended=seat.ended | {digest})
+        case RecordKind.APPROVAL:
+            refusal = sign.decoded(record, record.kind, records.Approval)
+            key = (refusal.request_digest, refusal.guardian)
+            newest = max(refusal.decided_ms, seat.refused.get(key, 0))
+            return replace(seat, refused={**seat.refused, key: newest})
         case _:
             pause = sign.decoded(record, record.kind, records.Pause)
             return replace(seat, paused=pause.paused, pause_ms=pause.decided_ms)

@@ -182,12 +182,14 @@ class Server:
                     self._take(message)
                 case messages.AskWitness():
                     self._say(testify(message, self._seat))
-                case messages.AskJournal():
+                case messages.AskJournal() if self._rounds.has_room:
                     self._say(journal_part(message, self._seat))
                 case _:
                     self._begin(message)
         except SplittallyError as error:
             self._log.event("message_refused", code=error.code)
+        except Exception as error:  # whatever one message does, the line goes on
+            self._log.event("message_failed", kind=type(error).__name__)
 
     def _begin(self, message: messages.ToNode) -> None:
         clock = self._seat.clock

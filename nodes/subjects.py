@@ -73,7 +73,7 @@ def about(home: Home, catalogue: Catalogue, person: str, source: Source) -> dict
     listed, unknown = [], 0
     for entry in charges(home):
         seen = {s.dataset: held[s.dataset, s.snapshot] for s in entry.snapshots if (s.dataset, s.snapshot) in held}
-        unknown += not seen
+        unknown += not any(seen.values()) and bool({s.dataset for s in entry.snapshots} - set(seen))
         if any(seen.values()):
             named = {"round": entry.round.hex(), "request": entry.request_digest.hex(), "analyst": entry.analyst}
             told = {"agreement": entry.agreement_digest.hex(), "at_ms": entry.at_ms}

@@ -2,11 +2,11 @@
 
 Claim: a member whose ledger was put back to an older copy, or copied to a second machine that fell behind, answers
        and helps in no round.
-Because: it stays closed until all but one of the others (nodes and helpers of the manifest) have signed, over a fresh
-         nonce, the newest head they hold of it, and its own journal goes on from each of them. Heads are kept by every
-         helper that was given a share and by every node and helper that saw a *ready*, with their own charge or
-         answer. Where both helpers of a round were others, one of them is always asked; where the member was itself
-         one of the two, the round's last entries are unseen if just the other one is away (a named limit).
+Because: it stays closed until all but one of the other helpers of the manifest have signed, over a fresh nonce, the
+         newest head they hold of it, and its own journal goes on from each of them. A helper keeps, with its own
+         answer, the heads of the shares it was given and of the *readies* beside its own. Where both helpers of a
+         round were others, one of them is always asked; where the member was itself one of the two, the round's last
+         entries are unseen if just the other one is away (a named limit).
 Checked by: tests/nodes/test_witnesses.py::test_a_member_opens_only_when_enough_others_vouch
             tests/nodes/test_witnesses.py::test_a_ledger_that_was_put_back_stays_closed
 """
@@ -33,9 +33,8 @@ class Vouching:
 
 
 def others(seat: Seat) -> frozenset[str]:
-    """Members that may hold heads of this one."""
-    serving = {Role.NODE, Role.HELPER}
-    return frozenset(m.name for m in seat.roster.manifest.members if serving & set(m.roles)) - {seat.name}
+    """Members that hold heads of this one: helpers, of every node and of each other."""
+    return frozenset(m.name for m in seat.roster.manifest.members if Role.HELPER in m.roles) - {seat.name}
 
 
 def testify(ask: messages.AskWitness, seat: Seat) -> SignedRecord:
@@ -56,6 +55,7 @@ def hear(record: SignedRecord, vouching: Vouching, seat: Seat) -> tuple[Vouching
     witness = sign.open_witness(record, seat.roster)
     require((witness.member, witness.nonce) == (seat.name, vouching.nonce), "POLICY_RECORD_INVALID")
     require(witness.witness in others(seat), "POLICY_UNKNOWN_MEMBER", name=witness.witness)
+    require(bool(seat.unvouched), "POLICY_RECORD_OLD")  # once open, no single word closes it
     if witness.size and not seat.ledger.goes_on_from(witness.size, witness.root):
         return vouching, replace(seat, unvouched=ROLLED_BACK)
     vouching = replace(vouching, heard=vouching.heard | {witness.witness})

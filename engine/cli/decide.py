@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,7 +67,10 @@ def approve(
 
 
 def revoke(
-    agreement: Annotated[str, typer.Argument(metavar="AGREEMENT", help="Its name, or the start of its digest.")],
+    agreement: Annotated[
+        str,
+        typer.Argument(metavar="AGREEMENT", help="Its name or the start of its digest."),
+    ],
     reason: Annotated[str, typer.Option(help="Why; it is kept and shown.")],
     home: Annotated[
         Path,
@@ -91,9 +95,13 @@ def revoke(
     from engine.trusted.home import Home
 
     opened = Home.load(home)
-    held = _agreements(opened) if node_home is None else Home.load(node_home).agreements()
-    digest, found = find_agreement(held, opened, agreement)
-    console(error=as_json).print(f"{plain(found.name)}, edition {found.edition}: {plain(found.title)}")
+    if node_home is not None and re.fullmatch("[0-9a-f]{64}", agreement):
+        digest, name = bytes.fromhex(agreement), agreement  # one that came over the line, named by its whole digest
+    else:
+        held = _agreements(opened) if node_home is None else Home.load(node_home).agreements()
+        digest, found = find_agreement(held, opened, agreement)
+        name = found.name
+        console(error=as_json).print(f"{plain(name)}, edition {found.edition}: {plain(found.title)}")
     if not yes and not _asked("End it for good? This cannot be taken back."):
         raise typer.Exit(2)
     record = revocation_record(opened, digest, reason, SystemClock())
@@ -101,9 +109,9 @@ def revoke(
         console(error=as_json).print(f"{put_into_inbox(node_home, record)}; the node takes it within a second.")
     hand(opened, record)
     if as_json:
-        print_json({"agreement": found.name, "digest": digest.hex(), "revoked": True})
+        print_json({"agreement": name, "digest": digest.hex(), "revoked": True})
     else:
-        console().print(f"{plain(found.name)} ({digest.hex()[:12]}) is revoked.")
+        console().print(f"{plain(name)} ({digest.hex()[:12]}) is revoked.")
 
 
 def withdraw(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.cli.options import NODE_HOME, Json
+
+if TYPE_CHECKING:
+    from engine.trusted.home import Home
 
 app = typer.Typer(help="Run a node or helper, or prepare its binding.")
 
@@ -137,6 +141,7 @@ def subjects(home: _Home = NODE_HOME, as_json: Json = False) -> None:
 def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -> None:
     from engine.cli.decide import hand, put_into_inbox
     from engine.cli.show import console
+    from engine.errors import require
     from engine.governance.revocation import pause_record
     from engine.trusted.clock import SystemClock
     from engine.trusted.home import Home
@@ -144,11 +149,40 @@ def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -
     opened = Home.load(home)
     record = pause_record(opened, paused, reason, SystemClock())
     word = "paused" if paused else "resumed"
+    node = opened.roster().member(opened.name).department
     if node_home is None:
         hand(opened, record)
-        console().print(f"{word}: the coordinator passes it on to the node.")
+        taken = _within(lambda: _says(opened, paused))
     else:
-        console().print(f"{word}: {put_into_inbox(node_home, record)}; the node takes it within a second.")
+        file = put_into_inbox(node_home, record)
+        taken = _within(lambda: not file.exists())
+        require(not file.with_suffix(".refused").exists(), "POLICY_RECORD_OLD")
+    if not taken:
+        console().print(f"Signed, but {node} has not said so yet: it is {word} as soon as it takes the record.")
+        raise typer.Exit(5)
+    console().print(f"{node} is {word}.")
+
+
+def _within(done: Callable[[], bool], seconds: float = 15.0) -> bool:
+    import time
+
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _says(home: Home, paused: bool) -> bool:
+    """Whether the guardian's node says of itself that it is paused, or not."""
+    from engine.client.calls import Line
+
+    node, line = home.roster().member(home.name).department, Line(home)
+    try:
+        return any(state.node == node and state.paused is paused for state in line.describe().nodes)
+    finally:
+        line.close()
 
 
 def _become(home: Path, coordinator: str) -> None:

@@ -74,5 +74,6 @@ class Agreements:
                 other = self.opened(wire.digest(record.payload))
             except SplittallyError:  # whatever lies in the home and is not signed supersedes nothing
                 continue
-            if other.name == agreement.name and other.edition > agreement.edition:
+            begun = other.from_ms <= self._services.clock.now_ms()
+            if other.name == agreement.name and other.edition > agreement.edition and begun:
                 raise Refused("POLICY_AGREEMENT_SUPERSEDED", name=agreement.name)

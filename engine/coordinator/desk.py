@@ -55,6 +55,7 @@ QUEUE_BYTES = 3 << 20  # of one answer: a message is at most 4 MiB
 REFUSALS_MOST = 60  # of an analyst's questions, in an hour
 DRAIN_SECONDS = 10.0
 TIDY_MS = 3_600_000
+EVERY = 1 << 40
 
 
 class Desk:
@@ -76,7 +77,9 @@ class Desk:
         connected = tuple(p for p in (links.participant(name) for name in nodes) if p)
         says = [(p.node, self._handed.node(p.node)) for p in connected]
         codes = dict.fromkeys(self._services.journals.contrary(), "POLICY_HEAD_FORKED")
-        states = tuple(NodeState(name, said.guardians, said.paused, codes.get(name, "")) for name, said in says)
+        own = {p.node: links.hello(p.node) for p in connected}  # the node's own word on a pause, not ours
+        paused = {name for name, hello in own.items() if hello and hello.paused}
+        states = tuple(NodeState(name, said.guardians, name in paused, codes.get(name, "")) for name, said in says)
         agreements, revocations = self._agreements.records(), self._agreements.revocations()
         return FederationDescription(self._home.manifest_record(), agreements, connected, states, revocations)
 
@@ -133,7 +136,7 @@ class Desk:
         if now - self._tidied_ms < TIDY_MS:
             return
         self._tidied_ms, store = now, self._services.store
-        for digest in store.newest(LIST_MOST):
+        for digest in store.newest(EVERY):
             kept = store.kept(digest)
             request: Request = wire.decode(Request, kept.submission.request.payload)
             over = kept.status.state in ENDED and due(self._agreements.opened(request.agreement_digest), request, now)

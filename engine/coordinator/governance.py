@@ -26,12 +26,22 @@ from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import Handed, Hello
 from engine.trusted.plan import Plan
-from engine.trusted.records import Decision, Pause, Publication, RecordKind, Revocation, Role, SignedRecord, Withdrawal
+from engine.trusted.records import (
+    Approval,
+    Decision,
+    Pause,
+    Publication,
+    RecordKind,
+    Revocation,
+    Role,
+    SignedRecord,
+    Withdrawal,
+)
 from engine.trusted.sign import Roster, decoded, open_approval, open_pause, open_revocation, require_signed_by
 from engine.trusted.stability import stability_of
 
 log = structlog.get_logger("coordinator")
-FAST_CLOCK_MS = 600_000  # a decision dated later than this from now would outweigh every later one
+FAST_CLOCK_MS = 60_000  # a decision dated later than this from now would outweigh every later one
 SERVING = (Role.NODE, Role.HELPER)
 
 
@@ -84,7 +94,17 @@ class Governance:
         said = approval.decision is Decision.APPROVED or bool(approval.reason.strip())
         require(approval.decision in (Decision.APPROVED, Decision.REFUSED) and said, "POLICY_RECORD_INVALID")
         self._require_past(approval.decided_ms)
+        self._require_newest(record, approval)
         self._about_request(record, approval.request_digest)
+        if approval.decision is Decision.REFUSED:
+            self._pass_on(record, (approval.node,))
+
+    def _require_newest(self, record: SignedRecord, approval: Approval) -> None:
+        """A decision dated before another one of the same guardian would be overlooked: its guardian is told."""
+        for other in self._handed.records(RecordKind.APPROVAL, approval.request_digest):
+            held: Approval = wire.decode(Approval, other.payload)
+            newer = held.guardian != approval.guardian or held.decided_ms < approval.decided_ms
+            require(newer or other.payload == record.payload, "POLICY_RECORD_OLD")
 
     def _withdrawal(self, record: SignedRecord) -> None:
         withdrawal = decoded(record, RecordKind.WITHDRAWAL, Withdrawal)
@@ -128,8 +148,9 @@ class Governance:
         self._require_past(pause.decided_ms)
         subject = pause.node.encode()
         older = [wire.decode(Pause, r.payload) for r in self._handed.records(RecordKind.PAUSE, subject)]
-        new = self._handed.keep(record, subject, self._services.clock.now_ms())
-        if new and all(pause.decided_ms >= p.decided_ms for p in older):
+        known = record.payload in [r.payload for r in self._handed.records(RecordKind.PAUSE, subject)]
+        require(known or all(pause.decided_ms > p.decided_ms for p in older), "POLICY_RECORD_OLD")
+        if self._handed.keep(record, subject, self._services.clock.now_ms()):
             self._handed.node_says(pause.node, NodeSays(self._handed.node(pause.node).guardians, pause.paused))
         self._pass_on(record, (pause.node,))
         self._cases.consider_all()
@@ -156,8 +177,9 @@ class Governance:
             links.send(hello.node, record)
         pauses = self._handed.records(RecordKind.PAUSE, hello.node.encode())
         newest = sorted(pauses, key=lambda r: wire.decode(Pause, r.payload).decided_ms)[-1:]
-        held = self._handed.records(RecordKind.AGREEMENT)
-        for one in (*held, *self._agreements.revocations(), *newest):
+        held = (*self._handed.records(RecordKind.AGREEMENT), *self._agreements.revocations())
+        refusals = [r for r in self._handed.records(RecordKind.APPROVAL) if _refuses(r, hello.node)]
+        for one in (*held, *refusals, *newest):
             links.send(hello.node, one)
 
     def _pass_on(self, record: SignedRecord, members: Iterable[str]) -> None:
@@ -169,3 +191,8 @@ class Governance:
 
     def _require_past(self, decided_ms: int) -> None:
         require(decided_ms <= self._services.clock.now_ms() + FAST_CLOCK_MS, "POLICY_RECORD_INVALID")
+
+
+def _refuses(record: SignedRecord, node: str) -> bool:
+    approval: Approval = wire.decode(Approval, record.payload)
+    return approval.node == node and approval.decision is Decision.REFUSED

@@ -13,7 +13,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty
 from traceback import extract_tb
@@ -32,7 +33,7 @@ from engine.coordinator.services import Services
 from engine.coordinator.standing import Standing
 from engine.coordinator.store import Store
 from engine.coordinator.witnesses import Witnesses
-from engine.errors import Refused, SplittallyError, Unavailable
+from engine.errors import Refused, SplittallyError, Unavailable, require
 from engine.trusted import wire
 from engine.trusted.clock import Clock, SystemClock
 from engine.trusted.home import Home
@@ -61,6 +62,8 @@ from engine.trusted.sign import Roster, open_head
 
 log = structlog.get_logger("coordinator")
 CALLERS = 64  # people's calls served at once, beside one stream a member
+WATCHES_EACH = 8  # at once, of one caller
+WATCHES = CALLERS // 2
 PULSE_SECONDS = 30.0
 STOP_SECONDS = 2.0
 DECIDING = (Role.GUARDIAN, Role.POLICY_OFFICER, Role.AUDITOR)
@@ -116,6 +119,7 @@ class Handlers:
 
     def __init__(self, services: Services, desk: Desk) -> None:
         self._services, self._desk = services, desk
+        self._watches, self._counting = Counter[str](), threading.Lock()
 
     def generic(self) -> tuple[grpc.GenericRpcHandler, ...]:
         unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
@@ -199,8 +203,22 @@ class Handlers:
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
             context.add_callback(self._services.board.wake)
             name: RequestName = wire.decode(RequestName, payload)
+            context.add_callback(self._seat_of(caller.name))
             for status in self._desk.watch(caller.name, name.request_digest, context.is_active):
                 yield wire.encode(status)
+
+    def _seat_of(self, caller: str) -> Callable[[], None]:
+        """One more watch of a caller; what ends it. Refused POLICY_WATCHES_LIMITED: others need threads too."""
+        with self._counting:
+            few = self._watches[caller] < WATCHES_EACH and self._watches.total() < WATCHES
+            require(few, "POLICY_WATCHES_LIMITED")
+            self._watches[caller] += 1
+
+        def over() -> None:
+            with self._counting:
+                self._watches[caller] -= 1
+
+        return over
 
     def fetch(self, payload: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         with _Edge(context):

@@ -24,6 +24,7 @@ from engine.trusted.records import Agreement, Member, RecordKind, Request, Role,
 
 KEY_BYTES = 32
 NONCE_BYTES = 16
+FAR_MS = 253_370_764_800_000  # the year 9999
 _SEALED_TO = (Role.NODE, Role.HELPER, Role.ANALYST)
 _Record = TypeVar("_Record")
 
@@ -195,7 +196,7 @@ def open_request(record: SignedRecord, roster: Roster) -> Request:
     require_signed_by(record, roster.require(request.analyst, Role.ANALYST))
     require(request.federation == roster.manifest.federation, "POLICY_RECORD_INVALID")
     require((len(request.nonce), len(request.sealing_key)) == (NONCE_BYTES, KEY_BYTES), "POLICY_RECORD_INVALID")
-    require(request.created_ms < request.expires_ms, "POLICY_RECORD_INVALID")
+    require(request.created_ms < request.expires_ms <= FAR_MS, "POLICY_RECORD_INVALID")
     require(min(request.max_attempts, request.runs) >= 1, "POLICY_RECORD_INVALID")
     return request
 
@@ -205,6 +206,7 @@ def open_approval(record: SignedRecord, roster: Roster) -> records.Approval:
     approval = decoded(record, RecordKind.APPROVAL, records.Approval)
     guardian = roster.require(approval.guardian, Role.GUARDIAN)
     require_signed_by(record, guardian)
+    require(max(approval.decided_ms, approval.expires_ms) <= FAR_MS, "POLICY_RECORD_INVALID")
     require(guardian.department == approval.node, "POLICY_UNKNOWN_MEMBER", name=approval.guardian)
     return approval
 
@@ -221,6 +223,16 @@ def open_revocation(record: SignedRecord, roster: Roster, agreement: Agreement) 
     require_signed_by(record, party)
     guards = Role.GUARDIAN in party.roles and party.department in hosts_of(agreement, roster)
     require(guards or Role.POLICY_OFFICER in party.roles, "POLICY_UNKNOWN_MEMBER", name=party.name)
+    return revocation
+
+
+def open_early_revocation(record: SignedRecord, roster: Roster, node: str) -> records.Revocation:
+    """The end of an agreement that ``node`` does not hold yet, signed by a policy officer or by its own guardian."""
+    revocation = decoded(record, RecordKind.REVOCATION, records.Revocation)
+    party = roster.member(revocation.party)
+    require_signed_by(record, party)
+    own = Role.GUARDIAN in party.roles and party.department == node
+    require(own or Role.POLICY_OFFICER in party.roles, "POLICY_AGREEMENT_UNKNOWN")
     return revocation
 
 

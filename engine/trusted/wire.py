@@ -162,8 +162,10 @@ def _field_codec(name: str, hint: Any) -> tuple[Writer, Reader]:
         )
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return _number, lambda message: hint(getattr(message, name))
-    if hint in (int, str, bytes, bool):
+    if hint in (str, bytes, bool):
         return _present, attrgetter(name)
+    if hint is int:
+        return _present, lambda message: _whole(getattr(message, name))
     write, read = _codec_later(hint)
 
     def take(message: Any) -> Any:
@@ -180,6 +182,13 @@ def _present(value: Any) -> Any:
     return value
 
 
+def _whole(value: int) -> int:
+    """A number as ledgers and clocks can hold it: below 2**63."""
+    if value >= 1 << 63:
+        raise ValueError("a number too large")
+    return value
+
+
 def _number(value: enum.Enum) -> Any:
     return value.value
 
@@ -192,7 +201,8 @@ def _present_form(hint: Any) -> Any:
 
 def _repeated_codec(name: str, item: Any) -> tuple[Writer, Reader]:
     if item in (int, str, bytes):
-        return _present, lambda message: tuple(getattr(message, name))
+        shown = _whole if item is int else item
+        return _present, lambda message: tuple(map(shown, getattr(message, name)))
     is_enum = isinstance(item, type) and issubclass(item, enum.Enum)
     write, read = (_number, item) if is_enum else _codec_later(item)
     return lambda value: [write(v) for v in value], lambda message: tuple([read(v) for v in getattr(message, name)])
