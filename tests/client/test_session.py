@@ -214,7 +214,7 @@ def test_states_are_words_and_watch_exits_with_the_refusal(
     assert err.startswith(code)
     assert run(["watch", "--home", "x", request]) == 3
     assert capsys.readouterr().out.splitlines()[-1].startswith("refused")
-    assert run(["requests", "--home", "x"]) == 0
+    assert run(["requests", "--home", str(bench.session().home.path)]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if request in line]
     assert line.split()[-2:] == ["refused", code]
 
