@@ -11,9 +11,20 @@ from engine.sql.statement import Statement
 from engine.trusted.catalogue import Catalogue, Dataset
 from engine.trusted.domain import Domain, bounded
 from engine.trusted.domains import Scope, clamp_of, domain_of, scope_of
-from engine.trusted.plan import Call, Expression, Function, Literal, Measure, Statistic
+from engine.trusted.plan import (
+    Aggregate,
+    Call,
+    Expression,
+    Filter,
+    Function,
+    Literal,
+    Measure,
+    Project,
+    Scan,
+    Statistic,
+)
 from engine.trusted.stability import Stability, stability_of
-from engine.trusted.walk import names_in, parts_of
+from engine.trusted.walk import names_in, parts_of, relations_of
 from engine.trusted.wording import in_sql, literal_text
 
 _CUTS = (Function.LEAST, Function.GREATEST)
@@ -35,7 +46,7 @@ def biases(statement: Statement, catalogue: Catalogue, assumption: Assumption) -
     """Rows and groups a person counts with, rows in no group, values cut by the statement, and beyond their bounds."""
     aggregate = statement.plan.aggregate
     stability = stability_of(aggregate.input, catalogue)
-    found = [_rows(d, assumption) for d in catalogue.datasets if d.name in stability.datasets]
+    found = [_rows(d, aggregate, assumption) for d in catalogue.datasets if d.name in stability.datasets]
     if aggregate.keys and stability.groups < stability.rows:
         found.append(_groups(stability, max(prod(shape) for shape in shapes(aggregate)), assumption))
     scope = scope_of(aggregate.input, catalogue)
@@ -57,20 +68,25 @@ def _numbers(measure: Measure) -> frozenset[str]:
     return frozenset() if measure.expression is None else names_in(measure.expression)
 
 
-def _rows(dataset: Dataset, assumption: Assumption) -> Bias:
+def _rows(dataset: Dataset, aggregate: Aggregate, assumption: Assumption) -> Bias:
     name, most = dataset.name, dataset.rows_per_person
     if most == 1:
         return Bias(f"{name}: one row a person is declared, so no row is left out.", 0.0)
     held = assumption.rows / max(assumption.persons, 1)
-    words = f"{name}: at most {most} rows of a person count at each host; further ones are left out."
-    if held > most:
-        even, uneven = 1 - most / held, (1 - 1 / held) ** most
-        words += (
-            f" {held:.3g} rows a person are expected: {100 * even:.2g} % of rows are left out if all have as many,"
-            f" {100 * uneven:.2g} % if few have many (each row is followed by another with the same chance)."
-        )
-        return Bias(words, -uneven)
-    return Bias(words, None)
+    words = f"{name}: at most {most} rows of a person count at each host; further ones are left out"
+    if held <= most or not _as_cut(aggregate):
+        return Bias(f"{words}, and how many that are only the owners know.", None)
+    even, uneven = 1 - most / held, (1 - 1 / held) ** most
+    words += (
+        f". {held:.3g} rows a person are expected: {100 * even:.2g} % of rows are left out if all have as many,"
+        f" {100 * uneven:.2g} % if few have many (each row is followed by another with the same chance)."
+    )
+    return Bias(words, -uneven)
+
+
+def _as_cut(aggregate: Aggregate) -> bool:
+    """Whether the rows assumed are those that a node cuts: of one dataset, not joined, added or put together."""
+    return all(isinstance(relation, Scan | Filter | Project) for _, relation in relations_of(aggregate.input))
 
 
 def _groups(stability: Stability, cells: int, assumption: Assumption) -> Bias:
