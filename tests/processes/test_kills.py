@@ -36,7 +36,7 @@ from tests.processes.faults_fleet import (
     digest_of,
     until,
 )
-from tests.processes.faults_rogue import lying
+from tests.processes.faults_rogue import SILENT, lying
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the engines of a node in /proc")
 SLACK = 30.0  # seconds beside the windows of a round, for machines that are busy
@@ -143,7 +143,7 @@ def test_the_mark_of_a_helper(fleet: Fleet) -> None:
         fleet.kill(HELPER)
         rogue.restart(fleet, HELPER)
         rogue.open(manifest, HELPER)
-        assert rogue.ask(HELPER, wire.digest(manifest), sets) == "POLICY_ROUND_ANSWERED"
+        assert rogue.ask(HELPER, wire.digest(manifest), sets) in SILENT
         assert shown(fleet, HELPER, JournalKind.ANSWERED_AS_HELPER, digest_of(query)) == 1
 
 

@@ -25,7 +25,7 @@ from engine.trusted.messages import BodyKind, OpenRound, ResultHead, RoundRefusa
 from engine.trusted.records import Decision, JournalKind, Participant, RecordKind, Request, RoundManifest, SignedRecord
 from engine.trusted.sign import open_share, signed
 from tests.processes.faults_fleet import HELPER, MEMBERS, NODES, Fleet, charged_once, digest_of, until
-from tests.processes.faults_rogue import Rogue, lying
+from tests.processes.faults_rogue import SILENT, Rogue, lying
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the engines of a node in /proc")
 ANALYST, OTHER = "analyst", "other"
@@ -132,7 +132,7 @@ def test_a_replay_gives_the_same_bytes_and_no_second_answer(fleet: Guarded) -> N
         fleet.kill("ada", HELPER)
         rogue.restart(fleet, "ada", HELPER)
         assert answered(rogue.open(manifest, *NODES, HELPER)) == first
-        assert gathered(rogue, manifest, first) == dict.fromkeys(HELPERS, "POLICY_ROUND_ANSWERED")
+        assert set(gathered(rogue, manifest, first).values()) <= SILENT
         assert fleet.charges(query) == charged_once(*NODES)
         second = approved(fleet, rogue, submission, attempt=2)
         answered(rogue.open(second, *NODES, HELPER))
@@ -227,7 +227,7 @@ def test_helpers_asked_twice_say_nothing_more(fleet: Guarded) -> None:
         fleet.kill("eve")
         rogue.restart(fleet, "eve")
         assert answered(rogue.open(manifest, "eve")) == {"eve": answers["eve"]}
-        assert rogue.masks("eve", round_, sets[:4]) == "POLICY_ROUND_ANSWERED"
+        assert rogue.masks("eve", round_, sets[:4]) in SILENT
         masks = {"eve": five, HELPER: four}
         for nodes in (NODES, NODES[:4]):
             assert opens(fleet, submission, manifest, {n: answers[n] for n in nodes}, masks) == "ROUND_RESULT_INVALID"
