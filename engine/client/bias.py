@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import ceil, prod
 
 from engine.client.assumed import Assumption, contributions, shapes
-from engine.sql.statement import Statement
+from engine.sql.statement import MomentLeaf, Statement
 from engine.trusted.catalogue import Catalogue, Dataset
 from engine.trusted.domain import Domain, bounded
 from engine.trusted.domains import Scope, clamp_of, domain_of, scope_of
@@ -65,8 +65,8 @@ def biases(statement: Statement, catalogue: Catalogue, assumption: Assumption) -
         if domain.nullable and not domain.null_key and not key.selected_at_most:
             words = f"Rows are in no group where {in_sql(key.expression)} is missing or none of the published values."
             found.append(Bias(words, None))
-    for measure in aggregate.measures:
-        found += _cuts(measure, scope, statement, catalogue)
+    for index, measure in enumerate(aggregate.measures):
+        found += _cuts(index, measure, scope, statement, catalogue)
     summed = (names_in(m.expression) for m in aggregate.measures if m.clamp is not None and m.expression is not None)
     sources = list(_sources(aggregate.input, frozenset().union(*summed), catalogue))
     found += [Bias(f"{words}; {_UNKNOWN}", None) for source, made in sources for _, _, words in _limits(made, source)]
@@ -152,13 +152,16 @@ def _met(rows: int, cells: int) -> list[float]:
     return chances
 
 
-def _cuts(measure: Measure, scope: Scope, statement: Statement, catalogue: Catalogue) -> Iterator[Bias]:
-    """LEAST and GREATEST against a literal inside a value's range: what they take off."""
+def _cuts(index: int, measure: Measure, scope: Scope, statement: Statement, catalogue: Catalogue) -> Iterator[Bias]:
+    """LEAST and GREATEST against a literal inside a value's range: what they take off a sum or average; of a variance
+    and the like that does not follow from their sums, and of a sum near 0 no share says much.
+    """
     if measure.expression is None or measure.statistic not in _SUMMED:
         return
+    moment = any(isinstance(leaf, MomentLeaf) and index in dict(leaf.parts).values() for _, leaf in statement.leaves)
     for part, inner, words in _limits(measure.expression, scope):
         share = _taken(measure, _without(measure.expression, part, inner), statement, catalogue)
-        if share is None:
+        if share is None or moment or abs(share) > 1:
             yield Bias(f"{words}; {_UNKNOWN}", None)
         else:
             spread = _range(domain_of(inner, scope))
