@@ -87,7 +87,10 @@ def _notes(decomposed: Decomposed, stability: Stability, *, adds_up: bool) -> tu
             f"One person may appear at {stability.overlap} nodes, so noise is {stability.overlap} times as large."
         )
     if adds_up:
-        notes.append("Counts and sums are adjusted so that subtotals add up, which makes their errors smaller.")
+        notes.append(
+            "Counts and sums are adjusted so that subtotals add up, but for rounding where noise is hardly larger than"
+            " that; which makes their errors smaller."
+        )
     if any(isinstance(leaf, MeanLeaf | MomentLeaf) for _, leaf in decomposed.leaves):
         notes.append("An average over fewer than one row, as counted with noise, is NULL; variances and the like too.")
     if any(isinstance(leaf, QuantileLeaf) for _, leaf in decomposed.leaves):

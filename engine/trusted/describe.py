@@ -9,9 +9,9 @@ Checked by: tests/trusted_numerics/test_describe.py::test_a_change_of_the_plan_c
 from __future__ import annotations
 
 from engine.errors import Refused
-from engine.trusted.calibrate import cells_of
+from engine.trusted.calibrate import cells_of, grid_of
 from engine.trusted.catalogue import Catalogue
-from engine.trusted.domains import clamp_of, domain_of, person_of, scope_of
+from engine.trusted.domains import Scope, clamp_of, domain_of, person_of, scope_of
 from engine.trusted.plan import (
     Aggregate,
     ColumnRef,
@@ -40,7 +40,7 @@ _COUNTED = {
     Statistic.COUNT_PERSONS: "the number of different persons",
     Statistic.COUNT_PRESENT: "the number of rows with a value of",
     Statistic.SUM: "the sum of",
-    Statistic.CENTRED_SUM: "the sum, for an average, of",
+    Statistic.CENTRED_SUM: "the sum, less {} a row, of",
     Statistic.QUANTILE_TREE: "for quantiles, the numbers of rows in ranges of",
 }
 # of a feature: in words and in SQL
@@ -59,19 +59,19 @@ _JOINED = {
     JoinKind.SEMI: "Only rows of persons who have a row among",
     JoinKind.ANTI: "Only rows of persons who have no row among",
 }
-_SPELLED = {Statistic.SUM: "SUM", Statistic.CENTRED_SUM: "AVG", Statistic.QUANTILE_TREE: "QUANTILES"}
+_SPELLED = {Statistic.SUM: "SUM", Statistic.CENTRED_SUM: "SUM", Statistic.QUANTILE_TREE: "QUANTILES"}
 
 
 def english(plan: Plan, catalogue: Catalogue) -> str:
     """Lines of plain English. The plan must have passed verify_plan; POLICY_NOT_SUPPORTED else."""
     aggregate = plan.aggregate
-    stability = stability_of(aggregate.input, catalogue)
+    stability, scope = stability_of(aggregate.input, catalogue), scope_of(aggregate.input, catalogue)
     lines = _source_lines(aggregate.input, catalogue)
     lines += [f"Group key {i}: {_key_words(key)}." for i, key in enumerate(aggregate.keys, 1)]
     lines += [f"Groups: {_sets_words(aggregate)}."]
-    lines += [f"Released for each group, {i}: {_measure_words(m)}." for i, m in enumerate(aggregate.measures, 1)]
+    lines += [f"Released for each group, {i}: {_measure_words(m, scope)}." for i, m in enumerate(aggregate.measures, 1)]
     persons = "one node" if stability.overlap == 1 else f"up to {stability.overlap} nodes"
-    cells = cells_of(aggregate, scope_of(aggregate.input, catalogue))
+    cells = cells_of(aggregate, scope)
     lines.append(
         f"In all {cells} noisy numbers, and no rows. One person counts with at most"
         f" {_plural(stability.rows, 'row')} in at most {_plural(stability.groups, 'group')}, at {persons}."
@@ -134,8 +134,8 @@ def _sets_words(aggregate: Aggregate) -> str:
     return "; ".join(sets)
 
 
-def _measure_words(measure: Measure) -> str:
-    text = _COUNTED[measure.statistic]
+def _measure_words(measure: Measure, scope: Scope) -> str:
+    text = _COUNTED[measure.statistic].format(number_text(grid_of(measure, scope).centre))
     if measure.expression is not None:
         text += f" {_bracketed(in_words(measure.expression))}"
     if measure.clamp is not None:
@@ -206,5 +206,7 @@ def _measure_sql(measure: Measure, aggregate: Aggregate, catalogue: Catalogue) -
         if measure.clamp != clamp_of(domain_of(measure.expression, scope)):
             low, high = number_text(measure.clamp.lower), number_text(measure.clamp.upper)
             value = f"CASE WHEN {value} < {low} THEN {low} WHEN {value} > {high} THEN {high} ELSE {value} END"
+        if measure.statistic is Statistic.CENTRED_SUM:
+            value = f"{_bracketed(value)} - {number_text(grid_of(measure, scope).centre)}"
         text = f"{_SPELLED[measure.statistic]}({value})"
     return text if measure.filter is None else f"{text} FILTER (WHERE {in_sql(measure.filter)})"

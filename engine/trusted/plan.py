@@ -147,7 +147,7 @@ class Measure:
     expression: Expression | None = None  # absent for COUNT_ROWS and COUNT_PERSONS
     filter: Expression | None = None  # FILTER (WHERE ...)
     clamp: Clamp | None = None  # present for SUM, CENTRED_SUM, QUANTILE_TREE
-    weight: int = 0  # its part of the squared sensitivity, 1 to 64; 0: 1
+    weight: int = 0  # its part of the squared sensitivity, 2 to 64, in lowest terms; 0: 1
 
 
 @dataclass(frozen=True, slots=True)

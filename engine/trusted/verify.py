@@ -1,8 +1,8 @@
 """What a node checks on a plan itself, before it looks at agreements, budgets or data.
 
 Claim: a plan that passes is of this version and this catalogue, within the size limits, well typed and total; its key
-       lists are exactly the published values, its clamps lie inside the derived bounds, and every operator it uses
-       is one this version runs. No number in it is taken on trust.
+       lists are exactly the published values, its clamps lie inside the derived bounds, its weights are in lowest
+       terms, and every operator it uses is one this version runs. No number in it is taken on trust.
 Because: each is computed again from the plan's expressions and the signed catalogue (domains.py) and compared.
 Checked by: tests/trusted_numerics/test_verify.py::test_forged_plans_are_refused
 
@@ -13,6 +13,8 @@ The checks, in order: (1) version (2) catalogue (3) sizes (4) names and literals
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from math import gcd
 
 from engine.errors import Refused
 from engine.trusted.calibrate import cells_of
@@ -80,7 +82,9 @@ def verify_plan(plan: Plan, catalogue: Catalogue, rules: Rules) -> None:
     for key in aggregate.keys:
         _check_key(key, domain_of(key.expression, scope), rules.max_keys or DEFAULT_MAX_KEYS)
     _check_sets(aggregate)  # (7)
-    _require(0 < len(set(aggregate.measures)) == len(aggregate.measures), "measures")  # (8)
+    _require(0 < len({replace(m, weight=0) for m in aggregate.measures}) == len(aggregate.measures), "measures")  # (8)
+    weights = [measure.weight for measure in aggregate.measures]
+    _require(1 not in weights and gcd(*(w or 1 for w in weights)) == 1, "weights in lowest terms")
     for measure in aggregate.measures:
         _check_measure(measure, scope)
         if measure.statistic is Statistic.COUNT_PERSONS and stability.overlap > 1:  # (9)

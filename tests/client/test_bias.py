@@ -93,6 +93,10 @@ def total(rows: pa.Table) -> float:
     return float(np.asarray(rows["cost"]).sum())
 
 
+def in_ward_a(rows: pa.Table) -> float:
+    return float((np.asarray(rows["ward"]) == "a").sum())
+
+
 @dataclass(frozen=True)
 class Case:
     """``unknown``: the words of the bias of which only the owners know how large it is."""
@@ -134,6 +138,28 @@ SEVERAL = (  # and the rows of one person that reach the figures
     ("SELECT COUNT(*) FROM visits AS a JOIN visits AS b ON a.patient = b.patient", KEPT * KEPT),
     ("SELECT COUNT(*) FROM (SELECT patient, cost FROM visits UNION ALL SELECT patient, cost FROM visits)", 2 * KEPT),
 )
+LEFT_OUT = "further ones are left out"
+PUT_TOGETHER = "SELECT SUM(t) FROM (SELECT patient, SUM({}) AS t FROM visits GROUP BY patient) AS g"
+HIDDEN = {  # and how many rows reach the figures
+    "WHERE": (
+        Case("SELECT COUNT(*) FROM visits WHERE ward = 'a'", lambda: rows_of(every(20)), in_ward_a, LEFT_OUT),
+        PERSONS * 5,
+    ),
+    "FILTER": (
+        Case("SELECT COUNT(*) FILTER (WHERE ward = 'a') FROM visits", lambda: rows_of(every(20)), in_ward_a, LEFT_OUT),
+        PERSONS * 20,
+    ),
+    "rows in a feature": (Case(PUT_TOGETHER.format("cost"), lambda: rows_of(every(20)), total, LEFT_OUT), PERSONS),
+    "values in a feature": (
+        Case(
+            PUT_TOGETHER.format("LEAST(cost, 100)"),
+            lambda: rows_of(every(2)),
+            total,
+            "Values of cost above 100 count as 100",
+        ),
+        PERSONS,
+    ),
+}
 
 
 def measured(case: Case, rows: pa.Table, folder: Path) -> float:
@@ -184,6 +210,34 @@ def test_a_measured_bias_is_forecast_or_said_to_be_unknown(name: str, tmp_path: 
     else:
         assert fits(share, really), (share, really)
         assert not any("in no group" in words for words in unknown if "kind" in case.sql)
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_is_lost_before_where_and_inside_features_only_owners_know(name: str, tmp_path: Path) -> None:
+    """Much is lost, and no share is told, for rows are cut before WHERE and values inside a feature."""
+    case, reached = HIDDEN[name]
+    rows = case.rows()
+    share, unknown = told(case, rows, reached)
+    assert measured(case, rows, tmp_path) < -10 * NEAR
+    assert share == 0
+    assert any(case.unknown in words and "only the owners know" in words for words in unknown)
+
+
+def test_published_bounds_are_those_of_columns() -> None:
+    sql = "SELECT SUM(t) FROM (SELECT patient, SUM(cost) AS t, COUNT(*) AS n FROM visits GROUP BY patient) AS g"
+    _, unknown = told(Case(sql, lambda: rows_of(every(1))), rows_of(every(1)))
+    assert [words for words in unknown if "bounds" in words] == [
+        "Values beyond the published bounds of cost count as the nearest bound."
+    ]
+
+
+def test_persons_in_no_group_all_count(tmp_path: Path) -> None:
+    case = Case("SELECT COUNT(DISTINCT patient) FROM visits", lambda: rows_of(every(8)), lambda rows: float(PERSONS))
+    rows = case.rows()
+    assert told(case, rows) == (0.0, [])
+    assert measured(case, rows, tmp_path) == 0
+    case = replace(case, sql="SELECT COUNT(DISTINCT patient) FROM visits WHERE cost < 100")
+    assert any("only the owners know" in words for words in told(case, rows)[1])
 
 
 @pytest.mark.parametrize(("sql", "each"), SEVERAL)

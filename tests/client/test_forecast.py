@@ -289,6 +289,27 @@ def test_what_a_clamp_cuts_of_a_column_without_bounds_only_owners_know() -> None
     assert any("only the owners know" in words for words in cut)
 
 
+@pytest.mark.parametrize(
+    "figure",
+    [
+        "VAR_POP(LEAST(income, 50000))",
+        "STDDEV_SAMP(LEAST(income, 50000))",
+        "CORR(LEAST(income, 50000), birth_year)",
+        "COVAR_POP(birth_year, LEAST(income, 50000))",
+        "REGR_SLOPE(LEAST(income, 50000), birth_year)",
+        "AVG(LEAST(income, 50000)), VAR_POP(LEAST(income, 50000))",
+        "SUM(LEAST(balance + 1, 2000))",  # of a sum near 0 it would be many times as much
+        "AVG(GREATEST(balance + 1, 0))",
+    ],
+)
+def test_no_share_is_told_of_moments_or_beyond_the_whole(figure: str) -> None:
+    cut = {words: share for words, share in biases(f"SELECT {figure} FROM people").items() if "count as" in words}
+    told = [words for words in cut if words.startswith("Values of")]
+    assert told
+    assert all("only the owners know" in words for words in told)
+    assert set(cut.values()) == {None}
+
+
 def test_a_value_over_columns_without_bounds_is_spread_itself() -> None:
     found = column(asked("SELECT AVG(LEAST(100, GREATEST(0, serial))) AS m FROM people", 5_000), "m")
     assert found.figure == pytest.approx(50, rel=0.01)

@@ -97,6 +97,18 @@ def test_shown_totals_of_a_rollup_are_the_sums_of_what_is_shown(figure: str, eps
     assert sum(subtotals) == total
 
 
+@pytest.mark.parametrize(
+    "figure", ["COUNT(*)", "COUNT(*), SUM(children), COUNT(sex)", "SUM(children), COUNT(children)"]
+)
+def test_with_little_noise_totals_add_up_but_for_rounding_and_the_note_says_so(figure: str, context: Context) -> None:
+    """Each of the sums shown is rounded by a half at most."""
+    answer = released(ROLLUP.format(figure), context, np.random.default_rng(8), "20")
+    cells = [Fraction(str(row[2])) for row in answer.rows]
+    off = [abs(total - sum(cells[i * 14 : (i + 1) * 14])) for i, total in enumerate(cells[56:60])]
+    assert 0 < max(off) <= Fraction(15, 2)
+    assert any("add up, but for rounding" in note for note in answer.notes)
+
+
 def test_shown_totals_of_a_cube_add_up_along_every_key(context: Context) -> None:
     statement, _ = priced(CUBE.format("COUNT(*)"), context)
     rows = released(CUBE.format("COUNT(*)"), context, np.random.default_rng(9)).rows

@@ -130,6 +130,16 @@ def whole_plan() -> Plan:
     return replace(plan, aggregate=replace(plan.aggregate, input=PROJECTED))
 
 
+def test_a_centred_sum_reads_as_the_sum_that_it_is() -> None:
+    """The centre is on the grid: of -3 to 96 the middle is 46.5, and values are whole."""
+    less = call("SUBTRACT", column("visits"), value(3))
+    plan = plan_of(CATALOGUE, summed(less, -3, 96, centred=True))
+    verify_plan(plan, CATALOGUE, RULES)
+    assert "the sum, less 47 a row, of (visits minus 3), each value limited to -3 ... 96." in english(plan, CATALOGUE)
+    assert "SUM((CASE WHEN visits - 3 < -3 THEN -3 WHEN visits - 3 > 96" in normalised_sql(plan, CATALOGUE)
+    assert " ELSE visits - 3 END) - 47)" in normalised_sql(plan, CATALOGUE)
+
+
 def test_a_whole_plan_reads_well() -> None:
     verify_plan(whole_plan(), CATALOGUE, RULES)
     assert english(whole_plan(), CATALOGUE) + "\n" == WORDING_OF_PLAN["english"]

@@ -128,6 +128,16 @@ FORGED: dict[str, tuple[Plan, str]] = {
     "clamp above": (measured(summed(INCOME, 0, Fraction("2000.01"))), "POLICY_PLAN_INVALID"),
     "clamp below": (measured(summed(INCOME, -1, 2000)), "POLICY_PLAN_INVALID"),
     "weight": (measured(counted(), replace(summed(INCOME, 0, 2000), weight=65)), "POLICY_PLAN_INVALID"),
+    "weight of one spelt out": (
+        measured(counted(), replace(summed(INCOME, 0, 2000), weight=1)),
+        "POLICY_PLAN_INVALID",
+    ),
+    "weight of the only measure": (measured(replace(counted(), weight=5)), "POLICY_PLAN_INVALID"),
+    "weights with a common divisor": (
+        measured(replace(counted(), weight=10), replace(summed(INCOME, 0, 2000), weight=14)),
+        "POLICY_PLAN_INVALID",
+    ),
+    "measure twice under two weights": (measured(counted(), replace(counted(), weight=2)), "POLICY_PLAN_INVALID"),
     "no clamp": (measured(Measure(Statistic.SUM, INCOME)), "POLICY_PLAN_INVALID"),
     "clamp on a count": (
         measured(Measure(Statistic.COUNT_ROWS, None, None, Clamp(Fraction(0), Fraction(1)))),
