@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.trusted.home import Home
 
 app = typer.Typer(help="Run a node or helper, or prepare its binding.")
+TAKEN_SECONDS = 15.0  # until a running node has surely taken a record
 
 _Home = Annotated[Path, typer.Option(metavar="DIR", help="Default: ~/.splittally/node.", show_default=False)]
 _Coordinator = Annotated[str, typer.Option(metavar="HOST:PORT", help="Default: as in the home.", show_default=False)]
@@ -163,10 +164,10 @@ def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -
     console().print(f"{node} is {word}.")
 
 
-def _within(done: Callable[[], bool], seconds: float = 15.0) -> bool:
+def _within(done: Callable[[], bool]) -> bool:
     import time
 
-    end = time.monotonic() + seconds
+    end = time.monotonic() + TAKEN_SECONDS
     while not done():
         if time.monotonic() >= end:
             return False

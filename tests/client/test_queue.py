@@ -287,17 +287,19 @@ def test_a_request_is_taken_back(asked: Bench, capsys: pytest.CaptureFixture[str
 
 
 def test_a_node_is_paused_through_its_own_inbox_or_the_coordinator(
-    asked: Bench, capsys: pytest.CaptureFixture[str]
+    asked: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The double takes nothing from an inbox and says nothing new of itself: the command says so, with status 5."""
+    monkeypatch.setattr("engine.cli.node.TAKEN_SECONDS", 0.1)
     guardian, node = home_of(asked, "guardian-east"), asked.federation.home("east")
     for word, paused in (("pause", True), ("resume", False)):
         arguments = ["node", word, "--home", guardian, "--reason", "an audit"]
-        said(capsys, 0, *arguments, "--node-home", str(node))
+        assert "has not said so yet" in said(capsys, 5, *arguments, "--node-home", str(node))
         [path] = (node / "inbox").glob("pause-*.record")
         record = wire.decode(SignedRecord, path.read_bytes())
         assert open_pause(record, asked.home("east").roster()).paused is paused
         path.unlink()
-        said(capsys, 0, *arguments)
+        said(capsys, 5 if paused else 0, *arguments)  # the double was never paused
         taken = [m for m in asked.members["east"].seen if isinstance(m, SignedRecord) and m.kind is RecordKind.PAUSE]
         for _ in range(1000):
             if taken and wire.decode(Pause, taken[-1].payload).paused is paused:
@@ -310,11 +312,14 @@ def test_a_node_is_paused_through_its_own_inbox_or_the_coordinator(
     )
 
 
-def test_a_node_without_a_coordinator_is_paused(asked: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_node_without_a_coordinator_is_paused(
+    asked: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.cli.node.TAKEN_SECONDS", 0.1)
     home = Home.load(asked.federation.home("guardian-west"))
     homes.set_coordinator(home, "127.0.0.1:9")
     node = asked.federation.home("west")
-    said(capsys, 0, "node", "pause", "--home", str(home.path), "--reason", "x", "--node-home", str(node))
+    said(capsys, 5, "node", "pause", "--home", str(home.path), "--reason", "x", "--node-home", str(node))
     [path] = (node / "inbox").glob("pause-*.record")
     path.unlink()
     homes.set_coordinator(home, asked.coordinator.address)

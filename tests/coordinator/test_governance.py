@@ -310,7 +310,8 @@ def test_a_request_waits_for_a_paused_node_and_goes_on_when_it_does(bench: Bench
 def test_an_older_pause_changes_nothing(bench: Bench) -> None:
     now = SystemClock().now_ms()
     bench.desk.hand(pause(bench.federation, "north", False, decided_ms=now))
-    bench.desk.hand(pause(bench.federation, "north", True, decided_ms=now - 1_000))
+    with pytest.raises(Refused, match="POLICY_RECORD_OLD"):  # and its guardian is told
+        bench.desk.hand(pause(bench.federation, "north", True, decided_ms=now - 1_000))
     assert bench.run(make_submission(bench.federation)).state is RequestState.RELEASED
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from engine.errors import SplittallyError
 from engine.trusted import wire
-from engine.trusted.records import Member, Role
+from engine.trusted.records import Decision, Member, Role
 from nodes.answer import answer
 from nodes.committee import remember
+from nodes.rulebook import accept, recalled
 
 FIRST, SECOND, SOUTH = "guardian of north", "second guardian of north", "guardian of south"
 
@@ -97,3 +98,43 @@ def test_a_newer_edition_supersedes_the_older_from_its_first_day(federation: Any
     budgets = "SELECT name, rho FROM accounts WHERE scope = 3"
     twice = 2 * federation.request().loss.rho_billionths
     assert node.seat.ledger._db.execute(budgets).fetchall() == [("incomes", twice)]
+
+
+@pytest.mark.parametrize("guardians", [0, 1])
+@pytest.mark.parametrize(
+    ("yes", "no", "code"),
+    [
+        (None, -2, "APPROVAL_REFUSED"),
+        (-3, -2, "APPROVAL_REFUSED"),  # the older yes of a guardian who said no since
+        (-2, -2, "APPROVAL_REFUSED"),
+        (-1, -2, ""),  # thought again
+    ],
+)
+def test_a_refusal_that_a_node_keeps_outweighs_an_older_approval(
+    guardians: int, yes: int | None, no: int, code: str, federation: Any
+) -> None:
+    """Whatever the coordinator shows: the refusal came to the node by itself, and a restart recalls it."""
+    record, minute = federation.sign(federation.request()), 60_000
+    refusal = federation.approval(record, decision=Decision.REFUSED, decided_ms=federation.now + no * minute)
+    node = federation.node("north")
+    accept(refusal, (), node.seat)
+    seat = replace(recalled(node.seat), guardians=guardians)
+    given = () if yes is None else (federation.approval(record, decided_ms=federation.now + yes * minute),)
+    arrival = federation.arrive(federation.round(record, approvals=given))
+    try:
+        answer(arrival, replace(node, seat=seat))
+    except SplittallyError as error:
+        assert error.code == code
+    else:
+        assert code == ""
+
+
+def test_a_node_takes_no_approval_and_no_other_departments_refusal(federation: Any) -> None:
+    """A yes travels in the manifest; who refuses for another node says nothing to this one."""
+    record, seat = federation.sign(federation.request()), federation.seat("north")
+    for wrong in (
+        federation.approval(record),
+        federation.approval(record, guardian=SOUTH, by=SOUTH, node="south", decision=Decision.REFUSED),
+    ):
+        with pytest.raises(SplittallyError, match="POLICY_RECORD_INVALID"):
+            accept(wrong, (), seat)

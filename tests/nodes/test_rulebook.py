@@ -64,7 +64,8 @@ class Scribe:
     def _revoke(self, step: dict[str, Any], name: str, edition: str) -> SignedRecord:
         earlier = (r for r in self.written if r.kind is RecordKind.AGREEMENT)
         digests = [wire.digest(r.payload) for r in earlier if wire.decode(records.Agreement, r.payload).name == name]
-        digest = digests[-1] if digests else bytes(32)
+        early = wire.digest(wire.encode(self.agreement(name, edition)))
+        digest = digests[-1] if digests else early
         revocation = records.Revocation(1, digest, step.get("party", step["by"]), self.federation.now, "a reason")
         return self._signed(RecordKind.REVOCATION, revocation, step["by"])
 
@@ -244,7 +245,7 @@ def test_a_department_tells_its_own_node_without_the_coordinator(
     server, scribe, inbox = serve(node.seat, node), Scribe(running), tmp_path / "inbox"
     server.collect(inbox)  # there is none
     inbox.mkdir()
-    pause = wire.encode(scribe.write({"kind": "pause"}))
+    pause = wire.encode(scribe.write({"kind": "pause", "at": -1}))
     (inbox / "a.record").write_bytes(pause)
     (inbox / "b.record").write_bytes(pause[:-1])
     (inbox / "c.record").write_bytes(wire.encode(scribe.write({"kind": "resume", "at": 1, "by": "officer"})))
@@ -253,16 +254,19 @@ def test_a_department_tells_its_own_node_without_the_coordinator(
     server.collect(inbox)
     assert sorted(f.name for f in inbox.iterdir()) == ["b.refused", "c.refused", "d.refused", "e.record.part"]
     assert script.hear("north", Hello).paused
-    (inbox / "f.record").write_bytes(wire.encode(scribe.write({"kind": "resume", "at": 2})))
+    (inbox / "f.record").write_bytes(wire.encode(scribe.write({"kind": "resume", "at": 0})))
     server.collect(inbox)
     assert not script.hear("north", Hello).paused
 
 
 def test_an_analyst_who_is_refused_too_often_has_to_wait(federation: Any) -> None:
-    """A hundred an hour; above it nothing is written, others ask on, and the hour passes."""
+    """A hundred requests an hour, each counted once; above it nothing is written, others ask on, the hour passes."""
     node = federation.node("north")
-    too_dear = federation.sign(federation.request(loss=replace(federation.loss, rho_billionths=50_000_001)))
-    mine = federation.arrive(federation.round(too_dear, readies=()))
+    dear = replace(federation.loss, rho_billionths=50_000_001)
+    nonces = [number.to_bytes(16, "big") for number in range(AN_HOUR)]
+    too_dear = [federation.sign(federation.request(loss=dear, nonce=nonce)) for nonce in nonces]
+    many = [federation.arrive(federation.round(request, readies=())) for request in too_dear]
+    mine = many[0]
     unsigned = federation.arrive(federation.round(federation.sign(federation.request(), "bob"), readies=()))
 
     def code_of(arrival: Any) -> str:
@@ -272,8 +276,10 @@ def test_an_analyst_who_is_refused_too_often_has_to_wait(federation: Any) -> Non
 
     for _ in range(AN_HOUR + 5):  # in ada's name, and not by her
         assert code_of(unsigned) == "POLICY_SIGNATURE_INVALID"
-    for _ in range(AN_HOUR):
+    for _ in range(AN_HOUR):  # wrapped and sent again, one request is one
         assert code_of(mine) == "POLICY_PRICE_ABOVE_AGREEMENT"
+    for one in many:
+        assert code_of(one) == "POLICY_PRICE_ABOVE_AGREEMENT"
     size = node.seat.ledger.head().size
     honest = federation.round(federation.sign(federation.request()))
     assert code_of(mine) == code_of(federation.arrive(honest)) == "POLICY_REFUSALS_LIMITED"

@@ -41,10 +41,10 @@ def code_of(call: Any, *arguments: Any) -> str:
 
 
 def test_a_member_opens_only_when_enough_others_vouch(federation: Any) -> None:
-    """All but one of the other nodes and helpers; one that speaks twice counts once; nobody else counts."""
+    """All but one of the other helpers; one that speaks twice counts once; nobody else counts."""
     seat, asked = closed(federation), Vouching(NONCE)
     names = sorted(others(seat))
-    assert names == sorted(["south", "east", "west", "centre", "helper-1", "helper-2", "helper-3", "helper-of-ada"])
+    assert names == sorted(["south", "helper-1", "helper-2", "helper-3", "helper-of-ada"])
     for name in [names[0], *names[: len(names) - 2]]:
         asked, seat = hear(word(federation, name), asked, seat)
         assert seat.unvouched == ALONE
@@ -106,15 +106,14 @@ def put_back(federation: Any, name: str) -> tuple[JournalHead, Seat]:
 
 
 def test_a_ledger_that_was_put_back_stays_closed(federation: Any) -> None:
-    """One that holds a newer head is enough, whatever the others say, before or after."""
+    """One that holds a newer head is enough, whatever the others say; once open, no single word closes a member."""
     head, seat = put_back(federation, "north")
     asked, opened, names = Vouching(NONCE), seat, sorted(others(seat))
     for name in names[:-1]:
         asked, opened = hear(word(federation, name), asked, opened)
     opened.require_open()  # who holds the newer head was away
     newer = word(federation, names[-1], size=head.size, root=head.root)
-    _, shut = hear(newer, asked, opened)
-    assert code_of(shut.require_open) == ROLLED_BACK
+    assert code_of(hear, newer, asked, opened) == "POLICY_RECORD_OLD"
     asked, shut = hear(newer, Vouching(NONCE), seat)
     for name in names[:-1]:
         asked, shut = hear(word(federation, name), asked, shut)

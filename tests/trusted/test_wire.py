@@ -41,7 +41,7 @@ ELSEWHERE = {"Rational": Fraction}  # messages without a frozen type of that nam
 
 INT_RANGES = {
     "uint32": st.integers(0, 2**32 - 1),
-    "uint64": st.integers(0, 2**64 - 1),
+    "uint64": st.integers(0, 2**63 - 1),
     "sint64": st.integers(-(2**63), 2**63 - 1),
 }
 WIRE_TYPES = {13: "uint32", 4: "uint64", 18: "sint64"}  # FieldDescriptor.TYPE_*
