@@ -117,7 +117,10 @@ class Links:
     def hand_over(self, link: Link, message: FromNode) -> None:
         """Gives a message to the listener it is for; a late one, for a round long closed, to nobody."""
         if isinstance(message, Hello) and message.node == link.name:
-            link.hello = message
+            opened, link.hello = link.hello.paused and not message.paused, message
+            with self._lock:
+                if opened and self._links.get(link.name) is link:
+                    self._tell(Joined(link.name))  # whoever waits for it may ask again
             self.greeted(message)
         key = _addressee(message)
         with self._lock:
@@ -128,7 +131,8 @@ class Links:
 
     @contextmanager
     def watched(self, presence: Presence) -> Iterator[frozenset[str]]:
-        """Gives the names connected now, and tells ``presence`` of every later change, none missed or repeated."""
+        """Gives the names connected now, and tells ``presence`` of every later change, none missed; a member that
+        was closed or paused joins once more when it is not."""
         with self._lock:
             self._watching.add(presence)
             names = frozenset(self._links)

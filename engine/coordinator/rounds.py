@@ -40,6 +40,7 @@ from engine.coordinator.events import (
 )
 from engine.error_codes import CODES
 
+CLOSED = "NODE_WITNESSES_MISSING"  # of a node that has just started: as good as away, it joins once more when it opens
 TRANSIENT = ("ROUND_", "NODE_")  # refusals that another round may not meet
 REFUSAL_ORDER = ("POLICY_", "APPROVAL_", "BUDGET_", "SQL_", "NODE_", "ROUND_", "BUG_")
 
@@ -190,6 +191,9 @@ def _on_sharing(terms: Terms, state: State, event: Event, now: int) -> Step:
     match event:
         case Shared(_, node, digest) if node in state.participants and node not in state.refusals:
             state, actions = _accept_share(state, node, digest)
+        case Declined(_, member, code) if member in state.participants and code == CLOSED:
+            state = replace(state, connected=state.connected - {member})
+            state = replace(state, deadline=_sharing_deadline(terms, state, now))
         case Declined(_, member, code) if member in state.participants:
             if member not in state.shared:
                 state = replace(state, refusals={**state.refusals, member: known_code(code)})

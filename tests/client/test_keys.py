@@ -145,9 +145,9 @@ def test_commands_say_who_is_waited_for(
 
     request = submitted(session, 110)
     monkeypatch.setattr(sessions, "connect", lambda _: bench.session())
-    assert run(["requests", "--home", "x"]) == 0
+    assert run(["requests", "--home", str(session.home.path)]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if request in line]
-    assert line.split()[-1] == "waiting"
+    assert line.split()[-2:] == ["waiting", "analyst"]
     assert run(["result", "--home", "x", request]) == 5
     assert capsys.readouterr().err.startswith("ROUND_KEYS_CHOSEN")
     assert run(["watch", "--home", "x", "--json", request]) == 0

@@ -22,9 +22,9 @@ class Heard:
         self.messages.append((sender, message))
 
 
-def hello(name: str, snapshot: str = "1") -> Hello:
+def hello(name: str, snapshot: str = "1", paused: bool = False) -> Hello:
     head = SignedHead(JournalHead(name, 0, bytes(32), bytes(32)), b"")
-    return Hello(1, name, 1, (SnapshotRef("people", snapshot, 0),), head)
+    return Hello(1, name, 1, (SnapshotRef("people", snapshot, 0),), head, paused=paused)
 
 
 def waiting(link: Link) -> list[object]:
@@ -34,6 +34,15 @@ def waiting(link: Link) -> list[object]:
             found.append(link.outbox.get_nowait())
         except Empty:
             return found
+
+
+def test_a_member_joins_once_more_when_it_opens() -> None:
+    links, told = Links(), list[object]()
+    with links.watched(told.append):
+        link = links.join(hello("east", paused=True))
+        for paused in (True, False, False, True):
+            links.hand_over(link, hello("east", paused=paused))
+    assert told == [Joined("east"), Joined("east")]
 
 
 def test_a_member_that_dials_again_replaces_its_older_stream() -> None:

@@ -42,7 +42,7 @@ from engine.trusted.records import Participant, RecordKind, Request, RoundManife
 from engine.trusted.sign import Roster, open_share
 from tests.processes.faults_fleet import MEMBERS, NODES, PATIENCE, Fleet, until
 
-# What a helper says about a round that it answered in an earlier life: the last two if 30 s went by, on a busy machine.
+# What a helper says about a round that it answered in an earlier life: the last two if its *ready* is of that life too.
 SILENT = frozenset(("POLICY_ROUND_ANSWERED", "ROUND_READY_STALE", "ROUND_NOT_OPEN"))
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from engine.catalogue import load_catalogue
 from engine.cli.main import app
 from engine.client import connect
-from engine.errors import Unavailable
+from engine.errors import Unavailable, Waiting
 from engine.local.federation import ANALYST, LocalFederation, Terms
 from engine.trusted import wire
 from engine.trusted.epsilon import loss_for, times
@@ -44,7 +44,7 @@ def test_a_standing_request_runs_once_for_each_new_snapshot(local: LocalFederati
     with connect(local.federation.home(ANALYST)) as session:
         query = session.query(SQL, runs=2)
         first = query.wait(PATIENCE)
-        with pytest.raises(Unavailable, match="ROUND_NOT_RELEASED"):
+        with pytest.raises(Waiting, match="a new snapshot of north, a new snapshot of south"):
             session.result(first.request_id, run=2)
         for node in ("north", "south"):
             done = CliRunner().invoke(app, ["node", "snapshot", "--home", str(local.federation.home(node))])
@@ -53,7 +53,7 @@ def test_a_standing_request_runs_once_for_each_new_snapshot(local: LocalFederati
         while second is None and time.monotonic() < end:
             try:
                 second = session.result(first.request_id, run=2)
-            except Unavailable:
+            except (Unavailable, Waiting):
                 time.sleep(0.2)
         assert second is not None
         before, after = snapshots(first), snapshots(second)

@@ -226,7 +226,7 @@ def test_helpers_asked_twice_say_nothing_more(fleet: Guarded) -> None:
             assert rogue.masks(HELPER, round_, over) == "POLICY_ROUND_ANSWERED"
         fleet.kill("eve")
         rogue.restart(fleet, "eve")
-        assert answered(rogue.open(manifest, "eve")) == {"eve": answers["eve"]}
+        assert rogue.open(manifest, "eve")["eve"] in (answers["eve"], "ROUND_READY_STALE")  # as a node, as a helper
         assert rogue.masks("eve", round_, sets[:4]) in SILENT
         masks = {"eve": five, HELPER: four}
         for nodes in (NODES, NODES[:4]):
