@@ -206,29 +206,33 @@ def selection_of(
     hash_key: str,
     weights: Sequence[int],
 ) -> str:
-    """SQL of a first phase: each value of ``key`` that some person has, and the sum of its persons' weights.
+    """SQL of a first phase: each value k of ``key`` that some person has, and the sum w of its persons' weights.
 
     A person counts once for a value, with the weight for as many values as it has; of too many, those of least keyed
     hash are kept, and the others count for nothing. Rows are weighed as if each were a person's only one; persons with
-    more rows are then put right.
+    more rows are then put right. They are found by a hash, which may find some others too: those are right already.
     """
     rows = rows_of(aggregate.input, catalogue, dialect)
     values = f"SELECT {quoted(rows.person)} AS p, {rows.expressions(dialect).value(key.expression, key=True)} AS k"
-    base = f"WITH base AS MATERIALIZED (SELECT p, k FROM ({values} FROM ({rows.sql}) AS r) AS o WHERE k IS NOT NULL)"
+    base = f"base AS MATERIALIZED (SELECT p, k FROM ({values} FROM ({rows.sql}) AS r) AS o WHERE k IS NOT NULL)"
     shown, total = dialect.cast("k", Type.TEXT), dialect.cast("SUM(w)", Type.TEXT)
-    plain = f"SELECT k, {weights[0]} * COUNT(*) AS w FROM base GROUP BY k"
+    weighed = f"SELECT k, {weights[0]} AS w FROM base"
     if stability_of(aggregate.input, catalogue).rows == 1:
-        return f"{base} SELECT {shown}, {total} FROM ({plain}) AS h GROUP BY k"
-    order = dialect.keyed_hash.format(text_literal(hash_key), "p, k")
+        return f"WITH {base} SELECT {shown} AS k, {total} AS w FROM ({weighed}) AS h GROUP BY k"
+    mark, order = (dialect.keyed_hash.format(text_literal(hash_key), of) for of in ("p", "p, k"))
+    first, least, most = weights[0], weights[-1], len(weights)
     of_many = " ".join(f"WHEN {count} THEN {weight}" for count, weight in enumerate(weights, 1))
-    right = f"CASE WHEN n > {len(weights)} THEN 0 ELSE CASE t {of_many} ELSE {weights[-1]} END END - {weights[0]} * c"
     return (
-        f"{base}, many AS MATERIALIZED (SELECT p FROM base GROUP BY p HAVING COUNT(*) > 1),"
-        f" own AS (SELECT p, k, COUNT(*) AS c FROM base WHERE p IN (SELECT p FROM many) GROUP BY p, k),"
-        f" ranked AS (SELECT k, c, COUNT(*) OVER (PARTITION BY p) AS t,"
-        f" row_number() OVER (PARTITION BY p ORDER BY {order}, k) AS n FROM own)"
-        f" SELECT {shown}, {total} FROM ({plain} UNION ALL SELECT k, {right} FROM ranked) AS h"
-        f" GROUP BY k HAVING SUM(w) > 0"
+        f"WITH {base}, many AS MATERIALIZED (SELECT {mark} AS m FROM base GROUP BY m HAVING COUNT(*) > 1),"
+        f" own AS MATERIALIZED (SELECT p, k, COUNT(*) AS c FROM base WHERE {mark} IN (SELECT m FROM many)"
+        f" GROUP BY p, k), held AS (SELECT p AS q, COUNT(*) AS t FROM own GROUP BY p),"
+        f" pairs AS MATERIALIZED (SELECT p, k, c, t FROM own JOIN held ON p = q),"
+        f" ranked AS (SELECT k, c, row_number() OVER (PARTITION BY p ORDER BY {order}, k) AS n FROM pairs"
+        f" WHERE t > {most})"
+        f" SELECT {shown} AS k, {total} AS w FROM ({weighed}"
+        f" UNION ALL SELECT k, CASE t {of_many} END - {first} * c FROM pairs WHERE t <= {most}"
+        f" UNION ALL SELECT k, CASE WHEN n <= {most} THEN {least} ELSE 0 END - {first} * c FROM ranked)"
+        f" AS h GROUP BY k HAVING SUM(w) > 0"
     )
 
 
