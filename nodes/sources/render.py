@@ -33,7 +33,7 @@ from nodes.sources.expressions import KEY, Expressions
 
 SUMS = (Statistic.SUM, Statistic.CENTRED_SUM)
 CLAMPED = (*SUMS, Statistic.QUANTILE_TREE)
-ROWS = "rows"  # the one table of a snapshot
+ROWS, SEVERAL = "rows", "several"  # tables of a snapshot: its rows; (p, n) of each person p with n > 1 rows
 _EXTREMES = {Feature.MINIMUM: "MIN", Feature.MAXIMUM: "MAX", Feature.ANY_TRUE: "bool_or"}
 
 
@@ -210,7 +210,8 @@ def selection_of(
 
     A person counts once for a value, with the weight for as many values as it has; of too many, those of least keyed
     hash are kept, and the others count for nothing. Rows are weighed as if each were a person's only one; persons with
-    more rows are then put right. They are found by a hash, which may find some others too: those are right already.
+    more rows are then put right. A snapshot tells who they may be; behind a join a hash does. Both may name others too:
+    those are right already.
     """
     rows = rows_of(aggregate.input, catalogue, dialect)
     values = f"SELECT {quoted(rows.person)} AS p, {rows.expressions(dialect).value(key.expression, key=True)} AS k"
@@ -220,11 +221,14 @@ def selection_of(
     if stability_of(aggregate.input, catalogue).rows == 1:
         return f"WITH {base} SELECT {shown} AS k, {total} AS w FROM ({weighed}) AS h GROUP BY k"
     mark, order = (dialect.keyed_hash.format(text_literal(hash_key), of) for of in ("p", "p, k"))
+    many = f"SELECT {mark} AS m FROM base GROUP BY m HAVING COUNT(*) > 1"
+    *above, scan = (relation for _, relation in relations_of(aggregate.input))
+    if isinstance(scan, plan.Scan) and all(isinstance(relation, plan.Filter | plan.Project) for relation in above):
+        mark, many = "p", f"SELECT p AS m FROM {quoted(alias(scan.dataset))}.{quoted(SEVERAL)}"
     first, least, most = weights[0], weights[-1], len(weights)
     of_many = " ".join(f"WHEN {count} THEN {weight}" for count, weight in enumerate(weights, 1))
     return (
-        f"WITH {base}, many AS MATERIALIZED (SELECT {mark} AS m FROM base GROUP BY m HAVING COUNT(*) > 1),"
-        f" own AS MATERIALIZED (SELECT p, k, COUNT(*) AS c FROM base WHERE {mark} IN (SELECT m FROM many)"
+        f"WITH {base}, own AS MATERIALIZED (SELECT p, k, COUNT(*) AS c FROM base WHERE {mark} IN ({many})"
         f" GROUP BY p, k), held AS (SELECT p AS q, COUNT(*) AS t FROM own GROUP BY p),"
         f" pairs AS MATERIALIZED (SELECT p, k, c, t FROM own JOIN held ON p = q),"
         f" ranked AS (SELECT k, c, row_number() OVER (PARTITION BY p ORDER BY {order}, k) AS n FROM pairs"
