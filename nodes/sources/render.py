@@ -199,12 +199,7 @@ def query_of(
 
 
 def selection_of(
-    aggregate: plan.Aggregate,
-    key: plan.Key,
-    catalogue: Catalogue,
-    dialect: Dialect,
-    hash_key: str,
-    weights: Sequence[int],
+    aggregate: plan.Aggregate, key: plan.Key, catalogue: Catalogue, dialect: Dialect, salt: str, weights: Sequence[int]
 ) -> str:
     """SQL of a first phase: each value k of ``key`` that some person has, and the sum w of its persons' weights.
 
@@ -220,7 +215,7 @@ def selection_of(
     weighed = f"SELECT k, {weights[0]} AS w FROM base"
     if stability_of(aggregate.input, catalogue).rows == 1:
         return f"WITH {base} SELECT {shown} AS k, {total} AS w FROM ({weighed}) AS h GROUP BY k"
-    mark, order = (dialect.keyed_hash.format(text_literal(hash_key), of) for of in ("p", "p, k"))
+    mark, order = (dialect.keyed_hash.format(text_literal(salt), of) for of in ("p", "p, k"))
     many = f"SELECT {mark} AS m FROM base GROUP BY m HAVING COUNT(*) > 1"
     *above, scan = (relation for _, relation in relations_of(aggregate.input))
     if isinstance(scan, plan.Scan) and all(isinstance(relation, plan.Filter | plan.Project) for relation in above):
