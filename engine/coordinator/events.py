@@ -36,6 +36,7 @@ class Terms:
     expires: int
     windows: Windows = Windows()
     names_keys: bool = False  # a first phase: it ends with the nodes' lists, and no helper answers
+    joins: bool = False  # of two owners' rows: both are asked whether they are ready, and both are needed
 
 
 # -- events: what happened
@@ -58,7 +59,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Readied:
-    helper: str
+    member: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ Event = Tick | Joined | Lost | Readied | Shared | Declined | Answered
 class AskReadies:
     """``participants``: every host that may take part; a *ready* that leaves one out is refused by all."""
 
-    helpers: tuple[str, ...]
+    members: tuple[str, ...]  # helpers; in a join then its owners
     participants: tuple[str, ...]
 
 
