@@ -23,11 +23,11 @@ from engine.trusted.catalogue import Catalogue
 from engine.trusted.describe import english, normalised_sql
 from engine.trusted.domains import scope_of
 from engine.trusted.plan import Plan, Statistic
-from engine.trusted.records import AccountScope, Approval, Decision, Loss, Request
+from engine.trusted.records import AccountScope, Approval, Decision, Loss, Operation, Request
 from engine.trusted.selection import phases_of, with_keys
 from engine.trusted.sign import Roster
 from engine.trusted.stability import stability_of
-from engine.trusted.verify import columns_read
+from engine.trusted.verify import columns_read, operations_used
 
 DELTA = Fraction(1, 10**9)
 NORMAL_95 = 1.959964
@@ -95,6 +95,11 @@ def _column_lines(plan: Plan, catalogue: Catalogue) -> list[str]:
 
 def _participant_lines(queued: Queued, catalogue: Catalogue) -> list[str]:
     hosts, request = stability_of(queued.plan.aggregate.input, catalogue).hosts, queued.request
+    if Operation.PRIVATE_JOIN in operations_used(queued.plan):
+        return [
+            f"Owners: {' and '.join(hosts)}; both must answer, and a guardian of each approves.",
+            "Committee: three helpers of three bodies, none of them an owner's or the analyst's.",
+        ]
     return [
         f"Nodes: {', '.join(hosts)}; at least {request.n_min} must answer, {request.f} of them assumed corrupt.",
         f"Committee: the analyst and at least {request.committee - 1} helpers of other bodies.",
