@@ -25,16 +25,16 @@ import numpy as np
 from engine.errors import Unavailable
 from engine.trusted import ring, wire
 from engine.trusted.calibrate import calibrate
+from engine.trusted.join import is_join
 from engine.trusted.mask import SEED_BYTES, answer_info, seed_info, subtract_mask
 from engine.trusted.messages import FORWARD_BYTES, BodyKind, Commitment, ResultHead, Submission
 from engine.trusted.plan import Plan
-from engine.trusted.records import Calibration, HelperAnswer, Operation, Request, Role, RoundManifest, Share
+from engine.trusted.records import Calibration, HelperAnswer, Request, Role, RoundManifest, Share
 from engine.trusted.ring import Vector
 from engine.trusted.seal import SealingKey
 from engine.trusted.selection import choice_for, phases_of, with_keys
 from engine.trusted.sign import Roster, open_answer, open_request, open_selection, open_share
 from engine.trusted.stability import stability_of
-from engine.trusted.verify import operations_used
 
 WORD_BYTES = 8
 LEAST_COMMITTEE = 3
@@ -91,7 +91,7 @@ def open_result(
 def joins(manifest: RoundManifest) -> bool:
     """Whether the round is a private join of two owners' rows."""
     plan: Plan = wire.decode(Plan, manifest.plan, wire.PLAN_BYTES)
-    return Operation.PRIVATE_JOIN in operations_used(plan)
+    return is_join(plan.aggregate)
 
 
 def _open_answers(sealed: Mapping[str, bytes], round_: bytes, length: int, key: SealingKey) -> tuple[bytes, ...]:

@@ -22,12 +22,13 @@ from engine.trusted.calibrate import calibrate, grid_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.describe import english, normalised_sql
 from engine.trusted.domains import scope_of
+from engine.trusted.join import is_join
 from engine.trusted.plan import Plan, Statistic
-from engine.trusted.records import AccountScope, Approval, Decision, Loss, Operation, Request
+from engine.trusted.records import AccountScope, Approval, Decision, Loss, Request
 from engine.trusted.selection import phases_of, with_keys
 from engine.trusted.sign import Roster
 from engine.trusted.stability import stability_of
-from engine.trusted.verify import columns_read, operations_used
+from engine.trusted.verify import columns_read
 
 DELTA = Fraction(1, 10**9)
 NORMAL_95 = 1.959964
@@ -95,7 +96,7 @@ def _column_lines(plan: Plan, catalogue: Catalogue) -> list[str]:
 
 def _participant_lines(queued: Queued, catalogue: Catalogue) -> list[str]:
     hosts, request = stability_of(queued.plan.aggregate.input, catalogue).hosts, queued.request
-    if Operation.PRIVATE_JOIN in operations_used(queued.plan):
+    if is_join(queued.plan.aggregate):
         return [
             f"Owners: {' and '.join(hosts)}; both must answer, and a guardian of each approves.",
             "Committee: three helpers of three bodies, none of them an owner's or the analyst's.",

@@ -17,11 +17,11 @@ from engine.client.states import ENDED_BADLY, named_if_late
 from engine.client.terms import Price, least_nodes, price_of
 from engine.errors import Refused, Unavailable, error_for
 from engine.trusted import wire
+from engine.trusted.join import is_join
 from engine.trusted.messages import FederationDescription, RequestState, RequestStatus, Submission
-from engine.trusted.records import RECORD_VERSION, Agreement, Loss, Operation, RecordKind, Request, SignedRecord
+from engine.trusted.records import RECORD_VERSION, Agreement, Loss, RecordKind, Request, SignedRecord
 from engine.trusted.sign import NONCE_BYTES, open_agreement, signed
 from engine.trusted.stability import stability_of
-from engine.trusted.verify import operations_used
 
 if TYPE_CHECKING:
     from engine.client.forecast import Forecast
@@ -85,7 +85,7 @@ class Query:
     @cached_property
     def joins(self) -> bool:
         """Whether it is a private join of two departments' rows."""
-        return Operation.PRIVATE_JOIN in operations_used(self.statement.plan)
+        return is_join(self.statement.plan.aggregate)
 
     @property
     def n_min(self) -> int:

@@ -15,13 +15,13 @@ from engine.coordinator.streams import streaming_ms
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.calibrate import calibrate
+from engine.trusted.join import is_join
 from engine.trusted.messages import Chosen, Submission
 from engine.trusted.plan import Plan
-from engine.trusted.records import Calibration, Loss, Operation, Request, Role, Selection, SignedRecord
+from engine.trusted.records import Calibration, Loss, Request, Role, Selection, SignedRecord
 from engine.trusted.selection import choice_for, phases_of, with_keys
 from engine.trusted.sign import Roster, open_request, open_selection, require_current
 from engine.trusted.stability import stability_of
-from engine.trusted.verify import operations_used
 
 LEAST_COMMITTEE = 3
 JOIN_HELPERS = 3  # the whole committee of a private join
@@ -78,7 +78,7 @@ def admit(
         raise Refused("POLICY_CATALOGUE_DIFFERS")
     stability = stability_of(plan.aggregate.input, manifest.catalogue)
     hosts = stability.hosts
-    joins = Operation.PRIVATE_JOIN in operations_used(plan)
+    joins = is_join(plan.aggregate)
     usual = len(hosts) if joins else min(manifest.rules.n_min or len(hosts), len(hosts))
     least = max(usual, request.f + 1)
     if request.f != manifest.rules.f:

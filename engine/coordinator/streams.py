@@ -5,11 +5,9 @@ Each owner sends every helper a pseudonym a row, and two of them a third share o
 
 from __future__ import annotations
 
-from engine.errors import Refused
 from engine.trusted.catalogue import Catalogue
-from engine.trusted.domains import scope_of
-from engine.trusted.join import side_columns
-from engine.trusted.plan import Plan, PrivateJoin
+from engine.trusted.join import sides_of
+from engine.trusted.plan import Plan
 from engine.trusted.stability import stability_of
 
 PSEUDONYM_BYTES, WORD_BYTES = 16, 8
@@ -19,12 +17,6 @@ MOST_MS = 25 * 60_000  # twice, it leaves a round within the hour that members a
 
 def streaming_ms(plan: Plan, catalogue: Catalogue) -> int:
     """Milliseconds that both owners' streams take, one after the other. Raises what typing the plan raises."""
-    join = plan.aggregate.input
-    if not isinstance(join, PrivateJoin):
-        raise Refused("POLICY_PLAN_INVALID", internal="a private join below other relations")
-    scope, total = scope_of(join, catalogue), 0
-    for side, relation in enumerate((join.left, join.right), 1):
-        width = sum(block.width for block in side_columns(plan.aggregate, scope, side))
-        rows = stability_of(relation, catalogue).at_most_rows
-        total += rows * (3 * PSEUDONYM_BYTES + 2 * WORD_BYTES * width)
-    return min(total // BYTES_A_MS, MOST_MS)
+    rows = (stability_of(side.aggregate.input, catalogue).at_most_rows for side in sides_of(plan, catalogue))
+    sizes = (3 * PSEUDONYM_BYTES + 2 * WORD_BYTES * side.words for side in sides_of(plan, catalogue))
+    return min(sum(n * size for n, size in zip(rows, sizes, strict=True)) // BYTES_A_MS, MOST_MS)

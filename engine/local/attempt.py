@@ -13,10 +13,10 @@ from engine.local.data import folders_of
 from engine.local.federation import LocalFederation, Terms
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.epsilon import times
+from engine.trusted.join import is_join
 from engine.trusted.plan import Plan
-from engine.trusted.records import AccountCap, AccountScope, Loss, Operation
+from engine.trusted.records import AccountCap, AccountScope, Loss
 from engine.trusted.stability import stability_of
-from engine.trusted.verify import operations_used
 
 ATTEMPTS = 4
 
@@ -25,8 +25,7 @@ def terms_for(price: Loss, n_min: int | None, plan: Plan, catalogue: Catalogue) 
     """Terms that allow one statement of this price, and a few attempts at it, with as many helpers as it needs."""
     budget = times(price, ATTEMPTS)
     caps = (AccountCap(AccountScope.IDENTIFIER, "", 365, budget, budget),)
-    joins = Operation.PRIVATE_JOIN in operations_used(plan)
-    owners = stability_of(plan.aggregate.input, catalogue).hosts if joins else ()
+    owners = stability_of(plan.aggregate.input, catalogue).hosts if is_join(plan.aggregate) else ()
     return Terms(caps, budget, price, n_min or 0, helpers=helpers_to_add(catalogue, owners))
 
 

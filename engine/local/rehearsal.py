@@ -23,8 +23,7 @@ from engine.local.federation import LocalFederation
 from engine.sql import prepare
 from engine.trusted import wire
 from engine.trusted.catalogue import Catalogue
-from engine.trusted.records import Operation
-from engine.trusted.verify import operations_used
+from engine.trusted.join import is_join
 
 
 def rehearsal(folder: Path) -> dict[str, object]:
@@ -38,7 +37,7 @@ def rehearsal(folder: Path) -> dict[str, object]:
     bindings = {host: folder / host for dataset in catalogue.datasets for host in dataset.hosts}
     with LocalFederation(catalogue, bindings, terms, _progress) as local, local.session() as session:
         _progress("asking the nodes")
-        least = None if Operation.PRIVATE_JOIN in operations_used(plan) else n_min  # a join needs both owners anyway
+        least = None if is_join(plan.aggregate) else n_min  # a join needs both owners anyway
         release = answered(local, session.query(question["sql"], epsilon=epsilon, delta=delta, n_min=least))
         digest = bytes.fromhex(release.request_id)
         released, keys = session.archive.released(digest), session.archive.keys(digest)
