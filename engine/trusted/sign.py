@@ -253,9 +253,9 @@ def open_witness(record: SignedRecord, roster: Roster) -> records.Witness:
 
 
 def open_ready(record: SignedRecord, roster: Roster) -> records.Ready:
-    """A helper's readiness, signed by the helper it names, with its own head."""
+    """A member's readiness, signed by the member it names, with its own head; its roles are the reader's to check."""
     ready = decoded(record, RecordKind.READY, records.Ready)
-    require_signed_by(record, roster.require(ready.member, Role.HELPER))
+    require_signed_by(record, roster.member(ready.member))
     require(ready.head.member == ready.member, "POLICY_RECORD_INVALID")
     return ready
 
