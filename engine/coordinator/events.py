@@ -63,6 +63,14 @@ class Readied:
 
 
 @dataclass(frozen=True, slots=True)
+class Unready:
+    """A member that was asked for a *ready* refused, or sent none that is valid. Of no round: none is open."""
+
+    member: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
     """A complete share set whose signatures and vector were found valid."""
 
@@ -73,7 +81,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """A member refused, or sent what is not valid."""
+    """A member of a round refused, or sent what is not valid."""
 
     attempt: int
     member: str
@@ -94,7 +102,7 @@ class Halt:
     reason: str = ""
 
 
-Event = Tick | Joined | Lost | Readied | Shared | Declined | Answered
+Event = Tick | Joined | Lost | Readied | Unready | Shared | Declined | Answered
 
 # -- actions: what to do
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from engine.coordinator.combine import WORD_BYTES, Combination
-from engine.coordinator.events import Answered, Declined, Event, Readied, Shared
+from engine.coordinator.events import Answered, Declined, Event, Readied, Shared, Unready
 from engine.coordinator.store import Result
 from engine.errors import Refused
 from engine.trusted import wire
@@ -249,7 +249,7 @@ class Readies:
     def take(self, sender: str, message: FromNode) -> None:
         try:
             if isinstance(message, RoundRefusal):
-                self._post(Declined(self.attempt, sender, message.code))
+                self._post(Unready(sender, message.code))
             elif isinstance(message, SignedRecord):
                 ready = open_ready(message, self._roster)
                 if (ready.member, ready.request_digest) != (sender, self._request):
@@ -257,4 +257,4 @@ class Readies:
                 self.records[sender] = message
                 self._post(Readied(sender))
         except Refused as refused:
-            self._post(Declined(self.attempt, sender, refused.code))
+            self._post(Unready(sender, refused.code))

@@ -38,6 +38,7 @@ from engine.coordinator.events import (
     Reopen,
     Shared,
     Terms,
+    Unready,
 )
 from engine.error_codes import CODES
 
@@ -146,9 +147,9 @@ def _on_readying(terms: Terms, state: State, event: Event, now: int) -> Step:
     match event:
         case Readied(member) if member in asked:
             state = replace(state, ready=state.ready | {member})
-        case Declined(member=name, code=code) if name in asked[len(state.helpers) :] and not _is_transient(code):
+        case Unready(name, code) if name in asked[len(state.helpers) :] and not _is_transient(code):
             return _refuse(state, known_code(code))
-        case Lost(name) | Declined(member=name) if name in asked:
+        case Lost(name) | Unready(name) if name in asked:
             failed = (name,)
     if now >= state.deadline:
         failed = tuple(m for m in asked if m not in state.ready)

@@ -25,6 +25,7 @@ MAKE: dict[str, Callable[..., events.Event]] = {
     "joined": lambda attempt, name: events.Joined(name),
     "lost": lambda attempt, name: events.Lost(name),
     "ready": lambda attempt, name: events.Readied(name),
+    "unready": lambda attempt, name, code: events.Unready(name, code),
     "shared": lambda attempt, name, digest: events.Shared(attempt, name, digest.encode()),
     "declined": lambda attempt, name, code: events.Declined(attempt, name, code),
     "answered": lambda attempt, name: events.Answered(attempt, name),
