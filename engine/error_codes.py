@@ -508,6 +508,10 @@ CODES: dict[str, ErrorCode] = {
         "At least {n_min} nodes are to answer, and the statement has {count}: {hosts}.",
         "Ask with an n_min of at most {count}.",
     ),
+    "POLICY_N_MIN_JOIN": ErrorCode(
+        "A join of two departments needs both of them to answer: {hosts}.",
+        "Ask with an n_min of {count}, or with none.",
+    ),
     "POLICY_REQUEST_UNKNOWN": ErrorCode(
         "There is no request of yours with this request id.", "See `splittally requests` for the request ids."
     ),

@@ -77,7 +77,7 @@ def met(kind: JoinKind, left: Rows, right: Rows, at: Position) -> Rows:
         scope = scope_of(relation, left.catalogue)
     person = leaf(ColumnRef(left.person), scope[left.person], at)
     if outer:
-        person = leaf(ColumnRef(names["", MARK]), Domain(Type.TEXT, nullable=True, person=True), at)
+        person = leaf(ColumnRef(names["", MARK]), Domain(Type.TEXT, nullable=True, person=True, side=at_side), at)
 
     def moved(table: str, name: str, bound: Bound) -> Bound:
         if is_person(bound):
