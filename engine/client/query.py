@@ -89,14 +89,9 @@ class Query:
 
     @property
     def n_min(self) -> int:
-        """The least number of nodes to answer, of a private join both owners; Refused POLICY_N_MIN_HOSTS when there
-        are not so many, POLICY_N_MIN for fewer than both."""
-        least = least_nodes(self.session.roster.manifest.rules, self.hosts, self.least)
-        if not self.joins:
-            return least
-        if self.least not in (None, len(self.hosts)):
-            raise Refused("POLICY_N_MIN")
-        return len(self.hosts)
+        """The least number of nodes to answer; Refused POLICY_N_MIN_HOSTS, POLICY_N_MIN_JOIN."""
+        rules = self.session.roster.manifest.rules
+        return least_nodes(rules, self.hosts, self.least, joins=self.joins)
 
     def explain(self) -> str:
         """What the nodes will do, in English and as normalised SQL, and what it costs. Free."""
