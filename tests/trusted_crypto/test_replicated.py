@@ -1,4 +1,4 @@
-"""Replicated shares: exact products, uniform views, zero shares that hold only over one transcript; attacks defeated."""
+"""Replicated shares: exact products, uniform views, zero shares that need one transcript; attacks defeated."""
 
 from __future__ import annotations
 
