@@ -229,8 +229,29 @@ CODES: dict[str, ErrorCode] = {
         "Ask without them, or have `overlap: 1` and one `placement` stated in the catalogue if that is true.",
     ),
     "SQL_JOIN_PLACEMENT": ErrorCode(
-        "`{left}` and `{right}` are not placed together, and joins of different placements are not in this version.",
-        "Join datasets of one `placement`, or ask about each dataset by itself.",
+        "`{left}` and `{right}` are not placed together, so rows of one person cannot be joined where they lie.",
+        "Join datasets of one `placement`, or two that are held by one node each, of two departments.",
+    ),
+    "SQL_JOIN_HOSTS": ErrorCode(
+        "A join of two departments takes one node a side, and `{dataset}` is held by {hosts}.",
+        "Ask about each dataset by itself, or join datasets that have one host each.",
+    ),
+    "SQL_JOIN_IDENTIFIER": ErrorCode(
+        "`{left}` and `{right}` are held by two departments that name persons by different identifiers, or spell them"
+        " differently.",
+        "Ask about each by itself, or have one identifier and form stated for both in the catalogue if that is true.",
+    ),
+    "SQL_JOIN_SIDES": ErrorCode(
+        "An expression reads rows of both departments, and a private join only multiplies what each of them computes.",
+        "Use columns of one side in each key, condition and factor: SUM(a.x * b.y) FILTER (WHERE a.z > 1 AND b.z > 1).",
+    ),
+    "SQL_JOIN_FIGURE": ErrorCode(
+        "{figure} over rows of two departments is not answered.",
+        "Ask for COUNT, SUM, AVG, VARIANCE or COVAR_POP, or for quantiles of one department by itself.",
+    ),
+    "SQL_JOIN_KEY": ErrorCode(
+        "A group key of a join of two departments needs a published list of values.",
+        "Group by a column with `domain` or `bounds`, or by CASE or date_trunc of one.",
     ),
     "SQL_UNION_HOSTS": ErrorCode(
         "UNION ALL of {left} and {right}: they are not held by the same nodes under one identifier.",
