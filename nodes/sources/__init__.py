@@ -32,7 +32,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class PersonRows:
-    """Rows of a query whose first column is a person: id i is ``text[ends[i]:ends[i + 1]]``; the others are integers."""
+    """Rows of a query whose first column is a person: id i is ``text[ends[i]:ends[i + 1]]``; others are integers."""
 
     ends: NDArray[np.int64]
     text: NDArray[np.uint8]

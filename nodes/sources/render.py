@@ -206,7 +206,7 @@ def persons_of(
     dialect: Dialect,
     hash_key: str,
 ) -> str:
-    """SQL of one side of a private join: person, cell of ``keys`` (row-major), and each measure over that person's rows.
+    """SQL of one side of a private join: person, cell of ``keys`` (row-major), and each measure of that person's rows.
 
     Claim: a person has one row in each of at most ``groups`` cells, and each measure is bounded as in ``query_of``.
     Because: cells come from a join with the listed values; steps are clamped and groups capped by the same texts.
