@@ -620,9 +620,23 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_READY_MISSING": ErrorCode("A helper of the round did not say that it is ready.", "Try again."),
     "ROUND_READY_OTHER_REQUEST": ErrorCode("The helper {name} was ready for another request.", "Try again."),
     "ROUND_READY_STALE": ErrorCode(
-        "The helper {name} was ready too long ago, or its clock differs.", "Check the clocks and try again."
+        "The member {name} was ready too long ago, has started anew since, or its clock differs.",
+        "Check the clocks and try again.",
     ),
     "ROUND_NOT_OPEN": ErrorCode("The helper was not asked to take part in this round.", "Open a new round."),
+    "ROUND_JOIN_PARTIES": ErrorCode(
+        "A private join takes its two owners, the left one first, and three helpers of three other bodies.",
+        "Open a new round; the federation needs helpers of three bodies that are neither an owner's nor the analyst's.",
+    ),
+    "ROUND_JOIN_DUMMIES": ErrorCode(
+        "The node {name} adds more dummies to a private join than its price allows.", "Ask the department {name}."
+    ),
+    "ROUND_JOIN_STREAM": ErrorCode(
+        "What {name} sent for a private join did not arrive whole.", "Open a new round; the charges stay."
+    ),
+    "ROUND_JOIN_COMMITMENT": ErrorCode(
+        "What {name} sent for a private join is not what it committed to.", "Ask the department {name}."
+    ),
     "ROUND_SURVIVOR_REPEATED": ErrorCode("The survivors named for the round repeat a node.", "Open a new round."),
     "ROUND_SURVIVOR_UNKNOWN": ErrorCode("The survivors name a node that is not in the round.", "Open a new round."),
     "ROUND_SHARE_MISDIRECTED": ErrorCode("A share is for another round or member.", "Open a new round."),

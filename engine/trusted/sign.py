@@ -253,9 +253,11 @@ def open_witness(record: SignedRecord, roster: Roster) -> records.Witness:
 
 
 def open_ready(record: SignedRecord, roster: Roster) -> records.Ready:
-    """A member's readiness, signed by the member it names, with its own head; its roles are the reader's to check."""
+    """The readiness of a helper, or of an owner in a private join, signed by the member it names, with its own head."""
     ready = decoded(record, RecordKind.READY, records.Ready)
-    require_signed_by(record, roster.member(ready.member))
+    member = roster.member(ready.member)
+    require(bool({Role.HELPER, Role.NODE} & set(member.roles)), "POLICY_UNKNOWN_MEMBER", name=member.name)
+    require_signed_by(record, member)
     require(ready.head.member == ready.member, "POLICY_RECORD_INVALID")
     return ready
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nodes.sources.dialect import Dialect
 
 Row = list[str | int | float | bool | None]
@@ -27,6 +30,15 @@ class Limits:
     cut_seconds: float = 7200.0
 
 
+@dataclass(frozen=True, slots=True)
+class PersonRows:
+    """Rows of a query whose first column is a person: id i is ``text[ends[i]:ends[i + 1]]``; others are integers."""
+
+    ends: NDArray[np.int64]
+    text: NDArray[np.uint8]
+    numbers: tuple[NDArray[np.int64], ...]
+
+
 class Source(Protocol):
     """An engine that answers SQL rendered by this node over published snapshots."""
 
@@ -38,3 +50,6 @@ class Source(Protocol):
 
         More than ``most_rows`` rows from one query is a failure too.
         """
+
+    def read(self, databases: Mapping[str, Path], queries: Sequence[str], most_rows: int) -> list[PersonRows]:
+        """As ``select``, of queries whose rows are persons: one person, then integers without NULL."""

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
+import numpy as np
+
 from engine.errors import Unavailable, require
-from nodes.sources import Limits, Row
+from nodes.sources import Limits, PersonRows, Row
 from nodes.sources.dialect import DUCKDB
 from nodes.sources.frames import read_frame, write_frame
 
@@ -41,14 +44,17 @@ class Child:
             start_new_session=True,
         )
 
-    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The answer; NODE_SOURCE_FAILED if none comes in time."""
+    def ask(self, request: dict[str, Any], seconds: float, batches: list[bytes] | None = None) -> dict[str, Any]:
+        """The answer, ``batches`` that come before it apart; NODE_SOURCE_FAILED if none comes in time."""
         assert self.process.stdin and self.process.stdout  # noqa: S101
         timer = Timer(seconds, self.process.kill)
         timer.start()
         try:
             write_frame(self.process.stdin, request)
             answer = read_frame(self.process.stdout)
+            while isinstance(answer, bytes) and batches is not None:
+                batches.append(answer)
+                answer = read_frame(self.process.stdout)
         except OSError:
             answer = None
         finally:
@@ -83,6 +89,14 @@ class DuckDBSource:
         rows: list[list[Row]] = answer["rows"]
         return rows
 
+    def read(self, databases: Mapping[str, Path], queries: Sequence[str], most_rows: int) -> list[PersonRows]:
+        request, batches = {"read": {"queries": list(queries), "most_rows": most_rows}}, list[bytes]()
+        opening = self._opening(read={name: str(path) for name, path in databases.items()})
+        answer = self._ask(request, opening, batches=batches)
+        require("batches" in answer, "NODE_SOURCE_FAILED", internal="a query failed")
+        streams = iter(batches)
+        return [_person_rows(islice(streams, count)) for count in answer["batches"]]
+
     def columns(self, file: Path) -> list[tuple[str, str]] | None:
         """Names and engine types of a file's columns; None if it cannot be read."""
         answer = self._ask({"columns": str(file)})
@@ -106,14 +120,18 @@ class DuckDBSource:
         return {"threads": self.limits.threads, "memory_mb": self.limits.memory_mb, **named}
 
     def _ask(
-        self, request: dict[str, Any], opening: dict[str, Any] | None = None, seconds: float | None = None
+        self,
+        request: dict[str, Any],
+        opening: dict[str, Any] | None = None,
+        seconds: float | None = None,
+        batches: list[bytes] | None = None,
     ) -> dict[str, Any]:
         """One request to one worker that nobody else uses meanwhile."""
         child = self._take(opening)
         try:
             if opening is not None and child.opened != opening:
                 child.opened = opening if "opened" in child.ask({"open": opening}, self.limits.seconds) else {}
-            answer = child.ask(request, seconds or self.limits.seconds)
+            answer = child.ask(request, seconds or self.limits.seconds, batches)
         except Unavailable:
             child.close()
             raise
@@ -134,3 +152,26 @@ class DuckDBSource:
                 self._idle.append(child)
                 return
         child.close()
+
+
+def _person_rows(streams: Iterable[bytes]) -> PersonRows:
+    """Arrow streams of (text, int64, ...), without NULL, as numpy arrays; anything else is NODE_SOURCE_FAILED."""
+    import pyarrow as pa  # only a private join needs it
+
+    ends, texts, numbers = [np.zeros(1, np.int64)], [np.zeros(0, np.uint8)], list[list[Any]]()
+    for stream in streams:
+        reader = pa.ipc.open_stream(stream)
+        kinds = reader.schema.types
+        require(kinds[:1] == [pa.string()] and set(kinds[1:]) <= {pa.int64()}, "NODE_SOURCE_FAILED")
+        numbers = numbers or [[np.zeros(0, np.int64)] for _ in kinds[1:]]
+        for batch in reader:
+            batch.validate(full=True)
+            require(len(kinds) == 1 + len(numbers) and not any(c.null_count for c in batch), "NODE_SOURCE_FAILED")
+            persons = batch.column(0)
+            _, offsets, text = persons.buffers()
+            places = np.frombuffer(offsets, np.int32)[persons.offset :][: len(persons) + 1].astype(np.int64)
+            ends.append(places[1:] - places[0] + ends[-1][-1])
+            texts.append(np.frombuffer(text or b"", np.uint8)[places[0] : places[-1]])
+            for held, column in zip(numbers, batch.columns[1:], strict=True):
+                held.append(column.to_numpy())
+    return PersonRows(np.concatenate(ends), np.concatenate(texts), tuple(map(np.concatenate, numbers)))
