@@ -44,16 +44,18 @@ def attempt(
     Catalogue, folders and statement are checked before any process starts. ``tell`` is told what the
     owner of the files should know of them. Raises BadFile, Refused, Unavailable.
     """
-    from engine.client.terms import price_of, require_delta, require_enough_hosts
+    from engine.client.terms import least_nodes, price_of, require_delta
     from engine.local.approvals import answered
     from engine.sql import prepare
 
     require_delta(delta)
     catalogue = load_catalogue(catalogue_file)
     folders = folders_of(data, catalogue)
-    plan = prepare(sql, catalogue, default_rules(n_min or 0)).plan
+    rules = default_rules(n_min or 0)
+    plan = prepare(sql, catalogue, rules).plan
     terms = terms_for(price_of(epsilon, delta, plan).total, n_min, plan, catalogue)
-    require_enough_hosts(terms.n_min, stability_of(plan.aggregate.input, catalogue).hosts)
+    hosts = stability_of(plan.aggregate.input, catalogue).hosts
+    least_nodes(rules, hosts, n_min, joins=is_join(plan.aggregate))  # refused before anything starts
     with LocalFederation(catalogue, folders, terms, progress) as local, local.session() as session:
         progress("asking the nodes")
         release = answered(local, session.query(sql, epsilon=epsilon, delta=delta, n_min=n_min))

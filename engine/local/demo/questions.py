@@ -76,7 +76,7 @@ QUESTIONS = (
             "SELECT year(born) // 10 * 10 AS decade, form, COUNT(*) AS forms\nFROM earnings\n"
             "JOIN registrations ON earnings.person_id = registrations.person_id\nGROUP BY decade, form"
         ),
-        tail="HAVING COUNT(*) > 500\nORDER BY decade, form",
+        tail="HAVING COUNT(*) > 100\nORDER BY decade, form",
         keys=("decade", "form"),
     ),
     Question(
