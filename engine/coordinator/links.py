@@ -49,6 +49,7 @@ class Link:
         self.name = hello.node
         self.hello = hello
         self.outbox = Outbox()
+        self.broken = False  # its stream has ended; what it said before may still be read
 
 
 class Links:
@@ -123,10 +124,19 @@ class Links:
         A receiver that takes nothing any more is let go: its senders have other rounds too.
         """
         with self._lock:
-            link = self._links.get(relay.receiver)
-        if link is not None and not link.outbox.relay(relay, lambda: relay.round in self._listeners):
-            log.warning("member.stuck", member=link.name)
-            self._end(link)
+            sender, receiver = self._links.get(relay.sender), self._links.get(relay.receiver)
+
+        def wanted() -> bool:
+            return relay.round in self._listeners and sender is not None and not sender.broken
+
+        if receiver is not None and not receiver.outbox.relay(relay, wanted):
+            log.warning("member.stuck", member=receiver.name)
+            self._end(receiver)
+
+    def broke(self, link: Link) -> None:
+        """A stream ended: its reader waits for no room any more, and soon tells that it left."""
+        link.broken = True
+        self._wake()
 
     def hand_over(self, link: Link, message: FromNode) -> None:
         """Gives a message to the listener it is for; a late one, for a round long closed, to nobody."""
@@ -165,6 +175,10 @@ class Links:
         """No message about this round or request is taken any more; a relay that waits for room is dropped."""
         with self._lock:
             self._listeners.pop(key, None)
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
             links = tuple(self._links.values())
         for link in links:
             link.outbox.wake()

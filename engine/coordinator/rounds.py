@@ -9,7 +9,7 @@
 Nothing is charged before SHARING. From then on a lost or silent helper costs the round: the next attempt, if the
 request allows one, is a new round with other helpers. A lost node is missed only when fewer than ``n_min`` remain;
 it is then waited for a little, and sent the same manifest again when it comes back. An owner of a private join that
-has lost its keys meanwhile costs the round, as a helper does.
+was restarted has lost its keys, and costs the round as a helper does.
 Times are milliseconds of one monotonic clock. Names are members of the federation.
 """
 
@@ -43,7 +43,8 @@ from engine.coordinator.events import (
 from engine.error_codes import CODES
 
 CLOSED = "NODE_WITNESSES_MISSING"  # of a node that has just started: as good as away, it joins once more when it opens
-KEYLESS = "ROUND_READY_STALE"  # of an owner that was restarted: the keys of its *ready* were in memory only
+# of an owner that was restarted before it charged, or after: the keys of its *ready* were in memory only
+RESTARTED = ("ROUND_READY_STALE", "NODE_ROUND_LOST")
 TRANSIENT = ("ROUND_", "NODE_")  # refusals that another round may not meet
 REFUSAL_ORDER = ("POLICY_", "APPROVAL_", "BUDGET_", "SQL_", "NODE_", "ROUND_", "BUG_")
 
@@ -208,7 +209,7 @@ def _on_sharing(terms: Terms, state: State, event: Event, now: int) -> Step:
         case Declined(_, member, code) if member in state.participants and code == CLOSED:
             state = replace(state, connected=state.connected - {member})
             state = replace(state, deadline=_sharing_deadline(terms, state, now))
-        case Declined(_, member, code) if terms.joins and member in state.participants and code == KEYLESS:
+        case Declined(_, member, code) if terms.joins and member in state.participants and code in RESTARTED:
             return _lose_member(terms, state, member, code, now)
         case Declined(_, member, code) if member in state.participants:
             if member not in state.shared:

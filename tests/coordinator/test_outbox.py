@@ -128,6 +128,15 @@ def test_a_receiver_that_is_gone_drops_what_waits(links: Links, how: str) -> Non
     until(lambda: sender.over)
 
 
+def test_a_sender_whose_stream_broke_is_missed_at_once(links: Links) -> None:
+    receiver = links.join(hello("helper-1"))
+    sender = Sender(links, "east", (relay(i) for i in range(9)))
+    until(lambda: receiver.outbox._relayed >= ROOM_BYTES)
+    links.broke(sender.link)
+    until(lambda: sender.over)
+    assert taken(receiver) == list(range(ROOM_BYTES // PIECE))
+
+
 def test_nobody_there_to_receive(links: Links) -> None:
     links.hand_over(links.join(hello("east")), relay(0))
 
