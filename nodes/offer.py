@@ -36,7 +36,8 @@ from nodes import joins
 from nodes.joins import Part, rows_a_part
 from nodes.manifest import Round, Seat
 from nodes.shares import add_noise, vouch, with_check_cell
-from nodes.sources import PersonRows, Source
+from nodes.sources import Source
+from nodes.sources.columns import PersonRows
 from nodes.sources.render import persons_of
 from nodes.tables import Tables
 
