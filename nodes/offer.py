@@ -36,7 +36,8 @@ from nodes import joins
 from nodes.joins import Part, rows_a_part
 from nodes.manifest import Round, Seat
 from nodes.shares import add_noise, vouch, with_check_cell
-from nodes.sources import PersonRows, Source
+from nodes.sources import Source
+from nodes.sources.columns import PersonRows
 from nodes.sources.render import persons_of
 from nodes.tables import Tables
 
@@ -143,7 +144,7 @@ def _listed(mine: Owned, tables: Tables, source: Source, sampler: Sampler, round
     persons = [pseudonyms(mine.key, rows.ends, rows.text) for rows in found]
     every = np.concatenate((*persons, dummies(mine.key, Kind.MATCHED, mine.matched), dummies(mine.key, kind, own)))
     order = order_of(every)
-    every = every[order]
+    every = np.take(every, order, axis=0)
     first = changes_in(every)
     rows, words, start = np.cumsum(first) - 1, [], 0
     blocks = layout_of(aggregate, scope_of(aggregate.input, seat.catalogue))
@@ -151,7 +152,7 @@ def _listed(mine: Owned, tables: Tables, source: Source, sampler: Sampler, round
         here = blocks[number * len(aggregate.measures) :][: len(aggregate.measures)]
         words.append(_words(table, tuple(b.offset for b in here), order - start, rows))
         start += len(table.ends) - 1
-    return Listed(every[first], tuple(words), mine.side.words)
+    return Listed(np.take(every, np.flatnonzero(first), axis=0), tuple(words), mine.side.words)
 
 
 def _words(table: PersonRows, places: tuple[int, ...], order: NDArray[np.intp], rows: NDArray[np.intp]) -> Words:

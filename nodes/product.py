@@ -119,7 +119,7 @@ class Opened:
             number = int(rows[done]) // self.step
             end = int(np.searchsorted(rows, (number + 1) * self.step))
             for out, block in zip(found, self._block(number), strict=True):
-                np.take(block, rows[done:end] - number * self.step, axis=0, out=out[done:end])
+                np.take(block, rows[done:end] - number * self.step, axis=0, out=out[done:end], mode="clip")
             done = end
         return found[0], found[1]
 

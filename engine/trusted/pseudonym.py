@@ -78,7 +78,8 @@ def order_of(rows: Pseudonyms) -> Places:
 
 def changes_in(rows: Pseudonyms) -> NDArray[np.bool_]:
     """Of each of some rows in ascending order, whether it differs from the one before; the first one does."""
-    return np.append(np.ones(min(len(rows), 1), np.bool_), (rows[1:] != rows[:-1]).any(axis=1))
+    differs = (rows[1:, 0] != rows[:-1, 0]) | (rows[1:, 1] != rows[:-1, 1])
+    return np.append(np.ones(min(len(rows), 1), np.bool_), differs)
 
 
 def ascend(rows: Pseudonyms) -> bool:
@@ -92,21 +93,20 @@ def matches(left: Pseudonyms, right: Pseudonyms) -> tuple[Places, Places]:
     """Where the rows lie that both sides have, on all 128 bits; both sides ``ascend``.
 
     Claim: every common row is found, and no other.
-    Because: a row of the right can only equal one of the at most ``MOST_ALIKE`` left rows with its first word.
+    Because: a row of the right can only equal one of the left rows with its first word: each is compared, until one
+             is the same; there are at most ``MOST_ALIKE``.
     Checked by: tests/trusted_crypto/test_pseudonym.py::test_lists_match_as_sets_do
     """
-    first, wanted = np.ascontiguousarray(left[:, 0]), np.ascontiguousarray(right[:, 0])
-    at = np.searchsorted(first, wanted)
-    there = at < len(first)
-    there[there] = first[at[there]] == wanted[there]
-    candidates = np.flatnonzero(there)
-    at = at[candidates]
+    first, second = (np.ascontiguousarray(left[:, i]) for i in range(2))
     found = np.full(len(right), -1, dtype=np.intp)
-    for _ in range(MOST_ALIKE):
-        inside = at < len(left)
-        candidates, at = candidates[inside], at[inside]
-        same = (left[at] == right[candidates]).all(axis=1)
-        found[candidates[same]] = at[same]
-        candidates, at = candidates[~same], at[~same] + 1
+    at, wanted = np.searchsorted(first, right[:, 0]), np.arange(len(right))
+    while len(wanted):
+        inside = at < len(first)
+        at, wanted = at[inside], wanted[inside]
+        alike = first[at] == right[wanted, 0]
+        at, wanted = at[alike], wanted[alike]
+        same = second[at] == right[wanted, 1]
+        found[wanted[same]] = at[same]
+        at, wanted = at[~same] + 1, wanted[~same]
     both = np.flatnonzero(found >= 0)
     return found[both], both

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol
 
 from nodes.sources.dialect import Dialect
+
+if TYPE_CHECKING:  # a worker loads this file, and has no use for numpy
+    from nodes.sources.columns import PersonRows
 
 Row = list[str | int | float | bool | None]
 
@@ -28,15 +28,6 @@ class Limits:
     memory_mb: int = 2048
     seconds: float = 120.0
     cut_seconds: float = 7200.0
-
-
-@dataclass(frozen=True, slots=True)
-class PersonRows:
-    """Rows of a query whose first column is a person: id i is ``text[ends[i]:ends[i + 1]]``; others are integers."""
-
-    ends: NDArray[np.int64]
-    text: NDArray[np.uint8]
-    numbers: tuple[NDArray[np.int64], ...]
 
 
 class Source(Protocol):

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
-import numpy as np
-
 from engine.errors import Unavailable, require
-from nodes.sources import Limits, PersonRows, Row
+from nodes.sources import Limits, Row
+from nodes.sources.columns import PersonRows, person_rows
 from nodes.sources.dialect import DUCKDB
 from nodes.sources.frames import read_frame, write_frame
 
@@ -95,7 +94,7 @@ class DuckDBSource:
         answer = self._ask(request, opening, batches=batches)
         require("batches" in answer, "NODE_SOURCE_FAILED", internal="a query failed")
         streams = iter(batches)
-        return [_person_rows(islice(streams, count)) for count in answer["batches"]]
+        return [person_rows(islice(streams, count)) for count in answer["batches"]]
 
     def columns(self, file: Path) -> list[tuple[str, str]] | None:
         """Names and engine types of a file's columns; None if it cannot be read."""
@@ -152,26 +151,3 @@ class DuckDBSource:
                 self._idle.append(child)
                 return
         child.close()
-
-
-def _person_rows(streams: Iterable[bytes]) -> PersonRows:
-    """Arrow streams of (text, int64, ...), without NULL, as numpy arrays; anything else is NODE_SOURCE_FAILED."""
-    import pyarrow as pa  # only a private join needs it
-
-    ends, texts, numbers = [np.zeros(1, np.int64)], [np.zeros(0, np.uint8)], list[list[Any]]()
-    for stream in streams:
-        reader = pa.ipc.open_stream(stream)
-        kinds = reader.schema.types
-        require(kinds[:1] == [pa.string()] and set(kinds[1:]) <= {pa.int64()}, "NODE_SOURCE_FAILED")
-        numbers = numbers or [[np.zeros(0, np.int64)] for _ in kinds[1:]]
-        for batch in reader:
-            batch.validate(full=True)
-            require(len(kinds) == 1 + len(numbers) and not any(c.null_count for c in batch), "NODE_SOURCE_FAILED")
-            persons = batch.column(0)
-            _, offsets, text = persons.buffers()
-            places = np.frombuffer(offsets, np.int32)[persons.offset :][: len(persons) + 1].astype(np.int64)
-            ends.append(places[1:] - places[0] + ends[-1][-1])
-            texts.append(np.frombuffer(text or b"", np.uint8)[places[0] : places[-1]])
-            for held, column in zip(numbers, batch.columns[1:], strict=True):
-                held.append(column.to_numpy())
-    return PersonRows(np.concatenate(ends), np.concatenate(texts), tuple(map(np.concatenate, numbers)))
