@@ -174,14 +174,19 @@ def _check_approvals(round_: RoundManifest, request: Request, roster: Roster) ->
         _require(approval.expires_ms > round_.created_ms, "an approval had expired")
         _require(approval.guardian != request.analyst, "the analyst approved the own request")
     _require(len({a.guardian for a in found}) == len(found), "a guardian's approval stands twice")
+    _require(_owners(round_) <= {a.node for a in found}, "a private join was not approved at both owners")
     return found
+
+
+def _owners(round_: RoundManifest) -> frozenset[str]:
+    """Of a private join."""
+    return frozenset(p.node for p in round_.participants) if joins(round_) else frozenset()
 
 
 def _check_readies(round_: RoundManifest, request: Request, roster: Roster) -> None:
     readies = [open_ready(record, roster) for record in round_.readies]
-    owners = tuple(p.node for p in round_.participants) if joins(round_) else ()
-    named = tuple(r.member for r in readies)
-    _require(named == (*round_.helpers, *owners), "a ready is missing or of another member")
+    owners = (p.node for p in round_.participants if p.node in _owners(round_))
+    _require(tuple(r.member for r in readies) == (*round_.helpers, *owners), "a ready is missing or of another member")
     digest = wire.digest(round_.request.payload)
     _require(all(r.request_digest == digest for r in readies), "a member was ready for another request")
 
