@@ -82,7 +82,7 @@ ALTERED: dict[str, tuple[Callable[[Result], Result], str]] = {
             r.with_head(summed=True),
             bodies={
                 (COMMITTED, ""): r.bodies[COMMITTED, "east"],
-                **{k: v for k, v in r.bodies.items() if k[1] not in OWNERS},
+                **{k: v for k, v in r.bodies.items() if k[0] is ANSWER},
             },
         ),
         "ROUND_RESULT_INVALID",
@@ -170,14 +170,16 @@ def test_a_receipt_holds_offline_and_says_what_was_checked(result: Result) -> No
         lambda m: {"helpers": m.helpers[:2], "readies": (*m.readies[:2], *m.readies[3:])},
         lambda m: {"helpers": (*m.helpers[:2], "east"), "readies": (*m.readies[:2], m.readies[3], *m.readies[3:])},
         lambda m: {"participants": m.participants[::-1], "readies": (*m.readies[:3], m.readies[4], m.readies[3])},
+        lambda m: {"approvals": m.approvals[:1]},
     ],
     ids=[
         "owners not ready",
         "another order",
-        "one owner twice",
+        "one twice",
         "two helpers",
         "an owner helps",
-        "owners turned round",
+        "turned round",
+        "one approved",
     ],
 )
 def test_a_receipt_of_another_committee_does_not_hold(result: Result, alter: Callable[[Any], dict[str, Any]]) -> None:
