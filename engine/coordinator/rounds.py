@@ -44,7 +44,7 @@ from engine.error_codes import CODES
 
 CLOSED = "NODE_WITNESSES_MISSING"  # of a node that has just started: as good as away, it joins once more when it opens
 # of an owner that was restarted before it charged, or after: the keys of its *ready* were in memory only
-RESTARTED = ("ROUND_READY_STALE", "NODE_ROUND_LOST")
+KEYS_LOST = ("ROUND_READY_STALE", "NODE_ROUND_LOST")
 TRANSIENT = ("ROUND_", "NODE_")  # refusals that another round may not meet
 REFUSAL_ORDER = ("POLICY_", "APPROVAL_", "BUDGET_", "SQL_", "NODE_", "ROUND_", "BUG_")
 
@@ -209,7 +209,7 @@ def _on_sharing(terms: Terms, state: State, event: Event, now: int) -> Step:
         case Declined(_, member, code) if member in state.participants and code == CLOSED:
             state = replace(state, connected=state.connected - {member})
             state = replace(state, deadline=_sharing_deadline(terms, state, now))
-        case Declined(_, member, code) if terms.joins and member in state.participants and code in RESTARTED:
+        case Declined(_, member, code) if terms.joins and member in state.participants and code in KEYS_LOST:
             return _lose_member(terms, state, member, code, now)
         case Declined(_, member, code) if member in state.participants:
             if member not in state.shared:

@@ -7,8 +7,10 @@ has been charged and nothing was sent, behind a stopped helper its streams are h
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -275,6 +277,31 @@ def test_several_joins_at_once(fleet: JoinFleet) -> None:
         for query in [fleet.approved(session) for _ in range(3)]:
             answer(fleet, query)
             assert fleet.opened(query) == 1
+
+
+def test_the_register_tells_each_owners_charge(fleet: JoinFleet, tmp_path: Path) -> None:
+    """Each for its own dataset; with the plan in English, and both guardians' decisions."""
+    with fleet.session() as session:
+        query = fleet.approved(session)
+        answer(fleet, query)
+    out, request = tmp_path / "register", digest_of(query).hex()
+    command = [sys.executable, "-m", "engine.cli.main", "register", "export", "--out", str(out)]
+    command += ["--home", str(fleet.home("policy").path)]
+
+    def collected() -> bool:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert done.returncode == 0, done.stderr
+        charged = json.loads((out / "register.json").read_text())["charges"]
+        return [c["outcome"] for c in charged if c["request"] == request] == ["replied", "replied"]
+
+    until("both journals collected", collected)
+    register = json.loads((out / "register.json").read_text())
+    charges = {c["node"]: c["datasets"] for c in register["charges"] if c["request"] == request}
+    assert charges == {"ada": ["pay"], "ben": ["births"]}
+    totals = {(a["node"], a["name"]) for a in register["accounts"] if a["scope"] == "dataset"}
+    assert totals == {("ada", "pay"), ("ben", "births")}
+    assert not [c for c in register["contradictions"] if c["about"] == request]
+    assert sorted(d["by"] for d in register["decisions"] if d["request"] == request) == ["guardian-ada", "guardian-ben"]
 
 
 # -- guardians
