@@ -247,9 +247,11 @@ def open_witness(record: SignedRecord, roster: Roster) -> records.Witness:
 
 
 def open_ready(record: SignedRecord, roster: Roster) -> records.Ready:
-    """A helper's readiness, signed by the helper it names, with its own head."""
+    """The readiness of a helper, or of an owner in a private join, signed by the member it names, with its own head."""
     ready = decoded(record, RecordKind.READY, records.Ready)
-    require_signed_by(record, roster.require(ready.member, Role.HELPER))
+    member = roster.member(ready.member)
+    require(bool({Role.HELPER, Role.NODE} & set(member.roles)), "POLICY_UNKNOWN_MEMBER", name=member.name)
+    require_signed_by(record, member)
     require(ready.head.member == ready.member, "POLICY_RECORD_INVALID")
     return ready
 

@@ -198,6 +198,39 @@ def query_of(
     return f"SELECT {columns} FROM {source}" + (f" GROUP BY {', '.join(names)}" if names else "")
 
 
+def persons_of(
+    relation: plan.Relation,
+    keys: Sequence[plan.Key],
+    measures: Sequence[Measure],
+    catalogue: Catalogue,
+    dialect: Dialect,
+    hash_key: str,
+) -> str:
+    """SQL of one side of a private join: person, cell of ``keys`` (row-major), and each measure of that person's rows.
+
+    Claim: a person has one row in each of at most ``groups`` cells, and each measure is bounded as in ``query_of``.
+    Because: cells come from a join with the listed values; steps are clamped and groups capped by the same texts.
+    Checked by: tests/sources/test_join_side.py::test_each_person_has_a_row_a_cell_and_groups_are_capped
+    """
+    rows, stability = rows_of(relation, catalogue, dialect), stability_of(relation, catalogue)
+    inner, alone = rows.expressions(dialect), stability.rows == 1
+    operands = [f"{quoted(rows.person)} AS p", *(f"{_key(k, inner)} AS k{i}" for i, k in enumerate(keys))]
+    for i, m in enumerate(measures):
+        operands += _operands(i, m, inner)
+    source, cell = f"(SELECT {', '.join(operands)} FROM ({rows.sql}) AS r) AS o", "0"
+    for i, key in enumerate(keys):
+        listed = ", ".join(f"({inner.literal(value)}, {place})" for place, value in enumerate(key.values))
+        same = "IS NOT DISTINCT FROM" if any(value.value is None for value in key.values) else "="
+        source += f" JOIN (VALUES {listed}) AS d{i}(v, n) ON k{i} {same} d{i}.v"
+        cell = f"({cell}) * {len(key.values)} + d{i}.n"
+    source = f"(SELECT o.*, {dialect.cast(cell, Type.INTEGER)} AS c FROM {source}) AS s"
+    figures = [_of_person(i, m, inner, alone) for i, m in enumerate(measures)]
+    if keys and stability.groups < stability.rows:
+        source = _capped(source, ["c"], figures, stability.groups, dialect, hash_key)
+        figures, alone = [f"m{i}" for i in range(len(measures))], True
+    return f"SELECT {', '.join(('p', 'c', *figures))} FROM {source}" + ("" if alone else " GROUP BY p, c")
+
+
 def selection_of(
     aggregate: plan.Aggregate, key: plan.Key, catalogue: Catalogue, dialect: Dialect, salt: str, weights: Sequence[int]
 ) -> str:
@@ -299,6 +332,17 @@ def _filtered(name: str, operand: str, position: int, measure: Measure) -> str:
         _, distinct, plain = operand.rpartition("DISTINCT ")
         operand = f"{distinct}CASE WHEN f{position} THEN {plain} END"
     return f"{name}({operand})"
+
+
+def _of_person(position: int, measure: Measure, inner: Expressions, alone: bool) -> str:
+    """One measure over the rows of one person and cell, or over the only one, as a whole number that is never NULL."""
+    found = _sum(position, measure, inner, one_row=True)
+    if alone:  # an aggregate over one row
+        name, _, operand = found.partition("(")
+        found = operand[:-1] if name == "SUM" else f"CASE WHEN {operand[:-1]} IS NULL THEN 0 ELSE 1 END"
+    elif measure.statistic is Statistic.COUNT_PERSONS:
+        found = f"CASE WHEN {found} > 0 THEN 1 ELSE 0 END"
+    return inner.dialect.cast(f"COALESCE({found}, 0)", Type.INTEGER)
 
 
 def _clamped(steps: str, measure: Measure, inner: Expressions) -> str:
