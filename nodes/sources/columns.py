@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import require
+from engine.errors import Unavailable, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +31,22 @@ def person_rows(streams: Iterable[bytes]) -> PersonRows:
     import pyarrow as pa  # only a private join needs it
 
     ends, texts, numbers = [np.zeros(1, np.int64)], [np.zeros(0, np.uint8)], list[list[Any]]()
-    for stream in streams:
-        reader = pa.ipc.open_stream(stream)
-        kinds = reader.schema.types
-        require(kinds[:1] == [pa.string()] and set(kinds[1:]) <= {pa.int64()}, "NODE_SOURCE_FAILED")
-        numbers = numbers or [[np.zeros(0, np.int64)] for _ in kinds[1:]]
-        for batch in reader:
-            batch.validate(full=True)
-            require(len(kinds) == 1 + len(numbers) and not any(c.null_count for c in batch), "NODE_SOURCE_FAILED")
-            persons = batch.column(0)
-            _, offsets, text = persons.buffers()
-            places = np.frombuffer(offsets, np.int32)[persons.offset :][: len(persons) + 1].astype(np.int64)
-            ends.append(places[1:] - places[0] + ends[-1][-1])
-            texts.append(np.frombuffer(text or b"", np.uint8)[places[0] : places[-1]])
-            for held, column in zip(numbers, batch.columns[1:], strict=True):
-                held.append(column.to_numpy())
+    try:
+        for stream in streams:
+            reader = pa.ipc.open_stream(stream)
+            kinds = reader.schema.types
+            numbers = numbers or [[np.zeros(0, np.int64)] for _ in kinds[1:]]
+            sound = kinds == [pa.string(), *[pa.int64()] * len(numbers)]
+            for batch in reader:
+                batch.validate(full=True)
+                require(sound and not any(c.null_count for c in batch), "NODE_SOURCE_FAILED", internal="columns")
+                persons, *others = batch.columns
+                _, offsets, text = persons.buffers()
+                places = np.frombuffer(offsets, np.int32)[persons.offset :][: len(persons) + 1].astype(np.int64)
+                ends.append(places[1:] - places[0] + ends[-1][-1])
+                texts.append(np.frombuffer(text or b"", np.uint8)[places[0] : places[-1]])
+                for held, column in zip(numbers, others, strict=True):
+                    held.append(column.to_numpy())
+    except pa.ArrowInvalid:
+        raise Unavailable("NODE_SOURCE_FAILED", internal="columns that Arrow does not read") from None
     return PersonRows(np.concatenate(ends), np.concatenate(texts), tuple(map(np.concatenate, numbers)))
