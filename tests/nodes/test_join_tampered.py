@@ -1,4 +1,4 @@
-"""What a coordinator or an owner can do to the streams of a private join: refused with a fixed code, and nothing said."""
+"""What a coordinator or an owner can do to the streams of a private join: refused, and nothing is said."""
 
 from __future__ import annotations
 
