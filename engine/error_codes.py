@@ -243,7 +243,21 @@ CODES: dict[str, ErrorCode] = {
     ),
     "SQL_JOIN_SIDES": ErrorCode(
         "An expression reads rows of both departments, and a private join only multiplies what each of them computes.",
-        "Use columns of one side in each key, condition and factor: SUM(a.x * b.y) FILTER (WHERE a.z > 1 AND b.z > 1).",
+        "Use one side in each key, condition and factor: SUM(a.x * b.y) FILTER (WHERE a.z > 1 AND b.z > 1), not a CASE"
+        " of both; SUM(a.x) + SUM(b.y), not SUM(a.x + b.y).",
+    ),
+    "SQL_JOIN_KIND": ErrorCode(
+        "{join} across two departments would need rows of persons whom the other one does not have.",
+        "Ask for all persons of the one and for those of both (JOIN, EXISTS), and take the difference.",
+    ),
+    "SQL_JOIN_DEPARTMENTS": ErrorCode(
+        "This joins rows of three departments, and a private join has two.",
+        "Ask for two of them at a time; further datasets must be held where one of the two is.",
+    ),
+    "SQL_JOIN_NESTED": ErrorCode(
+        "Rows joined across two departments are only counted and added up, in groups.",
+        "Filter, union, join and group by the person within each department first, in a derived table for each; then"
+        " join the two, and ask for figures.",
     ),
     "SQL_JOIN_FIGURE": ErrorCode(
         "{figure} over rows of two departments is not answered.",
@@ -493,6 +507,10 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_N_MIN_HOSTS": ErrorCode(
         "At least {n_min} nodes are to answer, and the statement has {count}: {hosts}.",
         "Ask with an n_min of at most {count}.",
+    ),
+    "POLICY_N_MIN_JOIN": ErrorCode(
+        "A join of two departments needs both of them to answer: {hosts}.",
+        "Ask with an n_min of {count}, or with none.",
     ),
     "POLICY_REQUEST_UNKNOWN": ErrorCode(
         "There is no request of yours with this request id.", "See `splittally requests` for the request ids."

@@ -17,6 +17,7 @@ from engine.client.states import ENDED_BADLY, named_if_late
 from engine.client.terms import Price, least_nodes, price_of
 from engine.errors import Refused, Unavailable, error_for
 from engine.trusted import wire
+from engine.trusted.join import is_join
 from engine.trusted.messages import FederationDescription, RequestState, RequestStatus, Submission
 from engine.trusted.records import RECORD_VERSION, Agreement, Loss, RecordKind, Request, SignedRecord
 from engine.trusted.sign import NONCE_BYTES, open_agreement, signed
@@ -83,8 +84,9 @@ class Query:
 
     @property
     def n_min(self) -> int:
-        """The least number of nodes to answer; Refused POLICY_N_MIN_HOSTS when there are not so many."""
-        return least_nodes(self.session.roster.manifest.rules, self.hosts, self.least)
+        """The least number of nodes to answer; Refused POLICY_N_MIN_HOSTS, POLICY_N_MIN_JOIN."""
+        rules, joins = self.session.roster.manifest.rules, is_join(self.statement.plan.aggregate)
+        return least_nodes(rules, self.hosts, self.least, joins=joins)
 
     def explain(self) -> str:
         """What the nodes will do, in English and as normalised SQL, and what it costs. Free."""
