@@ -136,6 +136,16 @@ CODES: dict[str, ErrorCode] = {
         "{path} is the home of {role}, who does not see all requests.",
         "Give the home of an auditor, of a policy officer or of the coordinator.",
     ),
+    "FILE_DESK_HOME": ErrorCode(
+        "{path} is the home of a {role}, and a desk is for people.",
+        "Give the home of an analyst, a guardian, a policy officer or an auditor.",
+    ),
+    "FILE_DESK_PORT": ErrorCode(
+        "The port {port} cannot be used on this machine.", "Give another one, or leave --port out for a free one."
+    ),
+    "FILE_DESK_EXTRA": ErrorCode(
+        "The package {package} is not installed, and the desk needs it.", "Run `pip install 'splittally[desk]'`."
+    ),
     "FILE_REGISTER_FOLDER": ErrorCode(
         "{path} holds something that is no register.", "Give a new folder, or that of an older register."
     ),
