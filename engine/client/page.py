@@ -34,10 +34,23 @@ NORMAL_95 = 1.959964
 UNKNOWN = "Not known here: name the home of your node (--node-home) to see what is left of its accounts."
 
 
+Sections = tuple[tuple[str, tuple[str, ...]], ...]  # heading, lines
+
+
 def page_of(queued: Queued, roster: Roster, balances: Iterable[Balance] | None = None) -> str:
     """The page, ending in a line end. ``balances``: the accounts of the guardian's own node, if they are at hand."""
+    return text_of(sections_of(queued, roster, balances))
+
+
+def text_of(sections: Sections) -> str:
+    """The bytes of a page are UTF-8 of this."""
+    return "\n".join(f"{title}\n{indent(chr(10).join(lines), '  ')}\n" for title, lines in sections)
+
+
+def sections_of(queued: Queued, roster: Roster, balances: Iterable[Balance] | None = None) -> Sections:
+    """What a page says, section by section; ``text_of`` it is what gets signed."""
     request, catalogue = queued.request, roster.manifest.catalogue
-    sections = [
+    sections: list[tuple[str, list[str]]] = [
         ("Request", _request_lines(queued, roster)),
         ("Agreement", _agreement_lines(queued)),
         ("What the nodes do", english(queued.plan, catalogue).splitlines()),
@@ -50,7 +63,7 @@ def page_of(queued: Queued, roster: Roster, balances: Iterable[Balance] | None =
         ("Decisions so far", [_decision_line(d) for d in queued.decisions] or ["None."]),
         ("In the analyst's own words (not checked, and never executed)", _own_words(queued)),
     ]
-    return "\n".join(f"{title}\n{indent(chr(10).join(lines), '  ')}\n" for title, lines in sections)
+    return tuple((title, tuple(lines)) for title, lines in sections)
 
 
 def loss_of(request: Request) -> Loss:
