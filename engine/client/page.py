@@ -117,11 +117,12 @@ def _participant_lines(queued: Queued, catalogue: Catalogue) -> list[str]:
 def _budget_lines(queued: Queued, catalogue: Catalogue, balances: Iterable[Balance] | None) -> list[str]:
     if balances is None:
         return [UNKNOWN]
-    lines = [line for b in balances if _concerns(b, queued, catalogue) for line in _balance_lines(b, queued.request)]
+    lines = [line for b in balances if concerns(b, queued, catalogue) for line in _balance_lines(b, queued.request)]
     return lines or ["Nothing has been charged to the accounts of this question yet."]
 
 
-def _concerns(balance: Balance, queued: Queued, catalogue: Catalogue) -> bool:
+def concerns(balance: Balance, queued: Queued, catalogue: Catalogue) -> bool:
+    """Whether the account has a cap, and answering would be charged to it."""
     datasets = [d for d in catalogue.datasets if d.name in columns_read(queued.plan, catalogue)]
     names = {
         AccountScope.IDENTIFIER: {d.person.identifier for d in datasets},

@@ -32,6 +32,10 @@ itself again: ``visit.render("guardian/decide.html", error=refused, error_field=
 """
 
 from engine.desk.page import Page
-from engine.desk.pages import start
+from engine.desk.pages import guardian, guardian_node, start
 
-PAGES: tuple[Page, ...] = (*start.PAGES,)
+PAGES: tuple[Page, ...] = (
+    *start.PAGES,
+    *guardian.PAGES,
+    *guardian_node.PAGES,
+)
