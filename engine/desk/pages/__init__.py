@@ -32,6 +32,11 @@ itself again: ``visit.render("guardian/decide.html", error=refused, error_field=
 """
 
 from engine.desk.page import Page
-from engine.desk.pages import start
+from engine.desk.pages import rehearse, requests, start, workbench
 
-PAGES: tuple[Page, ...] = (*start.PAGES,)
+PAGES: tuple[Page, ...] = (
+    *start.PAGES,
+    *workbench.PAGES,
+    *rehearse.PAGES,
+    *requests.PAGES,
+)
