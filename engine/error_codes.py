@@ -143,6 +143,9 @@ CODES: dict[str, ErrorCode] = {
     "FILE_DESK_PORT": ErrorCode(
         "The port {port} cannot be used on this machine.", "Give another one, or leave --port out for a free one."
     ),
+    "FILE_DESK_FIELD": ErrorCode(
+        "The field “{field}” takes a whole number from 1 to {most}.", "Correct it, or leave it empty."
+    ),
     "FILE_DESK_EXTRA": ErrorCode(
         "The package {package} is not installed, and the desk needs it.", "Run `pip install 'splittally[desk]'`."
     ),
@@ -384,6 +387,9 @@ CODES: dict[str, ErrorCode] = {
     ),
     "POLICY_RELEASE_NOT_OWN": ErrorCode(
         "The release was shared by {name}, who alone may share or publish it.", "Ask {name} to do so."
+    ),
+    "POLICY_REHEARSAL_RUNS": ErrorCode(
+        "Another rehearsal is still running at this desk.", "Wait for it to end; each one starts a whole federation."
     ),
     "POLICY_NOT_CONFIRMED": ErrorCode(
         "Publishing cannot be taken back, and was not confirmed.", "Look at the release again, then add --yes."

@@ -40,6 +40,19 @@ def percent(share: float) -> str:
     return f"{math.floor(share * 1000) / 10:.1f} %"
 
 
+def share_words(share: float) -> str:
+    """A share with two digits, and no power of ten from a hundred on."""
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:,.0f} %"
+
+
+def rounded(size: float) -> str:
+    """A size with two digits, thousands apart."""
+    if size <= 0:
+        return "0"
+    digits = 1 - math.floor(math.log10(size))
+    return f"{round(size, digits):,.{max(0, digits)}f}"
+
+
 def decimals(interval: tuple[float, float] | None) -> int | None:
     """Decimals worth showing: two digits of the interval's half width."""
     if interval is None:

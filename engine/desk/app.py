@@ -12,11 +12,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from engine.desk.desk import ROLES, Desk
+from engine.desk.form import Form
 from engine.desk.guard import Guard
 from engine.desk.page import Page
 from engine.desk.pages import PAGES
 from engine.desk.shown import environment
-from engine.desk.visit import Form, Visit
+from engine.desk.visit import Visit
 from engine.errors import Bug, SplittallyError
 
 STATIC = Path(__file__).parent / "static"
@@ -42,7 +43,7 @@ def _route(page: Page, desk: Desk) -> Route:
         visit = _visit(request, desk)
         if desk.role not in page.roles:
             whom = " or ".join(sorted(ROLES[role].lower() for role in page.roles))
-            return visit.render("nowhere.html", 403, whom=whom)
+            return visit.nowhere(whom)
         try:
             return page.show(visit)
         except SplittallyError as error:
@@ -66,5 +67,4 @@ def _visit(request: Request, desk: Desk) -> Visit:
 def _nowhere(request: Request, desk: Desk) -> Response:
     if "form" not in request.scope.get("state", {}):
         return Response("Not found", 404, media_type="text/plain")
-    return _visit(request, desk).render("nowhere.html", 404, whom="")
-
+    return _visit(request, desk).nowhere()

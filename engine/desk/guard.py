@@ -23,7 +23,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.desk.visit import Form
+from engine.desk.form import Form
 from engine.trusted.random import Randomness
 
 COOKIE = "desk"

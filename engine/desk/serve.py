@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -13,6 +14,7 @@ import uvicorn
 
 from engine.desk.app import application
 from engine.desk.desk import Desk
+from engine.desk.draft import Draft, weigh
 from engine.errors import BadFile, SplittallyError
 
 LOOPBACK = "127.0.0.1"
@@ -63,13 +65,7 @@ def _flight(desk: Desk, told: Callable[[str, str], None]) -> Any:
 
 def _warm(desk: Desk) -> None:
     """Loads what the first pages need, while the person still reads the terminal."""
-    try:
-        dataset = desk.manifest.catalogue.datasets[0].name
-        import engine.client.forecast
-        import engine.sql.explain
-
-        _ = engine.client.forecast, engine.sql.explain
+    with suppress(SplittallyError):  # the page that needs it says what is wrong
         if desk.role == "analyst":
-            desk.session().prepare(WARMED.format(dataset=dataset))
-    except SplittallyError:
-        pass  # the page that needs it says what is wrong
+            draft = Draft(sql=WARMED.format(dataset=desk.manifest.catalogue.datasets[0].name))
+            weigh(draft, desk.session(), None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -11,11 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from engine.client.price import epsilon_words
 from engine.client.states import plain, state_word
+from engine.desk.draft import Draft
 from engine.desk.page import Page
 from engine.errors import BadFile, Refused, SplittallyError, Unavailable, Waiting
-from engine.figures import decimals, interval_words, percent, text
+from engine.figures import decimals, interval_words, percent, rounded, share_words, text
 from engine.governance.text import day, loss_words
+from engine.sql.finish import Answer
 from engine.trusted.messages import RequestState
+from engine.trusted.plan import Type
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHORT = 12  # letters of a digest that tell requests apart for people
@@ -55,11 +59,17 @@ def environment(menu: tuple[Page, ...]) -> Environment:
         day=day,
         figure=figure,
         percent=percent,
+        rounded=rounded,
+        share=share_words,
         interval=interval,
         loss=loss_words,
         epsilon=epsilon_words,
         state=state_word,
         tone=tone,
+        fields=fields_of,
+        noisy=noisy,
+        is_number=is_number,
+        is_whole=is_whole,
     )
     return made
 
@@ -84,7 +94,7 @@ def moment(ms: int) -> str:
     return datetime.fromtimestamp(ms // 1000, UTC).strftime("%-d %B %Y, %H:%M")
 
 
-def figure(value: object, span: Sequence[float] | None = None, *, whole: bool = False) -> str:
+def figure(value: object, span: Sequence[float] | None = None, whole: bool = False) -> str:
     """A value for a cell, with the decimals that its interval supports; ``whole``: a whole number has none."""
     places = decimals((span[0], span[1])) if span else None
     return text(value, 0 if whole and span else places)
@@ -102,3 +112,21 @@ def tone(state: RequestState | str) -> str:
     """The class of a state's tag; its words say the same."""
     word = state if isinstance(state, str) else state_word(state)
     return TONES.get(word, "plain")
+
+
+def fields_of(draft: Draft) -> Iterator[tuple[str, str]]:
+    """Name and value of each field of a form."""
+    return ((field.name, str(getattr(draft, field.name))) for field in fields(draft))
+
+
+def noisy(answer: Answer) -> frozenset[str]:
+    """The columns of an answer that carry noise."""
+    return frozenset(name for row in answer.intervals for name in row)
+
+
+def is_number(kind: Type) -> bool:
+    return kind in (Type.INTEGER, Type.DECIMAL)
+
+
+def is_whole(kind: Type) -> bool:
+    return kind is Type.INTEGER

@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote
+from dataclasses import dataclass
+from urllib.parse import quote
 
 from jinja2 import Environment
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from engine.desk.desk import Desk
+from engine.desk.form import Form
 from engine.errors import Refused, SplittallyError, Unavailable, Waiting
 
-FORM_FIELDS = 200
 STATUS = ((Waiting, 409), (Refused, 422), (Unavailable, 503))
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """The fields of a form that was sent, or of the address; each may stand there several times."""
-
-    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, encoded: str) -> Form:
-        """Of application/x-www-form-urlencoded text; ValueError for what is none, or too much."""
-        found: dict[str, tuple[str, ...]] = {}
-        for name, value in parse_qsl(encoded, keep_blank_values=True, max_num_fields=FORM_FIELDS, errors="strict"):
-            found[name] = (*found.get(name, ()), value)
-        return cls(found)
-
-    def one(self, name: str, default: str = "") -> str:
-        """The first value of a field, with line ends as \\n and no blanks around it."""
-        return self.fields.get(name, (default,))[0].replace("\r\n", "\n").strip()
-
-    def every(self, name: str) -> tuple[str, ...]:
-        return self.fields.get(name, ())
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +28,20 @@ class Visit:
     place: str  # the address within the desk, without the query
     templates: Environment
 
-    def render(self, template: str, status: int = 200, **shown: object) -> Response:
-        """A page from a template of engine/desk/templates; ``error``: shown in a summary at its top."""
+    def render(self, template: str, /, **shown: object) -> Response:
+        """A page from a template of engine/desk/templates. ``error``: shown in a summary at its top; the page's HTTP
+        status follows from it, unless ``status`` says otherwise."""
         error = shown.get("error")
-        if isinstance(error, SplittallyError) and status == 200:
-            status = status_of(error)
+        usual = status_of(error) if isinstance(error, SplittallyError) else 200
+        status = shown.pop("status", usual)
         notice = self.desk.take_notice(self.query.one("said")) if "said" in self.query else ""
         given: dict[str, object] = {"notice": notice, "error": None, **shown}
         body = self.templates.get_template(template).render(desk=self.desk, visit=self, url=self.url, **given)
-        return Response(body, status, media_type="text/html")
+        return Response(body, status if isinstance(status, int) else usual, media_type="text/html")
+
+    def nowhere(self, whom: str = "") -> Response:
+        """There is no such page; or there is, for somebody else (``whom``: which role)."""
+        return self.render("nowhere.html", status=403 if whom else 404, whom=whom)
 
     def refused(self, error: SplittallyError) -> Response:
         """A page that says only what went wrong and what to do next."""

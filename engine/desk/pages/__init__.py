@@ -32,10 +32,13 @@ itself again: ``visit.render("guardian/decide.html", error=refused, error_field=
 """
 
 from engine.desk.page import Page
-from engine.desk.pages import guardian, guardian_node, start
+from engine.desk.pages import guardian, guardian_node, rehearse, requests, start, workbench
 
 PAGES: tuple[Page, ...] = (
     *start.PAGES,
+    *workbench.PAGES,
+    *rehearse.PAGES,
+    *requests.PAGES,
     *guardian.PAGES,
     *guardian_node.PAGES,
 )

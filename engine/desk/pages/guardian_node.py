@@ -22,8 +22,16 @@ from engine.trusted.messages import FederationDescription, NodeState
 from engine.trusted.records import JournalEntry, JournalKind, Participant, SignedRecord
 
 NEWEST = 12  # entries of the node's journal that the page shows
-KINDS = (JournalKind.PAUSED, JournalKind.RESUMED, JournalKind.AGREEMENT_REVOKED, JournalKind.AGREEMENT_STORED,
-         JournalKind.CHARGED, JournalKind.ROUND_REFUSED, JournalKind.MANIFEST_STORED, JournalKind.SNAPSHOT_TAKEN)  # fmt: skip
+KINDS = (
+    JournalKind.PAUSED,
+    JournalKind.RESUMED,
+    JournalKind.AGREEMENT_STORED,
+    JournalKind.AGREEMENT_REVOKED,
+    JournalKind.CHARGED,
+    JournalKind.ROUND_REFUSED,
+    JournalKind.MANIFEST_STORED,
+    JournalKind.SNAPSHOT_TAKEN,
+)
 
 
 @dataclass(frozen=True, slots=True)
