@@ -30,7 +30,8 @@ def application(desk: Desk, port: int, printed: Callable[[str], None]) -> Guard:
     pages = Starlette(routes=routes)
     pages.add_exception_handler(404, lambda request, _: _nowhere(request, desk))
     pages.add_exception_handler(405, lambda request, _: _nowhere(request, desk))
-    return Guard(pages, desk.base, port, desk.randomness, printed)
+    uploads = frozenset(page.place for page in PAGES if page.upload)
+    return Guard(pages, desk.base, port, desk.randomness, printed, uploads)
 
 
 def menu(desk: Desk) -> tuple[Page, ...]:

@@ -8,7 +8,8 @@ Every request passes these steps, in this order, before any page sees it; every 
   (4) token      the printed address carries a token once; it becomes a cookie that scripts cannot read
   (5) cookie     without one of those that were given, nothing is shown but the style sheet
   (6) origin     what is sent comes from the desk's own pages
-  (7) form       a short form of the one plain type, with the token that its page held
+  (7) form       a short form of the one plain type, with the token that its page held; where a page takes a file,
+                 one of several parts, and larger
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from engine.trusted.random import Randomness
 COOKIE = "desk"
 CSRF = "csrf"
 MOST_BYTES = 256 * 1024
+MOST_FILE_BYTES = 16 << 20
 SESSIONS = 16
 # Without a referrer at all, browsers send `Origin: null` with forms, and step (6) could check nothing: so the referrer
 # goes to the desk itself, and to nobody else.
@@ -67,10 +69,20 @@ class Guard:
     """Around the pages. ``port``: where the desk listens; ``base``: its secret path.
 
     ``printed`` is called with each new address that opens the desk: the first one at once, and another after each use.
+    ``uploads``: the places that take a file.
     """
 
-    def __init__(self, pages: ASGIApp, base: str, port: int, randomness: Randomness, printed: Callable[[str], None]):
+    def __init__(
+        self,
+        pages: ASGIApp,
+        base: str,
+        port: int,
+        randomness: Randomness,
+        printed: Callable[[str], None],
+        uploads: frozenset[str] = frozenset(),
+    ) -> None:
         self._pages, self._base, self._randomness, self._printed = pages, base, randomness, printed
+        self._uploads = uploads
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         self._address = f"http://127.0.0.1:{port}{base}/"
         self._key = randomness.bytes(32)
@@ -116,7 +128,7 @@ class Guard:
         form = Form()
         if scope["method"] == "POST":
             self._require_own_origin(headers)  # (6)
-            form = await self._form(headers, receive, session)  # (7)
+            form = await self._form(headers, receive, session, scope["path"] in self._uploads)  # (7)
         scope.setdefault("state", {}).update(form=form, csrf=self.form_token(session))
         return None
 
@@ -152,19 +164,21 @@ class Guard:
         if origin != f"http://{headers['host']}" or fetched != "same-origin":
             raise Refusal(403, "From another page", "This was sent by a page that is not the desk's. Nothing was done.")
 
-    async def _form(self, headers: Headers, receive: Receive, session: str) -> Form:
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/x-www-form-urlencoded":
+    async def _form(self, headers: Headers, receive: Receive, session: str, uploads: bool) -> Form:
+        kind, _, boundary = headers.get("content-type", "").partition(";")
+        parts = uploads and kind.strip().lower() == "multipart/form-data"
+        if not parts and kind.strip().lower() != "application/x-www-form-urlencoded":
             raise Refusal(415, "Not a form", "The desk reads plain forms only. Nothing was done.")
         body, more = bytearray(), True
         while more:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-            if len(body) > MOST_BYTES or message["type"] == "http.disconnect":
+            if len(body) > (MOST_FILE_BYTES if parts else MOST_BYTES) or message["type"] == "http.disconnect":
                 raise Refusal(413, "Too long", "What was sent is longer than any form of the desk. Nothing was done.")
         try:
-            form = Form.parse(body.decode("utf-8"))
+            name = boundary.strip().removeprefix("boundary=").strip('"')
+            form = Form.parse_parts(bytes(body), name) if parts else Form.parse(body.decode("utf-8"))
         except ValueError:
             raise Refusal(400, "Not a form", "What was sent cannot be read as a form. Nothing was done.") from None
         if not hmac.compare_digest(form.one(CSRF).encode(), self.form_token(session).encode()):

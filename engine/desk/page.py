@@ -22,6 +22,8 @@ class Page:
     """``place``: the address within the desk; parts in braces go into ``Visit.path``. ``menu``: its words in the
     navigation; empty: not in it; ``about``: what it is for, beside it on the first page. ``post``: it takes a form.
 
+    ``upload``: its form may bring a file, ``visit.form.files["name"]``; only a place without braces.
+
     ``example``: a place that tests visit in its stead where ``place`` has parts in braces.
     """
 
@@ -32,3 +34,4 @@ class Page:
     about: str = ""
     post: bool = False
     example: str = ""
+    upload: bool = False

@@ -16,8 +16,9 @@ from engine.client.page import DELTA, concerns, loss_of, most_of, page_of, secti
 from engine.client.price import epsilon_words
 from engine.client.queue import Queue, Queued, decide, fetch_queue
 from engine.desk.desk import Desk
+from engine.desk.form import Form
 from engine.desk.page import AUDITOR, GUARDIAN, POLICY_OFFICER, Page
-from engine.desk.visit import Form, Visit
+from engine.desk.visit import Visit
 from engine.errors import Refused, SplittallyError, require
 from engine.governance.budget import Balance, balances
 from engine.governance.budget_text import account_word, period_words

@@ -181,7 +181,7 @@ def _sentences(desk: Desk, found: tuple[Balance, ...] | None) -> tuple[str, ...]
 
 PAGES = (
     Page("/node", node, GUARDIAN, menu="My department", about="Its node, its budget, and the stop switch."),
-    Page("/node/confirm", confirm, GUARDIAN),
+    Page("/node/confirm", confirm, GUARDIAN, example="/node/confirm?action=pause&reason=an+audit"),
     Page("/node/sign", sign, GUARDIAN, post=True),
     Page("/subjects", subjects, GUARDIAN),
     Page("/subjects/tell", tell, GUARDIAN, post=True),
