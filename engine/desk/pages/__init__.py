@@ -32,7 +32,7 @@ itself again: ``visit.render("guardian/decide.html", error=refused, error_field=
 """
 
 from engine.desk.page import Page
-from engine.desk.pages import guardian, guardian_node, rehearse, requests, start, workbench
+from engine.desk.pages import guardian, guardian_node, policy, policy_drafts, rehearse, requests, start, workbench
 
 PAGES: tuple[Page, ...] = (
     *start.PAGES,
@@ -41,4 +41,6 @@ PAGES: tuple[Page, ...] = (
     *requests.PAGES,
     *guardian.PAGES,
     *guardian_node.PAGES,
+    *policy.PAGES,
+    *policy_drafts.PAGES,
 )
