@@ -32,7 +32,18 @@ itself again: ``visit.render("guardian/decide.html", error=refused, error_field=
 """
 
 from engine.desk.page import Page
-from engine.desk.pages import guardian, guardian_node, policy, policy_drafts, rehearse, requests, start, workbench
+from engine.desk.pages import (
+    audit,
+    audit_receipts,
+    guardian,
+    guardian_node,
+    policy,
+    policy_drafts,
+    rehearse,
+    requests,
+    start,
+    workbench,
+)
 
 PAGES: tuple[Page, ...] = (
     *start.PAGES,
@@ -43,4 +54,6 @@ PAGES: tuple[Page, ...] = (
     *guardian_node.PAGES,
     *policy.PAGES,
     *policy_drafts.PAGES,
+    *audit.PAGES,
+    *audit_receipts.PAGES,
 )

@@ -113,7 +113,7 @@ def _line(text: str) -> str:
 def field_of(error: BadFile, yaml: str) -> str:
     """The field that an error in the YAML of a form is about: that of its line, or the one it names as missing."""
     lines = [line.partition(":")[0] for line in yaml.splitlines()]
-    named = [key for key in _KEY.findall(error.message) if key in BY_KEY]
+    named: list[str] = [key for key in _KEY.findall(error.message) if key in BY_KEY]
     if named and named[-1] not in lines:
         return named[-1]
     if error.at is not None and 1 <= error.at.line <= len(lines):
