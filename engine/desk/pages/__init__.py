@@ -38,7 +38,9 @@ from engine.desk.pages import (
     guardian,
     guardian_node,
     policy,
+    policy_budgets,
     policy_drafts,
+    policy_members,
     rehearse,
     requests,
     start,
@@ -54,6 +56,8 @@ PAGES: tuple[Page, ...] = (
     *guardian_node.PAGES,
     *policy.PAGES,
     *policy_drafts.PAGES,
+    *policy_budgets.PAGES,
     *audit.PAGES,
     *audit_receipts.PAGES,
+    *policy_members.PAGES,
 )
