@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.client.calls import Line
 from engine.client.session import Session, connect
+from engine.desk.registers import Registers
 from engine.desk.rehearsals import Rehearsals
 from engine.errors import BadFile
 from engine.trusted.clock import Clock
@@ -52,7 +53,7 @@ class Desk:
             raise BadFile("FILE_DESK_HOME", path=str(home.path), role=home.role.replace("_", " "))
         self.home, self.clock, self.randomness, self.node_home = home, clock, randomness, node_home
         self.base = f"/desk-{randomness.bytes(8).hex()}"
-        self.rehearsals = Rehearsals(randomness)
+        self.rehearsals, self.registers = Rehearsals(randomness), Registers()
         self._lock = threading.Lock()
         self._opened: Opened | None = None
         self._notices: dict[str, str] = {}

@@ -32,11 +32,13 @@ itself again: ``visit.render("guardian/decide.html", error=refused, error_field=
 """
 
 from engine.desk.page import Page
-from engine.desk.pages import rehearse, requests, start, workbench
+from engine.desk.pages import catalogue, register, rehearse, requests, start, workbench
 
 PAGES: tuple[Page, ...] = (
     *start.PAGES,
     *workbench.PAGES,
     *rehearse.PAGES,
     *requests.PAGES,
+    *catalogue.PAGES,
+    *register.PAGES,
 )

@@ -131,7 +131,7 @@ def comparison(visit: Visit) -> Response:
         released = tuple(one for one in newest(visit.desk, SHOWN) if one.released)
     except Unavailable:
         released = ()
-    shown: dict[str, object] = {"trail": TRAIL, "released": released, "first": first, "second": second}
+    shown: dict[str, object] = {"released": released, "first": first, "second": second}
     if not (first and second):
         return visit.render("requests/compare.html", found=None, **shown)
     session = visit.desk.session()
