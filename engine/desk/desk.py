@@ -1,13 +1,14 @@
 """The open home that the pages work with: who sits at this desk, and the lines to the federation.
 
 Pages call what the command line calls, with the home's own key; nothing is kept here that the home does not hold, but
-the notices that the next page shows.
+the notices that the next page shows, and other wordings of questions that were asked before.
 """
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from engine.client.calls import Line
@@ -24,6 +25,7 @@ from engine.trusted.sign import Roster
 
 GLANCE_SECONDS = 2.0  # how long a page waits for a coordinator that does not answer
 MOST_NOTICES = 32
+MOST_WORDINGS = 128
 ROLES = {
     "analyst": "Analyst",
     "guardian": "Guardian",
@@ -57,6 +59,7 @@ class Desk:
         self._lock = threading.Lock()
         self._opened: Opened | None = None
         self._notices: dict[str, str] = {}
+        self._wordings: dict[str, str] = {}
 
     @classmethod
     def at(cls, path: Path, clock: Clock, randomness: Randomness, node_home: Path | None = None) -> Desk:
@@ -120,6 +123,20 @@ class Desk:
     def take_notice(self, key: str) -> str:
         with self._lock:
             return self._notices.pop(key, "")
+
+    def keep_wording(self, sql: str) -> str:
+        """Keeps another statement of a question that was asked before, to show its answer by; the key to it."""
+        key = sha256(sql.encode()).hexdigest()[:16]
+        with self._lock:
+            self._wordings[key] = sql
+            for old in list(self._wordings)[:-MOST_WORDINGS]:
+                del self._wordings[old]
+        return key
+
+    def wording(self, key: str) -> str:
+        """The statement of a key; empty for one that is not kept any more."""
+        with self._lock:
+            return self._wordings.get(key, "")
 
     def close(self) -> None:
         with self._lock:
