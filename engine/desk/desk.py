@@ -1,17 +1,19 @@
 """The open home that the pages work with: who sits at this desk, and the lines to the federation.
 
 Pages call what the command line calls, with the home's own key; nothing is kept here that the home does not hold, but
-the notices that the next page shows.
+the notices that the next page shows, and other wordings of questions that were asked before.
 """
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from engine.client.calls import Line
 from engine.client.session import Session, connect
+from engine.desk.registers import Registers
 from engine.desk.rehearsals import Rehearsals
 from engine.errors import BadFile
 from engine.trusted.clock import Clock
@@ -23,6 +25,7 @@ from engine.trusted.sign import Roster
 
 GLANCE_SECONDS = 2.0  # how long a page waits for a coordinator that does not answer
 MOST_NOTICES = 32
+MOST_WORDINGS = 128
 ROLES = {
     "analyst": "Analyst",
     "guardian": "Guardian",
@@ -52,10 +55,11 @@ class Desk:
             raise BadFile("FILE_DESK_HOME", path=str(home.path), role=home.role.replace("_", " "))
         self.home, self.clock, self.randomness, self.node_home = home, clock, randomness, node_home
         self.base = f"/desk-{randomness.bytes(8).hex()}"
-        self.rehearsals = Rehearsals(randomness)
+        self.rehearsals, self.registers = Rehearsals(randomness), Registers()
         self._lock = threading.Lock()
         self._opened: Opened | None = None
         self._notices: dict[str, str] = {}
+        self._wordings: dict[str, str] = {}
 
     @classmethod
     def at(cls, path: Path, clock: Clock, randomness: Randomness, node_home: Path | None = None) -> Desk:
@@ -119,6 +123,20 @@ class Desk:
     def take_notice(self, key: str) -> str:
         with self._lock:
             return self._notices.pop(key, "")
+
+    def keep_wording(self, sql: str) -> str:
+        """Keeps another statement of a question that was asked before, to show its answer by; the key to it."""
+        key = sha256(sql.encode()).hexdigest()[:16]
+        with self._lock:
+            self._wordings[key] = sql
+            for old in list(self._wordings)[:-MOST_WORDINGS]:
+                del self._wordings[old]
+        return key
+
+    def wording(self, key: str) -> str:
+        """The statement of a key; empty for one that is not kept any more."""
+        with self._lock:
+            return self._wordings.get(key, "")
 
     def close(self) -> None:
         with self._lock:

@@ -23,13 +23,13 @@ MOST_COLUMNS = 4  # of the answer, in the table of epsilons
 MOST_ROWS = 10**12
 Expected = tuple[int | None, int | None]  # rows that WHERE keeps, persons
 FIELDS = {  # start of a code -> id of the field that it is about
-    "SQL_EPSILON": "epsilon",
+    "SQL_EPSILON": "own_epsilon",
     "SQL_DELTA": "delta",
     "SQL_RUNS": "runs",
     "SQL_": "sql",
     "POLICY_N_MIN": "n_min",
     "POLICY_AGREEMENT": "agreement",
-    "BUDGET_": "epsilon",
+    "BUDGET_": "own_epsilon",
 }
 
 

@@ -104,6 +104,16 @@ def newest(desk: Desk, most: int) -> tuple[Own, ...]:
     return tuple(own(session, status.request_digest, status) for status in session.requests(most))
 
 
+def result(session: Session, request: str, run: int, sql: str = "") -> Release:
+    """The release of a request; ``sql``: another statement of the same plan, whose names, HAVING, ORDER BY and LIMIT
+    hold then. Raises what ``Session.result`` raises, and Refused for a statement of another plan."""
+    release, digest = session.result(request, run), request_digest(request)
+    kept = session.archive.released(digest, release.run)
+    if not sql or kept is None:
+        return release
+    return session.release(session.archive.asked(digest), kept, session.prepare(sql), repeated=True)
+
+
 # -- files of a release
 
 
@@ -119,10 +129,10 @@ class Kit:
     now_ms: int
 
 
-def kit(desk: Desk, request: str, title: str, run: int = 0) -> Kit:
+def kit(desk: Desk, request: str, title: str, run: int = 0, sql: str = "") -> Kit:
     """Raises what ``Session.result`` raises, and Refused for a receipt that does not hold."""
     session, digest = desk.session(), request_digest(request)
-    release = session.result(request, run)
+    release = result(session, request, run, sql)
     kept = session.archive.released(digest, release.run)
     require_sound(kept is not None, "its receipt is not kept here")
     assert kept is not None  # noqa: S101

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from engine.client.price import epsilon_words
 from engine.client.states import plain, state_word
@@ -46,6 +47,7 @@ def environment(menu: tuple[Page, ...]) -> Environment:
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -77,6 +79,11 @@ def environment(menu: tuple[Page, ...]) -> Environment:
 def heading_of(error: SplittallyError) -> str:
     """What kind of trouble an error is, for the heading of its page or summary."""
     return next((heading for kind, heading in HEADINGS if isinstance(error, kind)), "Something went wrong")
+
+
+def visible(value: object) -> object:
+    """What every expression of a template passes through: no text holds signs that hide or turn other words around."""
+    return lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def lines(words: str) -> str:

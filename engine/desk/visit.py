@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from engine.desk.desk import Desk
 from engine.desk.form import Form
-from engine.errors import Refused, SplittallyError, Unavailable, Waiting
+from engine.errors import BadFile, Refused, SplittallyError, Unavailable, Waiting
 
-STATUS = ((Waiting, 409), (Refused, 422), (Unavailable, 503))
+STATUS = ((Waiting, 409), (Refused, 422), (BadFile, 400), (Unavailable, 503))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ How to add a page:
 
 3. Write the template: extend base.html, set the blocks ``title`` and ``content``; the function gives
    ``trail=[("/queue", "Requests")]`` for breadcrumbs. One h1 a page. Addresses by ``{{ url('/queue') }}``; each form
-   begins with ``{{ parts.own() }}``. parts.html has error summaries, tags, lists of facts and tiles. Other people's
-   words go through ``|plain`` (one line) or ``|lines``. No style or script in a page: add to static/desk.css and
-   static/desk.js. No ``|safe``.
+   begins with ``{{ parts.own() }}``. parts.html has error summaries, tags, lists of facts and tiles. Every text is
+   escaped, and cleaned of signs that hide words; ``|plain`` makes one line of it. No style or script in a page: add to
+   static/desk.css and static/desk.js. No ``|safe``.
 
 A refusal (SplittallyError) that a page lets through becomes a page with its code and hint. A form catches it and shows
 itself again: ``visit.render("guardian/decide.html", error=refused, error_field="reason", ...)``.
@@ -35,12 +35,14 @@ from engine.desk.page import Page
 from engine.desk.pages import (
     audit,
     audit_receipts,
+    catalogue,
     guardian,
     guardian_node,
     policy,
     policy_budgets,
     policy_drafts,
     policy_members,
+    register,
     rehearse,
     requests,
     start,
@@ -60,4 +62,6 @@ PAGES: tuple[Page, ...] = (
     *audit.PAGES,
     *audit_receipts.PAGES,
     *policy_members.PAGES,
+    *catalogue.PAGES,
+    *register.PAGES,
 )

@@ -9,7 +9,7 @@ from engine.client.page import DELTA
 from engine.client.price import price_lines
 from engine.client.release import Release
 from engine.desk.chart import drawings
-from engine.desk.own import FILES, STEPS, Own, find, kit, newest, request_digest
+from engine.desk.own import FILES, STEPS, Own, find, kit, newest, request_digest, result
 from engine.desk.page import ANALYST, Page
 from engine.desk.visit import Visit
 from engine.errors import Refused, SplittallyError, Unavailable
@@ -31,7 +31,7 @@ def requests(visit: Visit) -> Response:
         found, error = newest(visit.desk, SHOWN), None
     except Unavailable as unreached:
         found, error = (), unreached
-    return visit.render("requests/list.html", status=200, requests=found, error=error)
+    return visit.render("requests/list.html", requests=found, error=error)
 
 
 def request(visit: Visit) -> Response:
@@ -49,6 +49,8 @@ def request(visit: Visit) -> Response:
         files=FILES,
         others=_others(visit, found) if release else (),
         readers=_readers(visit, found) if release else (),
+        wording=_wording(visit),
+        query=_query(visit, release),
         refresh=visit.query.one("refresh") == "5" and found.under_way,
         **_asked(visit, found),
     )
@@ -63,9 +65,16 @@ def _result(visit: Visit, found: Own, run: int) -> tuple[Release | None, Splitta
     if found.under_way and not (status and status.run > 1):
         return None, None
     try:
-        return session.result(found.digest.hex(), run), None
+        return result(session, found.digest.hex(), run, _wording(visit)), None
     except SplittallyError as error:
         return None, error
+
+
+def _query(visit: Visit, release: Release | None) -> str:
+    """What the addresses of a release's files carry on: its run, and by which statement it is shown."""
+    parts = [f"run={release.run}"] if release and release.run > 1 else []
+    parts += [f"as={visit.query.one('as')}"] if _wording(visit) else []
+    return f"?{'&'.join(parts)}" if parts else ""
 
 
 def _asked(visit: Visit, found: Own) -> dict[str, object]:
@@ -102,13 +111,18 @@ def _run(visit: Visit) -> int:
     return int(run) if run.isascii() and run.isdigit() and len(run) < 6 else 0
 
 
+def _wording(visit: Visit) -> str:
+    """Another statement of the same question, that its answer is shown by."""
+    return visit.desk.wording(visit.query.one("as"))
+
+
 def file(visit: Visit) -> Response:
     """A file of a release, to keep; which one says the table of kinds, and nothing else is ever opened."""
     if visit.path["kind"] not in FILES:
         return visit.nowhere()
     _, ending, media_type, body = FILES[visit.path["kind"]]
     name = visit.path["request"]
-    made = kit(visit.desk, name, f"Release {request_digest(name).hex()[:12]}", _run(visit))
+    made = kit(visit.desk, name, f"Release {request_digest(name).hex()[:12]}", _run(visit), _wording(visit))
     return visit.file(body(made), made.name + ending, media_type)
 
 
@@ -131,7 +145,7 @@ def comparison(visit: Visit) -> Response:
         released = tuple(one for one in newest(visit.desk, SHOWN) if one.released)
     except Unavailable:
         released = ()
-    shown: dict[str, object] = {"trail": TRAIL, "released": released, "first": first, "second": second}
+    shown: dict[str, object] = {"released": released, "first": first, "second": second}
     if not (first and second):
         return visit.render("requests/compare.html", found=None, **shown)
     session = visit.desk.session()

@@ -68,11 +68,12 @@ def _submit(visit: Visit, draft: Draft) -> Response:
         request = query.submit()
     except SplittallyError as error:
         return _form(visit, draft, error)
+    said = "Your request is signed and handed in."
     if query.kept is not None:
         said = "The same question was answered before, over the same data: here is that answer again, free of charge."
-    else:
-        said = "Your request is signed and handed in."
-    return visit.go(f"/requests/{request}", said)
+    first = query.asked.submission.statement.decode() if query.asked else query.statement.sql
+    words = f"?as={visit.desk.keep_wording(query.statement.sql)}" if first != query.statement.sql else ""
+    return visit.go(f"/requests/{request}{words}", said)
 
 
 def _rehearse(visit: Visit, draft: Draft) -> Response:

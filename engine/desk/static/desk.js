@@ -75,14 +75,16 @@ if (slider && choices.length) {
 // What is under way is shown as it goes: this page is fetched again each second, and its live part replaced.
 const live = document.getElementById("live");
 if (live && live.dataset.live === "on" && !document.querySelector('meta[http-equiv="refresh"]')) {
+  const here = new URL(location.href);
+  here.searchParams.delete("said");
   const look = async () => {
     try {
-      const answer = await fetch(location.pathname, { headers: { accept: "text/html" } });
-      if (!answer.ok) return;
+      const answer = await fetch(here);
+      if (!answer.ok) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const found = page.getElementById("live");
       if (!found) return;
-      if (found.dataset.live !== "on") return location.replace(location.pathname);
+      if (found.dataset.live !== "on") return location.replace(here);
       found.querySelectorAll(".again").forEach((words) => words.remove());
       if (found.innerHTML !== live.innerHTML) live.replaceChildren(...found.childNodes);
     } catch {
