@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from engine.desk.form import Form
 from engine.desk.page import AUDITOR, POLICY_OFFICER, Page
-from engine.desk.pages.audit_evidence import Collected, as_file, collected
+from engine.desk.pages.audit_evidence import collected, entry_bytes, hashes_of
 from engine.desk.visit import Visit
 from engine.errors import Refused, SplittallyError
 from engine.governance.journal_file import summary
@@ -62,6 +63,11 @@ def journals(visit: Visit) -> Response:
     return visit.render("audit/journals.html", found=found, kept=found.evidence.journals.values(), tones=TONES)
 
 
+def anew(visit: Visit) -> Response:
+    collected(visit.desk, again=True)
+    return visit.go("/journals", "The journals were collected and verified anew.")
+
+
 def journal(visit: Visit) -> Response:
     """One member's journal, entry by entry, newest first."""
     found, member = collected(visit.desk), visit.path["member"]
@@ -82,15 +88,15 @@ def journal(visit: Visit) -> Response:
         analysts=sorted({entry.analyst for entry in kept.entries if entry.analyst}),
         contradictions=[row for row in found.register.contradictions if row.member == member],
         tones=TONES,
-        continued=_continued(found, kept, visit),
+        continued=_continued(kept, visit),
     )
 
 
 def entry(visit: Visit) -> Response:
     """One entry with the proof that it is in the journal under its head."""
-    found, kept, place = _entry(visit)
-    path = inclusion_path(place, len(kept.entries), found.hashes(kept.member))
-    body = found.entry_bytes(kept.member)[place]
+    kept, place = _entry(visit)
+    path = inclusion_path(place, len(kept.entries), hashes_of(kept))
+    body = entry_bytes(kept)[place]
     return visit.render(
         "audit/entry.html",
         kept=kept,
@@ -105,11 +111,9 @@ def entry(visit: Visit) -> Response:
 
 def proof(visit: Visit) -> Response:
     """The same as JSON to keep: whoever has the head checks it by RFC 9162, section 2.1.3.2."""
-    import json
-
-    found, kept, place = _entry(visit)
-    path = inclusion_path(place, len(kept.entries), found.hashes(kept.member))
-    body = found.entry_bytes(kept.member)[place]
+    kept, place = _entry(visit)
+    path = inclusion_path(place, len(kept.entries), hashes_of(kept))
+    body = entry_bytes(kept)[place]
     head = kept.head
     document = {
         "member": kept.member,
@@ -132,19 +136,18 @@ def file(visit: Visit) -> Response:
     kept = found.journal(member)
     if kept.head is None:
         return visit.nowhere()
-    return visit.file(as_file(found, member, kept.head), f"{member}.journal", "application/x-ndjson")
+    return visit.file(found.as_file(member, kept.head), f"{member}.journal", "application/x-ndjson")
 
 
 def kind_word(kind: JournalKind) -> str:
     return kind.name.lower().replace("_", " ")
 
 
-def _entry(visit: Visit) -> tuple[Collected, Kept, int]:
-    found = collected(visit.desk)
-    kept, place = found.journal(visit.path["member"]), visit.path["place"]
+def _entry(visit: Visit) -> tuple[Kept, int]:
+    kept, place = collected(visit.desk).journal(visit.path["member"]), visit.path["place"]
     if not place.isdecimal() or len(place) > 12 or int(place) >= len(kept.entries):
         raise Refused("POLICY_JOURNAL_INVALID", detail="it has no such entry")
-    return found, kept, int(place)
+    return kept, int(place)
 
 
 def _proven(kept: Kept, place: int, body: bytes, path: Sequence[bytes]) -> SplittallyError | None:
@@ -168,7 +171,7 @@ class Continued:
     problem: SplittallyError | None
 
 
-def _continued(found: Collected, kept: Kept, visit: Visit) -> Continued | None:
+def _continued(kept: Kept, visit: Visit) -> Continued | None:
     size, root = visit.query.one("size"), "".join(visit.query.one("root").lower().split())
     if not size and not root:
         return None
@@ -178,7 +181,7 @@ def _continued(found: Collected, kept: Kept, visit: Visit) -> Continued | None:
         return Continued(size, root, (), problem)
     if int(size) > len(kept.entries):
         return Continued(size, root, (), Refused("POLICY_HEAD_FORKED", name=kept.member))
-    path = consistency_path(int(size), len(kept.entries), found.hashes(kept.member))
+    path = consistency_path(int(size), len(kept.entries), hashes_of(kept))
     try:
         verify_consistency(int(size), len(kept.entries), bytes.fromhex(root), kept.head.head.root, path)
     except Refused:
@@ -196,6 +199,7 @@ def _midnight(day: str) -> int | None:
 
 PAGES = (
     Page("/journals", journals, READERS, menu="Journals", about="What every member wrote down, and whether it holds."),
+    Page("/journals/anew", anew, READERS, post=True),
     Page("/journals/{member}", journal, READERS, example="/journals/coordinator"),
     Page("/journals/{member}/file", file, READERS, example="/journals/coordinator/file"),
     Page("/journals/{member}/{place}", entry, READERS, example="/journals/coordinator/0"),

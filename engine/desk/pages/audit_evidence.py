@@ -1,7 +1,8 @@
 """What an auditor's or officer's desk has collected: every journal and record, verified here from the root keys up.
 
-It is collected anew when it is older than a few seconds. Each sound head is kept in the home and held against the next:
-a member that tells another history than it told this desk before is found out, whatever the coordinator says.
+The register of the desk (engine/desk/registers.py) is the collection. Each sound head of it is kept in the home and
+held against the next: a member that tells another history than it told this desk before is found out, whatever the
+coordinator says.
 """
 
 from __future__ import annotations
@@ -12,18 +13,16 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from engine.client.archive import Archive
-from engine.client.register import fetch_sources
 from engine.desk.desk import Desk
+from engine.desk.registers import Made
 from engine.errors import Refused
 from engine.governance import journal_file
 from engine.governance.proofs import root, stored_in
 from engine.governance.register.rows import Register
-from engine.governance.register.site import register_of
-from engine.governance.register.sources import Evidence, Kept, Sources, verified
+from engine.governance.register.sources import Evidence, Kept
+from engine.trusted import wire
 from engine.trusted.journal import Hashes, leaf_hash
-from engine.trusted.records import JournalHead, SignedHead
-
-FRESH_MS = 10_000
+from engine.trusted.records import JournalHead, SignedHead, SignedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +35,23 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """``seen``: by member, of those that it saw before."""
+    """``seen``: by member, of those that this home saw before."""
 
-    at_ms: int
-    sources: Sources
-    evidence: Evidence
-    register: Register
+    made: Made
+    manifest: SignedRecord
     seen: Mapping[str, Seen]
+
+    @property
+    def at_ms(self) -> int:
+        return self.made.at_ms
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.made.evidence
+
+    @property
+    def register(self) -> Register:
+        return self.made.register
 
     def journal(self, member: str) -> Kept:
         """Refused POLICY_UNKNOWN_MEMBER for one that keeps none."""
@@ -50,41 +59,44 @@ class Collected:
             raise Refused("POLICY_UNKNOWN_MEMBER", name=member[:63])
         return self.evidence.journals[member]
 
-    def entry_bytes(self, member: str) -> tuple[bytes, ...]:
-        """As they were handed over; of a journal that holds, the bytes under its head."""
-        return self.sources.journals[member][1] if member in self.sources.journals else ()
+    def as_file(self, member: str, head: SignedHead) -> bytes:
+        """The journal as a file that anybody verifies offline."""
+        return journal_file.written(journal_file.Journal(self.manifest, head, entry_bytes(self.journal(member))))
 
-    def hashes(self, member: str) -> Hashes:
-        """The subtree hashes of a journal."""
-        return stored_in([leaf_hash(entry) for entry in self.entry_bytes(member)])
+
+def entry_bytes(kept: Kept) -> tuple[bytes, ...]:
+    """The exact bytes of a journal's entries; each has one encoding only (wire.py)."""
+    return tuple(wire.encode(entry) for entry in kept.entries)
+
+
+def hashes_of(kept: Kept) -> Hashes:
+    """The subtree hashes of a journal."""
+    return stored_in([leaf_hash(entry) for entry in entry_bytes(kept)])
 
 
 _lock = threading.Lock()
 _kept: WeakKeyDictionary[Desk, Collected] = WeakKeyDictionary()
 
 
-def collected(desk: Desk) -> Collected:
-    """The newest collection. Unavailable NODE_*; Refused POLICY_CALLER for who may not see all."""
+def collected(desk: Desk, *, again: bool = False) -> Collected:
+    """The newest collection, at most a minute old unless it is wanted ``again``. Raises Unavailable NODE_*."""
+    made = desk.registers.current(desk.home, desk.line(), desk.clock, again=again)
     with _lock:
-        now, held = desk.clock.now_ms(), _kept.get(desk)
-        if held is None or not 0 <= now - held.at_ms < FRESH_MS:
-            desk.describe()
-            sources = fetch_sources(desk.home)
-            evidence = verified(sources)
-            register, _ = register_of(evidence, now, {})
-            held = Collected(now, sources, evidence, register, dict(_held_against(desk, sources, evidence)))
+        held = _kept.get(desk)
+        if held is None or held.made is not made:
+            held = Collected(made, desk.home.manifest_record(), dict(_held_against(desk, made.evidence)))
             _kept[desk] = held
         return held
 
 
-def _held_against(desk: Desk, sources: Sources, evidence: Evidence) -> Iterator[tuple[str, Seen]]:
+def _held_against(desk: Desk, evidence: Evidence) -> Iterator[tuple[str, Seen]]:
     """Each journal against the newest head that this home keeps of it; heads that go on are kept too."""
     archive = Archive(desk.home)
     for member, kept in evidence.journals.items():
         older = archive.heads(member)
         if older:
             before = older[-1].head
-            continues = kept.head is not None and _continues(sources.journals[member][1], before)
+            continues = kept.head is not None and _continues(entry_bytes(kept), before)
             yield member, Seen(before, continues)
             if not continues:
                 continue
@@ -94,8 +106,3 @@ def _held_against(desk: Desk, sources: Sources, evidence: Evidence) -> Iterator[
 
 def _continues(entries: tuple[bytes, ...], before: JournalHead) -> bool:
     return before.size <= len(entries) and root([leaf_hash(e) for e in entries[: before.size]]) == before.root
-
-
-def as_file(found: Collected, member: str, head: SignedHead) -> bytes:
-    """The journal as a file that anybody verifies offline."""
-    return journal_file.written(journal_file.Journal(found.sources.manifest, head, found.entry_bytes(member)))

@@ -18,12 +18,11 @@ from engine.desk.desk import Desk
 from engine.desk.form import Form
 from engine.desk.page import AUDITOR, POLICY_OFFICER, Page
 from engine.desk.pages.audit_evidence import Collected, collected
+from engine.desk.pages.policy_chart import Spent, chart
 from engine.desk.visit import Visit
 from engine.errors import BadFile
 from engine.governance.budget import NEW_PERIOD, Balance, guarantee
 from engine.governance.budget_text import FOOTNOTE, account_word, left_of, limit_words, period_words, promise_sentence
-from engine.governance.register.chart import Line, chart
-from engine.governance.register.rows import AccountRow
 from engine.governance.replay import WouldRefuse, replay
 from engine.governance.rules import parse_amendment
 from engine.governance.text import ACCOUNTS, DELTA, cap_line, delta_for
@@ -70,10 +69,8 @@ def budgets(visit: Visit) -> Response:
     return visit.render(
         "policy/budgets.html",
         promises=[promise_sentence(promise) for promise in guarantee(desk.manifest)],
-        persons=found.register.persons,
         caps=[cap_line(cap) for cap in desk.manifest.rules.caps],
         drawn=tuple(_drawn(desk, found)),
-        accounts=[(row, _share(row)) for row in found.register.accounts if row.scope != "share"],
         new_period=NEW_PERIOD,
         footnote=FOOTNOTE,
     )
@@ -106,34 +103,24 @@ def rules_file(visit: Visit) -> Response:
 # -- spent
 
 
-def _share(row: AccountRow) -> float | None:
-    """Spent of the cap's rho."""
-    return row.rho_billionths / row.cap_rho_billionths if row.cap_rho_billionths else None
-
-
 def _drawn(desk: Desk, found: Collected) -> Iterator[Drawn]:
-    """For each identifier: its charges at each node, against the lifetime cap of one node."""
+    """For each identifier: its charges at each node, against the lifetime cap of that node's account."""
     catalogue = desk.manifest.catalogue
-    promises = {promise.identifier: promise for promise in guarantee(desk.manifest)}
-    for number, identifier in enumerate(promises, 1):
-        named = {d.name for d in catalogue.datasets if d.person.identifier == identifier}
-        charged = [row for row in found.register.charges if named & set(row.datasets)]
-        if not charged:
-            continue
+    for number, promise in enumerate(guarantee(desk.manifest), 1):
+        named = {d.name for d in catalogue.datasets if d.person.identifier == promise.identifier}
         by_node: dict[str, list[tuple[int, int]]] = {}
-        for row in charged:
+        for row in (row for row in found.register.charges if named & set(row.datasets)):
             by_node.setdefault(row.node, []).append((_ms(row.at), row.rho_billionths))
-        lines = [Line(node, tuple(sorted(charges))) for node, charges in sorted(by_node.items())]
-        days = min(row.at for row in charged)[:10], max(row.at for row in charged)[:10]
-        cap = _lifetime(desk, identifier)
-        svg = chart(f"loss-{number}", f"Loss of {identifier} over time, node by node", lines, cap, days)
-        yield Drawn(identifier, Markup(svg), tuple(_rows(lines)))  # noqa: S704 - made of escaped texts by chart()
+        if by_node:
+            cap = _lifetime(desk, promise.identifier)
+            spent = [Spent(node, tuple(sorted(charges)), cap) for node, charges in sorted(by_node.items())]
+            title = f"Loss of persons named by {promise.identifier} over time, node by node"
+            yield Drawn(promise.identifier, chart(f"loss-{number}", title, spent), tuple(map(_row, spent)))
 
 
-def _rows(lines: Sequence[Line]) -> Iterator[tuple[str, int, str, str, str]]:
-    for line in lines:
-        first, last = (_day(line.charges[end][0]) for end in (0, -1))
-        yield line.name, len(line.charges), first, last, f"rho {line.total / 1e9:.4g}"
+def _row(spent: Spent) -> tuple[str, int, str, str, str]:
+    first, last = (_day(spent.charges[end][0]) for end in (0, -1))
+    return spent.node, len(spent.charges), first, last, spent.words
 
 
 def _lifetime(desk: Desk, identifier: str) -> int | None:

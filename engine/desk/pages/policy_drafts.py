@@ -15,7 +15,7 @@ from starlette.responses import Response
 from engine.desk.desk import Desk
 from engine.desk.form import Form
 from engine.desk.page import GUARDIAN, POLICY_OFFICER, Page
-from engine.desk.pages.policy_form import field_of, filled, sections, yaml_of
+from engine.desk.pages.policy_form import FILE, field_of, filled, in_form, sections, yaml_of
 from engine.desk.visit import Visit
 from engine.errors import BadFile, Refused, SplittallyError, require
 from engine.governance.agreement import amend_agreement, sign_agreement
@@ -82,12 +82,13 @@ def save(visit: Visit) -> Response:
     try:
         before = _newest(desk, visit.form.one("agreement"))
         text = yaml_of(visit.form, before.edition + 1 if before else 1)
-        made = parse_agreement(text, "agreement", desk.manifest)
+        made = parse_agreement(text, FILE, desk.manifest)
         if before is not None:
             amend_agreement(made, before)
+    except BadFile as error:
+        return _form(visit, visit.form, error=in_form(error), error_field=field_of(error, text))
     except SplittallyError as error:
-        field = field_of(error, text) if isinstance(error, BadFile) else ""
-        return _form(visit, visit.form, error=error, error_field=field)
+        return _form(visit, visit.form, error=error)
     (desk.home.path / "drafts").mkdir(mode=0o700, exist_ok=True)
     desk.home.write(f"drafts/{made.name}.yaml", text.encode(), secret=True)
     return visit.go(f"/drafts/{made.name}", "The draft is kept in your home. Nothing is signed yet.")

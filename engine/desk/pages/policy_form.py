@@ -19,6 +19,7 @@ from engine.governance.text import DELTA, PLAN_DELTA, delta_for
 from engine.trusted.epsilon import allowance, epsilon_of, loss_for
 from engine.trusted.records import Agreement, FederationManifest, Loss
 
+FILE = "agreement"  # what the YAML is called in errors
 EDITION = "edition"  # counted, not asked
 SECTIONS = (
     ("The agreement", ("agreement", "title", "parties", "contacts", "controllers", "analysts")),
@@ -119,6 +120,13 @@ def field_of(error: BadFile, yaml: str) -> str:
     if error.at is not None and 1 <= error.at.line <= len(lines):
         return str(lines[error.at.line - 1])
     return named[-1] if named else ""
+
+
+def in_form(error: BadFile) -> BadFile:
+    """The error as the reader of a form needs it, who never saw the YAML: without its place in there."""
+    problem = error.message.removeprefix(f"{FILE}: ").replace("the file has no ", "nothing is filled in for ")
+    instead = "Fill it in." if problem != error.message.removeprefix(f"{FILE}: ") else error.hint
+    return BadFile("FILE_AGREEMENT", problem=problem[:1].upper() + problem[1:], instead=instead)
 
 
 def filled(agreement: Agreement) -> Form:
