@@ -550,9 +550,6 @@ CODES: dict[str, ErrorCode] = {
         "What would be signed is no longer what was shown, so nothing was signed.",
         "Read it as it is now, then sign.",
     ),
-    "APPROVAL_DAYS": ErrorCode(
-        "An approval holds for 1 to 3,660 days.", "Give a whole number of days, or none: it then holds as the request."
-    ),
     "APPROVAL_EXPIRED": ErrorCode("The approval of {name} is past its date.", "Ask the guardian to decide again."),
     "APPROVAL_REFUSED": ErrorCode(
         "A guardian refused the request: {name}.",

@@ -63,19 +63,19 @@ class Draft:
             self.agreement or None,
             self.epsilon,
             self.delta or "1e-9",
-            _whole("n_min", "least number of departments", self.n_min, 1_000),
+            whole("n_min", "least number of departments", self.n_min, 1_000),
             self.purpose,
-            _whole("runs", "number of runs", self.runs, 1_000) or 1,
-            _whole("valid_days", "days of validity", self.valid_days, 3_660) or 1,
+            whole("runs", "number of runs", self.runs, 1_000) or 1,
+            whole("valid_days", "days of validity", self.valid_days, 3_660) or 1,
         )
 
     def expected(self) -> Expected:
         """Rows that WHERE keeps, and persons, as the analyst expects them."""
-        rows = _whole("rows", "expected rows", self.rows, MOST_ROWS)
-        return rows, _whole("persons", "expected persons", self.persons, MOST_ROWS)
+        rows = whole("rows", "expected rows", self.rows, MOST_ROWS)
+        return rows, whole("persons", "expected persons", self.persons, MOST_ROWS)
 
 
-def _whole(field: str, words: str, text: str, most: int) -> int | None:
+def whole(field: str, words: str, text: str, most: int) -> int | None:
     """A whole number from 1 to ``most``, None for an empty field. BadFile FILE_DESK_FIELD."""
     if not text:
         return None

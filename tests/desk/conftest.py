@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +58,12 @@ class Browser:
         form = {"csrf": self.token(), **(fields or {})}
         return self.client.post(self.base + place, data=form, headers=headers, follow_redirects=False)
 
+    def upload(self, place: str, body: bytes, **fields: str) -> Answer:
+        """A form of several parts with one file, with the form token of this browser."""
+        form = {"csrf": self.token(), **fields}
+        files = {"file": ("any name", body, "application/octet-stream")}
+        return self.client.post(self.base + place, data=form, files=files, follow_redirects=False)
+
     def follow(self, answer: Answer) -> Answer:
         """The page that an answer sends the browser to."""
         assert answer.status_code == 303, answer.text
@@ -65,19 +73,20 @@ class Browser:
         return self.guard.form_token(self.session)
 
 
-def desk_of(home: Home) -> Browser:
+def desk_of(home: Home, node_home: Home | None = None) -> Browser:
     """A desk of that home, opened."""
     addresses: list[str] = []
-    desk = Desk(home, SystemClock(), SystemRandomness())
+    desk = Desk(home, SystemClock(), SystemRandomness(), node_home)
     guard = application(desk, PORT, addresses.append)
     browser = Browser(desk, guard, TestClient(guard, base_url=ADDRESS, raise_server_exceptions=True), addresses)
     browser.open()
     return browser
 
 
-@pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    federation = make_federation(tmp_path_factory.mktemp("desk"), helpers=2, auditors=("auditor",))
+@contextmanager
+def opened_bench(directory: Path) -> Iterator[Bench]:
+    """A whole federation below ``directory``; of one's own, where what is done would disturb others."""
+    federation = make_federation(directory, helpers=2, auditors=("auditor",))
     coordinator = server.start(
         Home.load(federation.home("coordinator")), "127.0.0.1:0", windows=Windows(gather=300, ready=300, rejoin=200)
     )
@@ -87,11 +96,19 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     members = doubles(federation, COUNTS)
     channels = {name: member.dial(coordinator.address) for name, member in members.items()}
     made = Bench(federation, coordinator, members, channels)
-    made.settle()
-    yield made
-    for channel in made.channels.values():
-        channel.close()
-    coordinator.stop()
+    try:
+        made.settle()
+        yield made
+    finally:
+        for channel in made.channels.values():
+            channel.close()
+        coordinator.stop()
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with opened_bench(tmp_path_factory.mktemp("desk")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,11 @@ from engine.client.page import DELTA, concerns, loss_of, most_of, page_of, secti
 from engine.client.price import epsilon_words
 from engine.client.queue import Queue, Queued, decide, fetch_queue
 from engine.desk.desk import Desk
+from engine.desk.draft import whole
 from engine.desk.form import Form
 from engine.desk.page import AUDITOR, GUARDIAN, POLICY_OFFICER, Page
 from engine.desk.visit import Visit
-from engine.errors import Refused, SplittallyError, require
+from engine.errors import BadFile, Refused, SplittallyError, require
 from engine.governance.budget import Balance, balances
 from engine.governance.budget_text import account_word, period_words
 from engine.trusted import wire
@@ -75,13 +76,11 @@ class Meant:
 
     @classmethod
     def read(cls, form: Form) -> Meant:
-        """Of a form's fields. Refused POLICY_REASON_MISSING for a refusal without a reason, APPROVAL_DAYS."""
+        """Of a form's fields. Refused POLICY_REASON_MISSING for a refusal without a reason, BadFile FILE_DESK_FIELD."""
         refuse, reason = form.one("decision") == "refuse", " ".join(form.one("reason").split())
         require(not refuse or bool(reason), "POLICY_REASON_MISSING")
-        days = form.one("days")
-        usable = not days or (days.isdecimal() and len(days) < 6 and 1 <= int(days) <= MOST_DAYS)
-        require(usable, "APPROVAL_DAYS")
-        return cls(refuse, reason if refuse else "", int(days) if days and not refuse else None)
+        days = whole("days", "days that an approval holds", form.one("days"), MOST_DAYS)
+        return cls(refuse, reason if refuse else "", None if refuse else days)
 
 
 def queue(visit: Visit) -> Response:
@@ -109,7 +108,7 @@ def confirm(visit: Visit) -> Response:
     desk, queued = visit.desk, _queued(visit)
     try:
         meant = Meant.read(visit.query)
-    except Refused as error:
+    except (Refused, BadFile) as error:
         field = "reason" if error.code == "POLICY_REASON_MISSING" else "days"
         return _request(visit, error=error, error_field=field, filled=visit.query)
     return _confirm(visit, queued, meant, page_of(queued, desk.roster, _balances(desk)))
