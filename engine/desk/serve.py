@@ -47,6 +47,7 @@ def _listener(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
+        listener.listen()  # before the address is printed: a browser that is quick waits instead of being turned away
     except OSError as error:
         listener.close()
         raise BadFile("FILE_DESK_PORT", port=str(port), internal=repr(error)) from None
