@@ -25,6 +25,7 @@ def desk(
         typer.Option(metavar="DIR", help="Your node's home, if it is here: to show what is left of its budgets."),
     ] = None,
     flight: Annotated[bool, typer.Option(help="Serve Flight SQL too, in an analyst's desk.")] = True,
+    flight_port: Annotated[int, typer.Option(min=0, max=65535, help="Of Flight SQL; 0: a free one.")] = 0,
     open_: Annotated[bool, typer.Option("--open", help="Open the pages in your browser.")] = False,
 ) -> None:
     """Serve the desk of a person until Ctrl-C: pages by role, on this machine only, signing with the person's own key.
@@ -59,4 +60,4 @@ def desk(
 
     opened = Desk.at(home, SystemClock(), SystemRandomness(), node_home)
     shown.print(f"The desk of {opened.home.name}, {opened.role_words.lower()}. Ctrl-C closes it.")
-    serve(opened, port, printed, printed_flight if flight else None)
+    serve(opened, port, printed, printed_flight if flight else None, flight_port)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from engine.desk.visit import Visit
 from engine.errors import Bug, SplittallyError
 
 STATIC = Path(__file__).parent / "static"
+_log = logging.getLogger("splittally.desk")
 
 
 def application(desk: Desk, port: int, printed: Callable[[str], None]) -> Guard:
@@ -49,7 +52,9 @@ def _route(page: Page, desk: Desk) -> Route:
             return page.show(visit)
         except SplittallyError as error:
             return visit.refused(error)
-        except Exception as error:  # the last line of defence: a stranger sees a code, a developer the log
+        except Exception as error:  # the last line of defence: a person sees a code, a developer the traceback
+            if os.environ.get("SPLITTALLY_DEBUG"):
+                _log.exception("a page of the desk failed")
             return visit.refused(Bug("BUG_UNEXPECTED", internal=repr(error)))
 
     return Route(page.place, show, methods=["POST"] if page.post else ["GET"])

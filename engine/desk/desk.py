@@ -94,10 +94,6 @@ class Desk:
         """The person's session; asks and signs as the home's owner. Do not close it: all pages share it."""
         return self._current().session
 
-    def new_session(self) -> Session:
-        """A session of its own for somebody who will close it."""
-        return connect(self.home, clock=self.clock, randomness=self.randomness)
-
     def line(self) -> Line:
         """The line to the coordinator; Unavailable NODE_UNREACHABLE if nobody answers within a glance."""
         self.describe()

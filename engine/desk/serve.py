@@ -22,15 +22,21 @@ FLIGHT = "engine.desk.flight.server"
 WARMED = "SELECT COUNT(*) AS n FROM {dataset}"
 
 
-def serve(desk: Desk, port: int, printed: Callable[[str], None], flight: Callable[[str, str], None] | None) -> None:
-    """Serves until the process is asked to stop. ``port`` 0: a free one; ``printed`` gets each address that opens it.
+def serve(
+    desk: Desk,
+    port: int,
+    printed: Callable[[str], None],
+    flight: Callable[[str, str], None] | None,
+    flight_port: int = 0,
+) -> None:
+    """Serves until the process is asked to stop. Ports 0: free ones; ``printed`` gets each address that opens the desk.
 
     ``flight`` gets the location of the Flight SQL server and its token; None: there shall be none. BadFile
     FILE_DESK_PORT when the port is taken.
     """
     listener = _listener(port)
     found = listener.getsockname()[1]
-    drivers = _flight(desk, flight) if flight is not None and desk.role == "analyst" else None
+    drivers = _flight(desk, flight_port, flight) if flight is not None and desk.role == "analyst" else None
     application_ = application(desk, found, printed)
     threading.Thread(target=_warm, args=(desk,), daemon=True).start()
     config = uvicorn.Config(application_, log_level="warning", access_log=False, server_header=False, date_header=False)
@@ -47,18 +53,19 @@ def _listener(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
+        listener.listen()  # before the address is printed: a browser that is quick waits instead of being turned away
     except OSError as error:
         listener.close()
         raise BadFile("FILE_DESK_PORT", port=str(port), internal=repr(error)) from None
     return listener
 
 
-def _flight(desk: Desk, told: Callable[[str, str], None]) -> Any:
+def _flight(desk: Desk, port: int, told: Callable[[str, str], None]) -> Any:
     """The Flight SQL server of this desk, with a token of its own; None where this build has none."""
     if find_spec("engine.desk.flight") is None or find_spec(FLIGHT) is None:
         return None
     token = desk.randomness.bytes(32).hex()
-    server = import_module(FLIGHT).FlightSqlServer.start(desk.new_session, LOOPBACK, 0, token)
+    server = import_module(FLIGHT).FlightSqlServer.start(desk.session, LOOPBACK, port, token)
     told(f"grpc://{LOOPBACK}:{server.port}", token)
     return server
 
