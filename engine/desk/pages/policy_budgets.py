@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from engine.desk.desk import Desk
 from engine.desk.form import Form
-from engine.desk.page import AUDITOR, POLICY_OFFICER, Page
+from engine.desk.page import POLICY_OFFICER, Page
 from engine.desk.pages.audit_evidence import Collected, collected
 from engine.desk.pages.policy_chart import Spent, chart
 from engine.desk.visit import Visit
@@ -28,8 +28,6 @@ from engine.governance.rules import parse_amendment
 from engine.governance.text import ACCOUNTS, DELTA, cap_line, delta_for
 from engine.trusted.epsilon import epsilon_of
 from engine.trusted.records import AccountCap, JournalKind, Loss, Role
-
-READERS = POLICY_OFFICER | AUDITOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,8 @@ def _drawn(desk: Desk, found: Collected) -> Iterator[Drawn]:
             cap = _lifetime(desk, promise.identifier)
             spent = [Spent(node, tuple(sorted(charges)), cap) for node, charges in sorted(by_node.items())]
             title = f"Loss of persons named by {promise.identifier} over time, node by node"
-            yield Drawn(promise.identifier, chart(f"loss-{number}", title, spent), tuple(map(_row, spent)))
+            drawing = chart(f"loss-{number}", title, spent, desk.clock.now_ms())
+            yield Drawn(promise.identifier, drawing, tuple(map(_row, spent)))
 
 
 def _row(spent: Spent) -> tuple[str, int, str, str, str]:
@@ -191,7 +190,7 @@ def _balance(balance: Balance) -> tuple[str, str, str, str, str]:
 
 
 PAGES = (
-    Page("/budgets", budgets, READERS, menu="Budgets", about="What is promised, what was spent, and what if."),
-    Page("/budgets/what-if", what_if, READERS, example="/budgets/what-if?try=1"),
-    Page("/budgets/what-if/rules", rules_file, READERS),
+    Page("/budgets", budgets, POLICY_OFFICER, menu="Budgets", about="What is promised, what was spent, and what if."),
+    Page("/budgets/what-if", what_if, POLICY_OFFICER, example="/budgets/what-if?try=1"),
+    Page("/budgets/what-if/rules", rules_file, POLICY_OFFICER),
 )

@@ -35,10 +35,10 @@ class Spent:
         return f"rho {self.total / 1e9:.3g}{share}"
 
 
-def chart(name: str, title: str, found: Sequence[Spent]) -> Markup:
-    """The drawing; ``name``: its own on the page. Every node has a charge at least."""
+def chart(name: str, title: str, found: Sequence[Spent], now_ms: int) -> Markup:
+    """The drawing, until now; ``name``: its own on the page. Every node has a charge at least."""
     times = [at for one in found for at, _ in one.charges]
-    first, last = min(times), max(times)
+    first, last = min(times), max(*times, now_ms)
     highest = max(one.total for one in found) * ROOM
     caps = [one.cap for one in found if one.cap]
     if caps and min(caps) <= highest * 2:  # near enough to be seen
