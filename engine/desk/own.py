@@ -14,7 +14,7 @@ from engine.client.receipts import Verified, sign_receipt, verify_receipt
 from engine.client.release import Release
 from engine.client.session import Session, digest_of
 from engine.desk.desk import Desk
-from engine.errors import Refused, Unavailable, require
+from engine.errors import Unavailable, require
 from engine.trusted import wire
 from engine.trusted.account import add_loss
 from engine.trusted.messages import RequestState, RequestStatus
@@ -84,7 +84,8 @@ def own(session: Session, digest: bytes, status: RequestStatus | None) -> Own:
 
 
 def find(desk: Desk, request: str) -> Own:
-    """One request, with its status if the coordinator answers. Refused POLICY_REQUEST_UNKNOWN if neither knows it."""
+    """One request, with its status if the coordinator answers; or one that another analyst shared, which is then kept
+    here. Refused POLICY_REQUEST_UNKNOWN if nobody knows it."""
     digest, session = request_digest(request), desk.session()
     try:
         desk.describe()
@@ -93,7 +94,8 @@ def find(desk: Desk, request: str) -> Own:
         status = None
     found = own(session, digest, status)
     if found.asked is None and status is None:
-        raise Refused("POLICY_REQUEST_UNKNOWN")
+        session.result(request)
+        return own(session, digest, None)
     return found
 
 

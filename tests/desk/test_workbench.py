@@ -20,7 +20,7 @@ from engine.sql.finish import Answer
 from engine.trusted.plan import Type
 from engine.trusted.records import Loss
 from tests.client.conftest import Bench
-from tests.desk.conftest import Browser, visible
+from tests.desk.conftest import Browser, desk_of, visible
 
 SQL = "SELECT region, COUNT(*) AS n FROM people GROUP BY region"
 FRESH = "0.9"  # an epsilon of its own: elsewhere the same plan is asked in other words
@@ -267,10 +267,39 @@ def test_a_request_that_waits_can_be_taken_back(analyst: Browser, bench: Bench) 
         bench.dial("west")
 
 
-def test_an_answer_is_shared_with_an_analyst_of_the_agreement(analyst: Browser, release: str) -> None:
+def test_an_answer_is_shared_with_an_analyst_of_the_agreement(analyst: Browser, release: str, bench: Bench) -> None:
     assert "<option>other</option>" in analyst.get(release).text
     assert "Shared with other" in analyst.follow(analyst.post(f"{release}/share", {"reader": "other"})).text
     assert analyst.post(f"{release}/share", {"reader": "nobody"}).status_code == 422
+    reader = desk_of(bench.home("other"))
+    opened = reader.get(f"/requests/open?id={release.rpartition('/')[2]}")
+    page = reader.follow(opened).text
+    assert "shared with you by <strong>analyst</strong>" in page
+    assert re.findall(r'<td class="number">([\d,]+)</td>', page) == ["7", "70"]
+    assert reader.get(f"{release}/files/csv").status_code == 200
+    assert reader.get("/requests/open?id=zz").status_code == 422
+    reader.desk.close()
+
+
+def test_a_request_with_an_open_key_is_helped_on_by_its_page(analyst: Browser, bench: Bench) -> None:
+    """Its analyst has to choose between the two phases; looking at the page does it."""
+    for name, clinics in {"east": {"a": 5}, "north": {"c": 5}, "west": {"a": 1}}.items():
+        bench.members[name].clinics = clinics
+    sql = "SELECT clinic, COUNT(*) AS n FROM people GROUP BY clinic ORDER BY n DESC"
+    page = ended(analyst, submitted(analyst, sql, epsilon="0.83"))
+    assert re.findall(r'<th scope="row">(\w)</th>\s*<td class="number">(\d+)</td>', page) == [("a", "6"), ("c", "5")]
+
+
+def test_a_standing_request_shows_each_run(analyst: Browser, bench: Bench) -> None:
+    place = submitted(analyst, epsilon="0.31", runs="2", valid_days="9")
+    for _ in range(400):
+        if "Run 1 of 2" in (page := analyst.get(place).text):
+            break
+        time.sleep(0.05)
+    assert 'data-live="on"' in page  # the second waits for new snapshots
+    assert "Figures with their 95 % intervals" in page
+    assert analyst.get(f"{place}?run=1").status_code == 200
+    assert analyst.get(f"{place}/files/csv?run=1").status_code == 200
 
 
 # -- rehearsals

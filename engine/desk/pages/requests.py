@@ -34,6 +34,12 @@ def requests(visit: Visit) -> Response:
     return visit.render("requests/list.html", requests=found, error=error)
 
 
+def opened(visit: Visit) -> Response:
+    """To the request of an id that was written or handed over, such as one that another analyst shared."""
+    digest = request_digest(visit.query.one("id").lower())
+    return visit.go(f"/requests/{digest.hex()}")
+
+
 def request(visit: Visit) -> Response:
     """One request: how far it is, and its release once there is one."""
     found, run = find(visit.desk, visit.path["request"]), _run(visit)
@@ -160,6 +166,7 @@ def comparison(visit: Visit) -> Response:
 
 PAGES = (
     Page("/requests", requests, ANALYST, menu="Your requests", about="How far each one is, and every answer so far."),
+    Page("/requests/open", opened, ANALYST, example=f"/requests/open?id={EXAMPLE}"),
     Page("/requests/{request}", request, ANALYST, example=f"/requests/{EXAMPLE}"),
     Page("/requests/{request}/files/{kind}", file, ANALYST, example=f"/requests/{EXAMPLE}/files/csv"),
     Page("/requests/{request}/withdraw", withdraw, ANALYST, post=True, example=f"/requests/{EXAMPLE}/withdraw"),
