@@ -136,6 +136,19 @@ CODES: dict[str, ErrorCode] = {
         "{path} is the home of {role}, who does not see all requests.",
         "Give the home of an auditor, of a policy officer or of the coordinator.",
     ),
+    "FILE_DESK_HOME": ErrorCode(
+        "{path} is the home of a {role}, and a desk is for people.",
+        "Give the home of an analyst, a guardian, a policy officer or an auditor.",
+    ),
+    "FILE_DESK_PORT": ErrorCode(
+        "The port {port} cannot be used on this machine.", "Give another one, or leave --port out for a free one."
+    ),
+    "FILE_DESK_FIELD": ErrorCode(
+        "The field “{field}” takes a whole number from 1 to {most}.", "Correct it, or leave it empty."
+    ),
+    "FILE_DESK_EXTRA": ErrorCode(
+        "The package {package} is not installed, and the desk needs it.", "Run `pip install 'splittally[desk]'`."
+    ),
     "FILE_REGISTER_FOLDER": ErrorCode(
         "{path} holds something that is no register.", "Give a new folder, or that of an older register."
     ),
@@ -410,6 +423,9 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_RELEASE_NOT_OWN": ErrorCode(
         "The release was shared by {name}, who alone may share or publish it.", "Ask {name} to do so."
     ),
+    "POLICY_REHEARSAL_RUNS": ErrorCode(
+        "Another rehearsal is still running at this desk.", "Wait for it to end; each one starts a whole federation."
+    ),
     "POLICY_NOT_CONFIRMED": ErrorCode(
         "Publishing cannot be taken back, and was not confirmed.", "Look at the release again, then add --yes."
     ),
@@ -568,6 +584,10 @@ CODES: dict[str, ErrorCode] = {
     ),
     "APPROVAL_OTHER_REQUEST": ErrorCode(
         "The approval of {name} is for another request.", "Ask the guardian to decide on this one."
+    ),
+    "APPROVAL_SHOWN_OTHER": ErrorCode(
+        "What would be signed is no longer what was shown, so nothing was signed.",
+        "Read it as it is now, then sign.",
     ),
     "APPROVAL_EXPIRED": ErrorCode("The approval of {name} is past its date.", "Ask the guardian to decide again."),
     "APPROVAL_REFUSED": ErrorCode(
