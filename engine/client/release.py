@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadFile
-from engine.trusted.plan import Type
 from engine.trusted.records import Loss
 
 if TYPE_CHECKING:
@@ -45,19 +44,9 @@ class Release:
     @property
     def table(self) -> pyarrow.Table:
         """The answer as an Arrow table, typed as the statement says; decimals as doubles, NULLs as nulls."""
-        import pyarrow
+        from engine.client.arrow import plain_table
 
-        kinds = {
-            Type.BOOLEAN: pyarrow.bool_(),
-            Type.INTEGER: pyarrow.int64(),
-            Type.DECIMAL: pyarrow.float64(),
-            Type.DATE: pyarrow.date32(),
-            Type.TEXT: pyarrow.string(),
-        }
-        answer = self.answer
-        columns = zip(*answer.rows, strict=True) if answer.rows else ((),) * len(answer.columns)
-        arrays = [pyarrow.array(c, kinds[t]) for c, t in zip(columns, answer.types, strict=True)]
-        return pyarrow.Table.from_arrays(arrays, names=list(answer.columns))
+        return plain_table(tuple(zip(self.answer.columns, self.answer.types, strict=True)), self.answer.rows)
 
     def to_pandas(self) -> Any:
         """The answer as a pandas.DataFrame; BadFile FILE_PACKAGE without the package pandas."""
