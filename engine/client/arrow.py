@@ -23,6 +23,13 @@ KINDS: Mapping[Type, pa.DataType] = {
     Type.DATE: pa.date32(),
     Type.TEXT: pa.string(),
 }
+SQL_NAMES: Mapping[Type, str] = {
+    Type.BOOLEAN: "BOOLEAN",
+    Type.INTEGER: "BIGINT",
+    Type.DECIMAL: "DOUBLE",
+    Type.DATE: "DATE",
+    Type.TEXT: "VARCHAR",
+}
 NOISE = {b"splittally.noise": b"95%"}
 ENDS = ("low", "high")
 

@@ -12,7 +12,7 @@ from engine.errors import Refused
 
 LONGEST = 500
 MOST_WAIT = 3_600
-_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,18})?(e-?[0-9]{1,2})?", re.IGNORECASE)
+_AMOUNT = re.compile(r"[0-9]{1,9}((\.[0-9]{1,18})?(e-?[0-9]{1,2})?|/[1-9][0-9]{0,17})", re.IGNORECASE)
 _COUNT = re.compile(r"[1-9][0-9]{0,3}")
 
 
@@ -56,12 +56,19 @@ class Options:
         }
 
 
+def text_of(value: object) -> str:
+    """A value as the text of an option: none is empty, and intervals are columns or none."""
+    if isinstance(value, bool):
+        return "columns" if value else "none"
+    return "" if value is None else str(value)
+
+
 def _shown(name: str) -> str:
     return "".join(c if c.isprintable() else "…" for c in name[:40])
 
 
 def _plain(amount: Fraction) -> str:
-    return f"{float(amount):g}"
+    return f"{float(amount):.12g}"
 
 
 def _wrong(name: str) -> Refused:

@@ -290,7 +290,7 @@ def test_a_made_up_session_is_refused(served: Served, raw: Raw, cookie: str) -> 
         ("epsilon", "-1"),
         ("epsilon", "nan"),
         ("epsilon", ""),
-        ("delta", "1/3"),
+        ("delta", "1/0"),
         ("n_min", "0"),
         ("valid_days", ""),
         ("intervals", "yes"),

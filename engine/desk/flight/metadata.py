@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from engine.client import fed
-from engine.client.arrow import KINDS
+from engine.client.arrow import KINDS, SQL_NAMES
 from engine.client.fed_select import SCHEMA as FED
 from engine.client.qualified import SCHEMA as DATASETS
 from engine.desk.flight.ipc import schema_bytes
-from engine.desk.flight.sqlinfo import TYPE_NAMES, sql_info, type_info
+from engine.desk.flight.sqlinfo import sql_info, type_info
 from engine.trusted.catalogue import Catalogue, Column, Dataset
 from engine.trusted.plan import Type
 from protos.arrow import flight_sql_pb2 as sql
@@ -118,7 +118,7 @@ def _remarks(column: Column, person: str) -> str:
 
 def _field(name: str, kind: Type, nullable: bool = True, remarks: str = "") -> pa.Field:
     about = {
-        "ARROW:FLIGHT:SQL:TYPE_NAME": TYPE_NAMES[kind],
+        "ARROW:FLIGHT:SQL:TYPE_NAME": SQL_NAMES[kind],
         "ARROW:FLIGHT:SQL:IS_AUTO_INCREMENT": "0",
         "ARROW:FLIGHT:SQL:IS_CASE_SENSITIVE": "1" if kind is Type.TEXT else "0",
         "ARROW:FLIGHT:SQL:IS_READ_ONLY": "1",

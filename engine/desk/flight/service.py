@@ -18,7 +18,7 @@ import pyarrow as pa
 from google.protobuf.message import DecodeError, Message
 
 from engine.client.asking import Asked, read
-from engine.client.options import Options
+from engine.client.options import Options, text_of
 from engine.client.session import Session
 from engine.desk.flight import ipc, metadata
 from engine.desk.flight.answers import Answers, Progress, Ticket
@@ -216,9 +216,5 @@ def _polled(found: Progress, asked: flight.FlightDescriptor) -> flight.PollInfo:
 def _option_text(value: flight.SessionOptionValue) -> str:
     """The value of an option as its text; no value sets it back to nothing, which some options have."""
     kind = value.WhichOneof("option_value")
-    if kind is None:
-        return ""
-    found = getattr(value, kind)
-    if isinstance(found, bool):
-        return "columns" if found else "none"
-    return f"{found:.17g}" if isinstance(found, float) else str(found)
+    found = None if kind is None else getattr(value, kind)
+    return f"{found:.17g}" if isinstance(found, float) else text_of(found)

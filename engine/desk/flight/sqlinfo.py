@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from engine.client.arrow import SQL_NAMES
 from engine.sql.scan import LARGEST_TEXT
 from engine.trusted.plan import Type
 
@@ -158,10 +159,6 @@ def _held(value: Value) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-TYPE_NAMES = {Type.BOOLEAN: "BOOLEAN", Type.INTEGER: "BIGINT", Type.DECIMAL: "DOUBLE"} | {
-    Type.DATE: "DATE",
-    Type.TEXT: "VARCHAR",
-}
 _XDBC = {Type.BOOLEAN: -7, Type.INTEGER: -5, Type.DECIMAL: 8, Type.DATE: 91, Type.TEXT: 12}
 _SIZES = {Type.BOOLEAN: 1, Type.INTEGER: 19, Type.DECIMAL: 53, Type.DATE: 10, Type.TEXT: None}
 _RADIX = {Type.INTEGER: 10, Type.DECIMAL: 2}
@@ -200,7 +197,7 @@ def type_info(asked: int | None) -> pa.Table:
 def _type_row(kind: Type, number: int) -> dict[str, object]:
     signed = False if kind in _RADIX else None
     return {
-        "type_name": TYPE_NAMES[kind],
+        "type_name": SQL_NAMES[kind],
         "data_type": number,
         "column_size": _SIZES[kind],
         "literal_prefix": {Type.TEXT: "'", Type.DATE: "DATE '"}.get(kind),
@@ -212,7 +209,7 @@ def _type_row(kind: Type, number: int) -> dict[str, object]:
         "unsigned_attribute": signed,
         "fixed_prec_scale": False,
         "auto_increment": signed,
-        "local_type_name": TYPE_NAMES[kind].lower(),
+        "local_type_name": SQL_NAMES[kind].lower(),
         "minimum_scale": 0 if kind is Type.INTEGER else None,
         "maximum_scale": 0 if kind is Type.INTEGER else None,
         "sql_data_type": _DATETIME if kind is Type.DATE else number,
