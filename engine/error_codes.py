@@ -288,6 +288,10 @@ CODES: dict[str, ErrorCode] = {
         "Ask with SELECT; nothing can be written, and there are no transactions.",
     ),
     "SQL_HANDLE": ErrorCode("The prepared statement is not known here, or was closed.", "Prepare it again."),
+    "SQL_PLOT": ErrorCode(
+        "A chart needs a key to stand along the bottom and a figure to be drawn.",
+        "Name the columns: x and colour are keys; y is one of {figures}.",
+    ),
     "SQL_FED_SELECT": ErrorCode(
         "Of a table of `fed`, columns can be selected, with WHERE column = value, ORDER BY and LIMIT: {detail}.",
         "Read it whole with SELECT * FROM fed.{table}, which is free, and do the rest on your side.",

@@ -53,6 +53,16 @@ def table_of(answer: Answer, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def widened_table(answer: Answer) -> pa.Table:
+    """The answer with intervals as columns, for the columns that have any."""
+    known = {name for row in answer.intervals for name in row}
+    fields = [
+        pa.field(name, KINDS[kind], True, NOISE if name in known else None)
+        for name, kind in zip(answer.columns, answer.types, strict=True)
+    ]
+    return table_of(answer, pa.schema(list(_widened(fields))))
+
+
 def plain_table(columns: Sequence[tuple[str, Type]], rows: Sequence[Sequence[Any]]) -> pa.Table:
     """Rows without noise, as a table."""
     schema = pa.schema([pa.field(name, KINDS[kind]) for name, kind in columns])

@@ -24,7 +24,7 @@ from engine.errors import Unavailable, Waiting
 if TYPE_CHECKING:
     import pyarrow
 
-    from engine.client.query import Query
+    from engine.client.query import Progress, Query
     from engine.client.release import Release
     from engine.client.session import Session
 
@@ -64,13 +64,16 @@ class Question:
         with _SUBMITTING:
             return self.query.submit()
 
-    def release(self) -> Release:
-        """The answer. Waiting APPROVAL_WAITING_REQUEST, Unavailable ROUND_PENDING_REQUEST, or why it was refused."""
+    def release(self, progress: Progress | None = None) -> Release:
+        """The answer; ``progress`` is told each status.
+
+        Raises Waiting APPROVAL_WAITING_REQUEST, Unavailable ROUND_PENDING_REQUEST, or why it was refused.
+        """
         request, clock = self.submit(), self.query.session.clock
         until = clock.monotonic_ms() + 1e3 * LONGEST_SECONDS
         while True:
             try:
-                return self.query.wait(max(self.options.wait, 1e-3))
+                return self.query.wait(max(self.options.wait, 1e-3), progress)
             except Waiting as waiting:
                 names = waiting.facts.get("names", "")
                 raise Waiting("APPROVAL_WAITING_REQUEST", request=request, names=names) from None

@@ -14,6 +14,7 @@ from engine.trusted.records import Loss
 if TYPE_CHECKING:
     import pyarrow
 
+    from engine.client.plot import Chart
     from engine.sql.finish import Answer
 
 
@@ -47,6 +48,29 @@ class Release:
         from engine.client.arrow import plain_table
 
         return plain_table(tuple(zip(self.answer.columns, self.answer.types, strict=True)), self.answer.rows)
+
+    @property
+    def with_intervals(self) -> pyarrow.Table:
+        """The answer with two more columns behind each estimate, the ends of its 95 % interval."""
+        from engine.client.arrow import widened_table
+
+        return widened_table(self.answer)
+
+    def plot(self, x: str | None = None, y: str | None = None, colour: str | None = None) -> Chart:
+        """A chart with error bars, drawn by notebooks; see plot.py. Refused SQL_PLOT for names that do not fit."""
+        from engine.client.plot import chart_of
+
+        return chart_of(self.answer, repr(self), x, y, colour)
+
+    def __repr__(self) -> str:
+        from engine.client.shown import release_grid
+
+        return release_grid(self).as_text()
+
+    def _repr_html_(self) -> str:
+        from engine.client.shown import release_grid
+
+        return release_grid(self).as_html()
 
     def to_pandas(self) -> Any:
         """The answer as a pandas.DataFrame; BadFile FILE_PACKAGE without the package pandas."""

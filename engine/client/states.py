@@ -27,6 +27,14 @@ def state_word(state: RequestState) -> str:
     return _WORDS[state]
 
 
+def status_words(status: RequestStatus) -> str:
+    """One line: the state, for whom it waits, how many have replied, the code of a refusal."""
+    waiting = f" for {', '.join(map(plain, status.waiting_for))}" if status.waiting_for else ""
+    replied = f", {len(status.replied)} of {len(status.participants)} replied" if status.participants else ""
+    run = f", run {status.run}" if status.run > 1 else ""
+    return f"{state_word(status.state)}{waiting}{run}{replied}{' ' + status.code if status.code else ''}"
+
+
 def plain(text: str) -> str:
     """Somebody else's words on one line, with nothing in them that a terminal or page would act upon."""
     return "".join(c if c.isprintable() else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)
