@@ -39,7 +39,7 @@ class Grid:
         lines = [self.headings, *self.rows[:MOST_ROWS]]
         cells = [[plain(cell) for cell in line] for line in lines]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        cells.insert(1, ["-" * width for width in widths])
+        cells.insert(1, ["─" * width for width in widths])
         shown = [self._line(line, widths) for line in cells]
         return "\n".join((*shown, *self._more(), *map(plain, self.below)))
 

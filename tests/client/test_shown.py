@@ -130,7 +130,7 @@ def test_rows_without_noise() -> None:
     grid = table_grid(("name", "n", "b"), [("a", 1, True), ("b", None, False)])
     assert grid.right == (False, True, False)
     assert grid.as_text().splitlines()[2:] == ["a        1  true", "b     NULL  false"]
-    assert table_grid(("name",), []).as_text() == "name\n----"
+    assert table_grid(("name",), []).as_text() == "name\n────"
 
 
 # -- charts
