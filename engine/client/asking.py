@@ -9,7 +9,7 @@ The same text later is the same question: it is not asked twice, and its release
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from engine.client.session import Session
 
 LONGEST_SECONDS = 300.0  # for a round that runs; for people, ``Options.wait``
+LOOK_SECONDS = 1.0  # between two looks at whether anybody still waits
 REQUEST = b"splittally.request"  # in the metadata of an answer's schema: the id of the request that it answers
-_SUBMITTING = threading.Lock()  # two callers with one question are one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +61,26 @@ class Question:
 
     def submit(self) -> str:
         """Signs and sends the request, unless the same question is under way or answered; its id."""
-        with _SUBMITTING:
-            return self.query.submit()
+        return self.query.submit()
 
-    def release(self, progress: Progress | None = None) -> Release:
-        """The answer; ``progress`` is told each status.
+    def release(self, progress: Progress | None = None, alive: Callable[[], bool] = lambda: True) -> Release:
+        """The answer; ``progress`` is told each status. ``alive``: whether anybody still waits, asked now and then.
 
         Raises Waiting APPROVAL_WAITING_REQUEST, Unavailable ROUND_PENDING_REQUEST, or why it was refused.
         """
         request, clock = self.submit(), self.query.session.clock
-        until = clock.monotonic_ms() + 1e3 * LONGEST_SECONDS
+        begun = clock.monotonic_ms()
         while True:
             try:
-                return self.query.wait(max(self.options.wait, 1e-3), progress)
-            except Waiting as waiting:
-                names = waiting.facts.get("names", "")
-                raise Waiting("APPROVAL_WAITING_REQUEST", request=request, names=names) from None
-            except Unavailable as late:
-                if late.code != "ROUND_PENDING":
+                return self.query.wait(min(max(self.options.wait, 1e-3), LOOK_SECONDS), progress)
+            except (Waiting, Unavailable) as late:
+                waited = (clock.monotonic_ms() - begun) / 1e3
+                if isinstance(late, Waiting) and waited >= self.options.wait:
+                    names = late.facts.get("names", "")
+                    raise Waiting("APPROVAL_WAITING_REQUEST", request=request, names=names) from None
+                if not isinstance(late, Waiting) and late.code != "ROUND_PENDING":
                     raise
-                if clock.monotonic_ms() > until:
+                if waited > LONGEST_SECONDS + self.options.wait or not alive():
                     raise Unavailable("ROUND_PENDING_REQUEST", request=request) from None
 
     def table(self) -> pyarrow.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,6 +33,7 @@ DAY_MS = 24 * 3_600_000
 MAX_ATTEMPTS = 2
 GLANCE_SECONDS = 2.0  # how long a forecast waits for the coordinator
 MOST_DAYS = 3_660
+_SUBMITTING = tuple(threading.Lock() for _ in range(64))
 Progress = Callable[[RequestStatus], None]
 
 
@@ -144,7 +146,14 @@ class Query:
             return None
 
     def submit(self) -> str:
-        """Signs the request and hands it in; its id. The same question, once released, is not asked again."""
+        """Signs the request and hands it in; its id. The same question, once released, is not asked again.
+
+        Threads with one plan take turns: of one question asked twice at the same moment, one request is made.
+        """
+        with _SUBMITTING[hash(self.plan) % len(_SUBMITTING)]:
+            return self._submit()
+
+    def _submit(self) -> str:
         if self.asked is not None:
             return self.asked.digest.hex()
         loss, n_min = self.loss, self.n_min  # refused before anything is sent

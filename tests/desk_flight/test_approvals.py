@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import grpc
 import pytest
 
+from engine.desk.flight.server import NAME, FlightSqlServer
 from protos.arrow import flight_pb2 as flight
 from protos.arrow import flight_sql_pb2 as sql
-from tests.desk_flight.conftest import ROWS, SQL, Raw, Served, descriptor, enveloped, fresh
+from tests.desk_flight.conftest import ROWS, SQL, TOKEN, Raw, Served, descriptor, enveloped, fresh
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,24 @@ def test_a_refused_request_says_why(guarded: Served) -> None:
         with opened.cursor() as cursor:
             cursor.execute(f"SELECT state, code, reason FROM fed.requests WHERE request = '{request}'")
             assert cursor.fetchall() == [("refused", "APPROVAL_REFUSED", "guardian-north: too fine")]
+
+
+def test_whoever_hangs_up_keeps_nobody_waiting(guarded: Served) -> None:
+    """A statement that would wait for a minute; its client leaves, and the server stops at once."""
+    before = set(threading.enumerate())
+    server = FlightSqlServer.start(lambda: guarded.session, "127.0.0.1", 0, TOKEN)
+    own = Raw(server.port, (("authorization", f"Bearer {TOKEN}"), ("epsilon", fresh(206)), ("wait", "60")))
+    call = own.channel.unary_unary(f"/{NAME}/GetFlightInfo", lambda m: m.SerializeToString())
+    with pytest.raises(grpc.RpcError) as caught:
+        call(descriptor(sql.CommandStatementQuery(query=SQL)), metadata=own.headers, timeout=1)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    begun = time.monotonic()
+    server.stop()
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith("flight"):
+            thread.join(20)
+    assert time.monotonic() - begun < 15
+    own.channel.close()
 
 
 def poll(raw: Raw, asked: flight.FlightDescriptor) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pyarrow as pa
 import pytest
 import yaml
+from google.protobuf.any_pb2 import Any as Envelope
 from google.protobuf.message import Message
 
 from engine.desk.flight import ipc, metadata
@@ -16,7 +18,7 @@ from engine.sql.aggregates import AGGREGATES
 from engine.sql.vocabulary import FUNCTIONS, NAMED
 from protos.arrow import flight_pb2 as flight
 from protos.arrow import flight_sql_pb2 as sql
-from tests.desk_flight.conftest import Raw, descriptor
+from tests.desk_flight.conftest import SQL, Raw, Served, descriptor, enveloped, fresh
 
 CASES = yaml.safe_load((Path(__file__).parent / "conformance.yaml").read_text())
 
@@ -131,3 +133,70 @@ def test_frames_hold_what_the_table_held() -> None:
     table = pa.table({"text": ["a", None, "ü"], "day": pa.array([None, 1, 2], pa.date32())})
     assert ipc.table_of(ipc.frames(table)) == table
     assert ipc.table_of(ipc.frames(table.slice(0, 0))) == table.slice(0, 0)
+
+
+def test_a_conversation_as_the_jdbc_driver_has_it(served: Served, raw: Raw) -> None:
+    """Sign in, ask what the server is, set a catalog, prepare, read the columns, bind, execute, fetch, close.
+
+    By ArrowFlightSqlClientHandler of arrow-java: it always prepares, takes a statement without columns for an update,
+    and binds by the types that it was told.
+    """
+    own = Raw(served.server.port, (*raw.headers, ("epsilon", fresh(301))))
+    assert own.both("Handshake", [flight.HandshakeRequest()], flight.HandshakeResponse)
+    assert len(fetched(own, sql.CommandGetSqlInfo())) == len(INFO)
+    catalog = flight.SetSessionOptionsRequest()
+    catalog.session_options["catalog"].string_value = "test"
+    (told,) = own.act("SetSessionOptions", catalog.SerializeToString())
+    assert not flight.SetSessionOptionsResult.FromString(told.body).errors
+    query = "SELECT region, COUNT(*) AS n FROM people WHERE region = ? GROUP BY region ORDER BY region LIMIT ?"
+    request = sql.ActionCreatePreparedStatementRequest(query=query)
+    (told,) = own.act("CreatePreparedStatement", enveloped(request))
+    made = sql.ActionCreatePreparedStatementResult.FromString(Envelope.FromString(told.body).value)
+    assert schema_in(made.dataset_schema).names == ["region", "n"]
+    assert schema_in(made.parameter_schema).types == [pa.string(), pa.int64()]
+    command = sql.CommandPreparedStatementQuery(prepared_statement_handle=made.prepared_statement_handle)
+    values = pa.table({"1": ["N"], "2": [5]}, schema=schema_in(made.parameter_schema))
+    sent = list(ipc.frames(values))
+    sent[0].flight_descriptor.CopyFrom(descriptor(command))
+    (put,) = own.both("DoPut", sent, flight.PutResult)
+    again = sql.DoPutPreparedStatementResult.FromString(put.app_metadata)
+    assert again.prepared_statement_handle == made.prepared_statement_handle
+    info = own.info(command)
+    table = ipc.table_of(own.stream("DoGet", info.endpoint[0].ticket, flight.FlightData))
+    assert table.schema == schema_in(info.schema)
+    assert table.num_rows == 2
+    closed = sql.ActionClosePreparedStatementRequest(prepared_statement_handle=made.prepared_statement_handle)
+    assert own.act("ClosePreparedStatement", enveloped(closed)) == []
+    with pytest.raises(grpc.RpcError, match="SQL_HANDLE"):
+        own.info(command)
+    assert own.act("CloseSession")
+    own.channel.close()
+
+
+def test_a_ticket_can_be_redeemed_again(served: Served, raw: Raw) -> None:
+    own = Raw(served.server.port, (*raw.headers, ("epsilon", fresh(302))))
+    (endpoint,) = own.info(sql.CommandStatementQuery(query=SQL)).endpoint
+    rounds = served.rounds()
+    tables = [ipc.table_of(own.stream("DoGet", endpoint.ticket, flight.FlightData)) for _ in range(2)]
+    assert tables[0] == tables[1]
+    assert served.rounds() == rounds
+    own.channel.close()
+
+
+@pytest.mark.parametrize("by_poll", [False, True])
+def test_values_that_nobody_listed_are_named_by_the_nodes(served: Served, raw: Raw, by_poll: bool) -> None:
+    """A request of two phases: between them the analyst's side answers, whichever call is looking."""
+    for name, clinics in {"east": {"a": 5}, "north": {"c": 5}, "west": {"a": 1}}.items():
+        served.bench.members[name].clinics = clinics
+    own = Raw(served.server.port, (*raw.headers, ("epsilon", fresh(303 + by_poll))))
+    query = sql.CommandStatementQuery(query="SELECT clinic, COUNT(*) AS n FROM people GROUP BY clinic ORDER BY n DESC")
+    if by_poll:
+        told = own.unary("PollFlightInfo", descriptor(query), flight.PollInfo)
+        while told.HasField("flight_descriptor"):
+            told = own.unary("PollFlightInfo", told.flight_descriptor, flight.PollInfo)
+        info = told.info
+    else:
+        info = own.info(query)
+    table = ipc.table_of(own.stream("DoGet", info.endpoint[0].ticket, flight.FlightData))
+    assert table.to_pydict() == {"clinic": ["a", "c"], "n": [6, 5]}
+    own.channel.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,11 +78,11 @@ class Answers:
         self._lock = threading.Lock()
         self._at_hand: OrderedDict[str, tuple[float, Release]] = OrderedDict()
 
-    def execute(self, asked: Asked, sql: str) -> tuple[Ticket, pa.Schema]:
+    def execute(self, asked: Asked, sql: str, alive: Callable[[], bool]) -> tuple[Ticket, pa.Schema]:
         """Runs a statement to its end; a question that waits for people is told of with its id."""
         if isinstance(asked, FedAsked):
             return Ticket(sql=sql), asked.schema
-        release = asked.release()
+        release = asked.release(alive=alive)
         self._keep(asked.query.session, release)
         return Ticket(release.request_id, intervals=asked.options.intervals), named(asked.schema, release.request_id)
 

@@ -42,8 +42,8 @@ OpenSession = Callable[[], Session]
 class FlightSqlServer:
     """A running server. ``port``: where it listens."""
 
-    def __init__(self, server: grpc.Server, port: int, service: Service) -> None:
-        self._server, self.port, self.service = server, port, service
+    def __init__(self, server: grpc.Server, threads: ThreadPoolExecutor, port: int, service: Service) -> None:
+        self._server, self._threads, self.port, self.service = server, threads, port, service
 
     @classmethod
     def start(
@@ -64,18 +64,20 @@ class FlightSqlServer:
         chosen = randomness or SystemRandomness()
         sessions = Sessions(chosen)
         service = Service(sessions, chosen)
-        server = grpc.server(ThreadPoolExecutor(CALLERS, thread_name_prefix="flight"), options=OPTIONS)
+        threads = ThreadPoolExecutor(CALLERS, thread_name_prefix="flight")
+        server = grpc.server(threads, options=OPTIONS)
         server.add_generic_rpc_handlers((_Edge(open_session, token, sessions, service).handlers(),))
         try:
             bound = server.add_insecure_port(address)
         except RuntimeError as error:
             raise BadFile("FILE_DESK_ADDRESS", address=address, why="it is taken", internal=repr(error)) from None
         server.start()
-        return cls(server, bound, service)
+        return cls(server, threads, bound, service)
 
     def stop(self) -> None:
         """Ends calls that are under way after a moment; requests that were submitted go on without them."""
         self._server.stop(STOP_SECONDS).wait()
+        self._threads.shutdown(wait=False)
 
 
 def _loopback(host: str) -> str:
@@ -136,7 +138,7 @@ class _Edge:
         named = self._sessions.named(metadata)
         if named is None:
             context.send_initial_metadata((("set-cookie", f"{COOKIE}={self._sessions.new_cookie()}"),))
-        return Caller(self._open_session(), self._sessions.options(metadata, named), named)
+        return Caller(self._open_session(), self._sessions.options(metadata, named), named, context.is_active)
 
     def _handshake(self, sent: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
         """The token as a bearer token or as the password of any user; answers with it as drivers expect."""

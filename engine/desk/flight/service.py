@@ -43,11 +43,15 @@ ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose call it is: the session of the person, the options of the connection, and its cookie's name, if any."""
+    """Whose call it is: the session of the person, the options of the connection, and its cookie's name, if any.
+
+    ``alive``: whether anybody still waits for the answer.
+    """
 
     session: Session
     options: Options
     named: str | None
+    alive: Callable[[], bool]
 
     def read(self, text: str) -> Asked:
         return read(self.session, text, self.options)
@@ -68,7 +72,7 @@ class Service:
         text = self._text(command)
         if text is None:
             return _info(metadata.answer(_catalogued(command), caller.session.catalogue).schema, asked, asked.cmd)
-        ticket, schema = self._answers.execute(caller.read(text), text)
+        ticket, schema = self._answers.execute(caller.read(text), text, caller.alive)
         return _info(schema, asked, _ticket(ticket))
 
     def poll(self, asked: flight.FlightDescriptor, caller: Caller) -> flight.PollInfo:
