@@ -66,7 +66,7 @@ def remember(arrival: Arrival, seat: Seat) -> Remembered:
     check_approvals(round_, plan, arrival.at_ms, seat)
     manifest.check_round(round_, plan, arrival, seat)
     manifest.check_readies(round_, arrival, seat)
-    own = [ready.at_ms for ready in _readies(round_) if ready.helper == seat.name]
+    own = [ready.at_ms for ready in _readies(round_) if ready.member == seat.name]
     require(bool(own), "ROUND_NOT_FOR_ME")
     require(own[0] >= seat.started_ms, "ROUND_READY_STALE", name=seat.name)
     return Remembered(round_, agreement)
@@ -123,7 +123,7 @@ def _check_heads(shares: tuple[records.Share, ...], ask: messages.AskAnswer, rou
              proof of RFC 9162 has to lead to from there.
     Checked by: tests/nodes/test_committee.py::test_helper_refuses_a_journal_that_does_not_go_on
     """
-    held = {h.node: h for ready in _readies(round_) if ready.helper == seat.name for h in ready.held}
+    held = {h.node: h for ready in _readies(round_) if ready.member == seat.name for h in ready.held}
     given = {proof.node: proof for proof in ask.proofs}
     for share in shares:
         old, new = held[share.node], share.head.head

@@ -251,10 +251,10 @@ def check_readies(round_: Round, arrival: Arrival, seat: Seat) -> None:
     Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
     """
     readies = [sign.open_ready(record, seat.roster) for record in round_.manifest.readies]
-    require(tuple(r.helper for r in readies) == round_.manifest.helpers, "ROUND_READY_MISSING")
+    require(tuple(r.member for r in readies) == round_.manifest.helpers, "ROUND_READY_MISSING")
     for ready in readies:
-        require(ready.request_digest == round_.request_digest, "ROUND_READY_OTHER_REQUEST", name=ready.helper)
-        require(abs(arrival.at_ms - ready.at_ms) <= READY_MS, "ROUND_READY_STALE", name=ready.helper)
+        require(ready.request_digest == round_.request_digest, "ROUND_READY_OTHER_REQUEST", name=ready.member)
+        require(abs(arrival.at_ms - ready.at_ms) <= READY_MS, "ROUND_READY_STALE", name=ready.member)
         require(set(round_.nodes) <= {held.node for held in ready.held}, "ROUND_READY_MISSING")
         for held in ready.held:
             goes_on = held.node != seat.name or seat.ledger.goes_on_from(held.size, held.root)

@@ -17,6 +17,7 @@ import json
 import sqlite3
 import sys
 from collections.abc import Sequence
+from functools import reduce
 
 from engine.errors import BadFile
 from engine.trusted import wire
@@ -51,7 +52,7 @@ def rows_by_snapshot(home: Home, catalogue: Catalogue, person: str, source: Sour
 
 def _counting(dataset: Dataset, person: str) -> str:
     table, column = f"{quoted(alias(dataset.name))}.{quoted(ROWS)}", quoted(dataset.person.column)
-    normal = FORMS[dataset.person.form].format(text_literal(person))
+    normal = reduce(lambda text, form: form.format(text), FORMS[dataset.person.form], text_literal(person))
     return f"SELECT COUNT(*) FROM {table} WHERE {column} = {normal}"  # noqa: S608
 
 

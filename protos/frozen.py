@@ -73,7 +73,7 @@ RECORD_VERSION = 1
 MESSAGES = """Messages between machines. Bulk travels in parts, before the message that vouches for it.
 """
 MESSAGES_NEEDS = """
-from engine.trusted.records import InclusionProof, Participant, Receipt, SignedHead, SignedRecord, SnapshotRef
+from engine.trusted.records import InclusionProof, Loss, Participant, Receipt, SignedHead, SignedRecord, SnapshotRef
 
 MESSAGE_VERSION = 1
 PART_BYTES = 1 << 20
@@ -134,8 +134,11 @@ DEFAULTS = {
     "RequestStatus.refreshes_ms": "0",
     "RequestStatus.account": '""',
     "RequestStatus.run": "0",
+    "Ready.join_key": 'b""',
+    "Ready.sealed_dummies": 'b""',
 }
 OPTIONAL_LAST = (
+    "AskReady",
     "Measure",
     "PersonFeature",
     "Column",

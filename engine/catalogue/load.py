@@ -22,7 +22,7 @@ from engine.trusted.catalogue import (
 from engine.trusted.plan import Type
 
 LARGEST_FILE = 1 << 20
-_FORMS = {"as-is": IdentifierForm.AS_IS, "upper-alnum": IdentifierForm.UPPER_ALNUM, "digits": IdentifierForm.DIGITS}
+_FORMS = {form.name.lower().replace("_", "-"): form for form in IdentifierForm}
 _RESERVED = re.compile(r"coordinator|localhost|policy|root(-[0-9]+)?|analyst|helper-[0-9]+|guardian-.*")
 _DATASET_KEYS = (
     "title",

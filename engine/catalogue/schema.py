@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.catalogue.written import DIALECT, INTEGER, MEMBER, NAME, NUMBER
+from engine.trusted.catalogue import IdentifierForm
 from engine.trusted.plan import Type
 
 ABOUT = "What a federation agrees to mean: its datasets, who hosts them, and the bounds of their columns."
@@ -51,7 +52,7 @@ _PERSON = _mapping(
     {
         "column": {"type": "string", "pattern": NAME},
         "identifier": {"type": "string", "pattern": NAME},
-        "form": {"enum": ["as-is", "upper-alnum", "digits"]},
+        "form": {"enum": [form.name.lower().replace("_", "-") for form in IdentifierForm]},
     },
     ["column"],
     "The privacy unit.",

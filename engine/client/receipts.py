@@ -178,7 +178,7 @@ def _check_approvals(round_: RoundManifest, request: Request, roster: Roster) ->
 
 def _check_readies(round_: RoundManifest, request: Request, roster: Roster) -> None:
     readies = [open_ready(record, roster) for record in round_.readies]
-    _require(tuple(r.helper for r in readies) == round_.helpers, "a helper's ready is missing or of another helper")
+    _require(tuple(r.member for r in readies) == round_.helpers, "a helper's ready is missing or of another helper")
     digest = wire.digest(round_.request.payload)
     _require(all(r.request_digest == digest for r in readies), "a helper was ready for another request")
 

@@ -216,7 +216,7 @@ class Readies:
                 self._post(Declined(self.attempt, sender, message.code))
             elif isinstance(message, SignedRecord):
                 ready = open_ready(message, self._roster)
-                if (ready.helper, ready.request_digest) != (sender, self._request):
+                if (ready.member, ready.request_digest) != (sender, self._request):
                     raise Refused("POLICY_RECORD_INVALID")
                 self.records[sender] = message
                 self._post(Readied(sender))

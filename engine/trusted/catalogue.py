@@ -21,8 +21,11 @@ DEFAULT_PERSONS = 100_000_000
 
 class IdentifierForm(enum.Enum):
     AS_IS = 1
-    UPPER_ALNUM = 2
-    DIGITS = 3
+    UPPER_ALNUM = 2  # letters, in upper case, and digits
+    DIGITS = 3  # digits
+    WHOLE_NUMBER = 4  # digits without leading zeros
+    NHS_NUMBER = 5  # ten digits, the last of which checks the others; anything else names nobody
+    NINO = 6  # two letters and six digits, without the suffix; anything else names nobody
 
 
 class SourceKind(enum.Enum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from engine.trusted.records import InclusionProof, Participant, Receipt, SignedHead, SignedRecord, SnapshotRef
+from engine.trusted.records import InclusionProof, Loss, Participant, Receipt, SignedHead, SignedRecord, SnapshotRef
 
 MESSAGE_VERSION = 1
 PART_BYTES = 1 << 20
@@ -41,6 +41,7 @@ class Pulse:
 class AskReady:
     request_digest: bytes
     participants: tuple[str, ...]
+    joins: Loss | None = None  # private join: the price signed for; owners are asked too
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,20 @@ class RoundRefusal:
     code: str
     refreshes_ms: int = 0  # of a period's budget that is spent; 0: none will come
     account: str = ""  # whose budget is spent
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """What an owner of a private join fixes before anybody computes; its shares vouch for these bytes."""
+
+    round: bytes
+    owner: str
+    rows: int  # dummies included
+    width: int  # words a row
+    pseudonyms_digest: bytes  # SHA-256 of the pseudonyms, 16 bytes a row
+    third_digest: bytes  # of the third share: what the two streams leave
+    seed_digests: tuple[bytes, ...]  # of the two streams' seeds
+    noise_digests: tuple[bytes, ...]  # of the three shares of the owner's noise: two seeds, one vector
 
 
 @dataclass(frozen=True, slots=True)

@@ -378,10 +378,12 @@ class HeldHead:
 class Ready:
     version: int
     request_digest: bytes
-    helper: str
+    member: str
     at_ms: int
     head: JournalHead
     held: tuple[HeldHead, ...]
+    join_key: bytes = b""  # private join: X25519 public key, drawn for this one round
+    sealed_dummies: bytes = b""  # an owner's: how many matched dummies it adds, sealed to the other owner
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,8 +255,8 @@ def open_witness(record: SignedRecord, roster: Roster) -> records.Witness:
 def open_ready(record: SignedRecord, roster: Roster) -> records.Ready:
     """A helper's readiness, signed by the helper it names, with its own head."""
     ready = decoded(record, RecordKind.READY, records.Ready)
-    require_signed_by(record, roster.require(ready.helper, Role.HELPER))
-    require(ready.head.member == ready.helper, "POLICY_RECORD_INVALID")
+    require_signed_by(record, roster.require(ready.member, Role.HELPER))
+    require(ready.head.member == ready.member, "POLICY_RECORD_INVALID")
     return ready
 
 

@@ -25,10 +25,19 @@ from nodes.sources.expressions import KEY, Expressions
 from nodes.sources.render import has_key_form
 
 LOST = "$lost"
-FORMS = {
-    IdentifierForm.AS_IS: "{0}",
-    IdentifierForm.UPPER_ALNUM: "regexp_replace(upper({0}), '[^A-Z0-9]', '', 'g')",
-    IdentifierForm.DIGITS: "regexp_replace({0}, '[^0-9]', '', 'g')",
+_ALNUM = "regexp_replace(upper({0}), '[^A-Z0-9]', '', 'g')"
+_DIGITS = "regexp_replace({0}, '[^0-9]', '', 'g')"
+_WEIGHED = " + ".join(f"{11 - i} * TRY_CAST(substring({{0}}, {i}, 1) AS INTEGER)" for i in range(1, 11))
+FORMS = {  # templates, applied one after the other; an empty text names nobody
+    IdentifierForm.AS_IS: ("{0}",),
+    IdentifierForm.UPPER_ALNUM: (_ALNUM,),
+    IdentifierForm.DIGITS: (_DIGITS,),
+    IdentifierForm.WHOLE_NUMBER: (_DIGITS, "regexp_replace({0}, '^0+([0-9])', '\\1')"),
+    IdentifierForm.NHS_NUMBER: (
+        _DIGITS,
+        f"CASE WHEN length({{0}}) = 10 AND ({_WEIGHED}) % 11 = 0 THEN {{0}} ELSE '' END",
+    ),
+    IdentifierForm.NINO: (_ALNUM, "regexp_extract({0}, '^([A-Z][A-Z][0-9]{{6}})[A-D]?$', 1)"),
 }
 
 
@@ -79,7 +88,9 @@ def selection(bound: DatasetBinding, dataset: Dataset, raw: str, dialect: Dialec
     local = Expressions(dialect, {c.name: Domain(c.type) for c in bound.local_columns}, local=True)
     bindings = {c.name: c.expression for c in bound.columns}
     person = _converted(bindings[dataset.person.column], Type.TEXT, local, dataset, dataset.person.column)
-    values = [f"{local.bound(FORMS[dataset.person.form], person)} AS {quoted(dataset.person.column)}"]
+    for template in FORMS[dataset.person.form]:
+        person = local.bound(template, person)
+    values = [f"{person} AS {quoted(dataset.person.column)}"]
     for column in _others(dataset):
         value = _converted(bindings[column.name], column.type, local, dataset, column.name)
         values.append(f"{_on_grid(value, column, local)} AS {quoted(column.name)}")

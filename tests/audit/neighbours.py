@@ -141,6 +141,9 @@ def _spellings(dataset: Dataset) -> list[Record]:
         "DIGITS": ("777", "7-77", " 77 7 ", "NHS 777"),
         "UPPER_ALNUM": ("a7", "A-7", " a 7", "A.7"),
         "AS_IS": ("777",),
+        "WHOLE_NUMBER": ("777", "00777", " 7-77"),
+        "NHS_NUMBER": ("9434765919", "943 476 5919", "943-476-5919"),
+        "NINO": ("QQ123456", "qq 12 34 56", "QQ123456C", "QQ 12 34 56 D"),
     }
     names = forms[dataset.person.form.name]
     one = [record(dataset, lambda c: end(c, True), name) for name in names for _ in range(dataset.rows_per_person)]
@@ -159,7 +162,14 @@ def _odd(turn: int) -> Records:
 
 
 def _nobody(dataset: Dataset) -> list[Record]:
-    blanks = {"DIGITS": ("", "none", "--"), "UPPER_ALNUM": ("", " - "), "AS_IS": ("",)}[dataset.person.form.name]
+    blanks = {
+        "DIGITS": ("", "none", "--"),
+        "UPPER_ALNUM": ("", " - "),
+        "AS_IS": ("",),
+        "WHOLE_NUMBER": ("", "none"),
+        "NHS_NUMBER": ("", "9434765918", "943476591"),
+        "NINO": ("", "QQ12345", "1Q123456"),
+    }[dataset.person.form.name]
     return [record(dataset, lambda c: end(c, True), blank) for blank in blanks for _ in range(20)]
 
 

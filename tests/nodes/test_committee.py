@@ -52,7 +52,7 @@ def scene(federation: Any) -> Scene:
 def test_ready_is_signed_and_dated(federation: Any) -> None:
     record = ready(AskReady(bytes(32), federation.hosts), federation.seat("helper-1"))
     opened = open_ready(record, federation.roster)
-    assert (opened.helper, opened.at_ms, opened.request_digest) == ("helper-1", federation.now, bytes(32))
+    assert (opened.member, opened.at_ms, opened.request_digest) == ("helper-1", federation.now, bytes(32))
     assert opened.held == tuple(HeldHead(name, 0, EMPTY_ROOT) for name in sorted(federation.hosts))
     assert opened.head == federation.seat("helper-1").ledger.head()
 

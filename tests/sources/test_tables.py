@@ -157,18 +157,30 @@ def test_decimals_equal_their_literals(source: DuckDBSource, tmp_path: Path) -> 
         assert values == [float(n * step) for n in range(-1000, 1001, 7)]
 
 
+SPELLED = ("ab-1", "AB 1", "77", "0-77", "000", "  ", "-", "943 476 5919", "943 476 5918", "4010232137", "943476591")
+SPELLED += ("qq 12 34 56 c", "QQ123456", "QQ123456E")
+NUMBERS = ("9434765919", "9434765918", "4010232137", "943476591")
+
+
 @pytest.mark.parametrize(
     ("form", "kept"),
     [
-        (IdentifierForm.AS_IS, {"ab-1": 1, "AB 1": 1, "77": 1, "  ": 1, "-": 1}),
-        (IdentifierForm.UPPER_ALNUM, {"AB1": 2, "77": 1}),
-        (IdentifierForm.DIGITS, {"1": 2, "77": 1}),
+        (IdentifierForm.AS_IS, dict.fromkeys(SPELLED, 1)),
+        (
+            IdentifierForm.UPPER_ALNUM,
+            {"AB1": 2, "077": 1, "77": 1, "000": 1}
+            | dict.fromkeys((*NUMBERS, "QQ123456C", "QQ123456", "QQ123456E"), 1),
+        ),
+        (IdentifierForm.DIGITS, {"1": 2, "077": 1, "77": 1, "000": 1, **dict.fromkeys(NUMBERS, 1), "123456": 3}),
+        (IdentifierForm.WHOLE_NUMBER, {"1": 2, "77": 2, "0": 1, **dict.fromkeys(NUMBERS, 1), "123456": 3}),
+        (IdentifierForm.NHS_NUMBER, {"9434765919": 1, "4010232137": 1}),
+        (IdentifierForm.NINO, {"QQ123456": 2}),
     ],
 )
 def test_persons_are_in_normal_form(
     source: DuckDBSource, tmp_path: Path, form: IdentifierForm, kept: dict[str, int]
 ) -> None:
-    text = "person_id,x\nab-1,1\nAB 1,2\n77,3\n  ,4\n-,5\n,6\n"
+    text = "person_id,x\n" + "".join(f"{spelled},1\n" for spelled in (*SPELLED, ""))
     columns = (PEOPLE[0], Column("x", Type.INTEGER))
     tables = publish(dataset(columns, rows_per_person=3, form=form), text, tmp_path, source)
     assert Counter(p for (p,) in stored(tables, "people", "person_id")) == kept

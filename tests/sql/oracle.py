@@ -86,11 +86,21 @@ def published_rows(dataset: Dataset, text: str) -> list[list[object]]:
 
 def normal(person: str, dataset: Dataset) -> str:
     """The normal form of an identifier; empty for nobody."""
-    if dataset.person.form is IdentifierForm.DIGITS:
-        return re.sub("[^0-9]", "", person)
-    if dataset.person.form is IdentifierForm.UPPER_ALNUM:
-        return re.sub("[^A-Z0-9]", "", person.upper())
-    return person
+    digits, alnum = re.sub("[^0-9]", "", person), re.sub("[^A-Z0-9]", "", person.upper())
+    match dataset.person.form:
+        case IdentifierForm.AS_IS:
+            return person
+        case IdentifierForm.DIGITS:
+            return digits
+        case IdentifierForm.UPPER_ALNUM:
+            return alnum
+        case IdentifierForm.WHOLE_NUMBER:
+            return str(int(digits)) if digits else ""
+        case IdentifierForm.NHS_NUMBER:
+            checked = sum(w * int(d) for w, d in zip(range(10, 0, -1), digits, strict=False)) % 11 == 0
+            return digits if len(digits) == 10 and checked else ""
+        case IdentifierForm.NINO:
+            return alnum[:8] if re.fullmatch("[A-Z]{2}[0-9]{6}[A-D]?", alnum) else ""
 
 
 def published(column: Column, text: str) -> object:

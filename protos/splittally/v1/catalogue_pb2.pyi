@@ -14,6 +14,9 @@ class IdentifierForm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AS_IS: _ClassVar[IdentifierForm]
     UPPER_ALNUM: _ClassVar[IdentifierForm]
     DIGITS: _ClassVar[IdentifierForm]
+    WHOLE_NUMBER: _ClassVar[IdentifierForm]
+    NHS_NUMBER: _ClassVar[IdentifierForm]
+    NINO: _ClassVar[IdentifierForm]
 
 class SourceKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -26,6 +29,9 @@ IDENTIFIER_FORM_UNSPECIFIED: IdentifierForm
 AS_IS: IdentifierForm
 UPPER_ALNUM: IdentifierForm
 DIGITS: IdentifierForm
+WHOLE_NUMBER: IdentifierForm
+NHS_NUMBER: IdentifierForm
+NINO: IdentifierForm
 SOURCE_KIND_UNSPECIFIED: SourceKind
 DUCKDB: SourceKind
 POSTGRES: SourceKind

@@ -577,20 +577,24 @@ class HeldHead(_message.Message):
     def __init__(self, node: _Optional[str] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ...) -> None: ...
 
 class Ready(_message.Message):
-    __slots__ = ("version", "request_digest", "helper", "at_ms", "head", "held")
+    __slots__ = ("version", "request_digest", "member", "at_ms", "head", "held", "join_key", "sealed_dummies")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
-    HELPER_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
     AT_MS_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
+    JOIN_KEY_FIELD_NUMBER: _ClassVar[int]
+    SEALED_DUMMIES_FIELD_NUMBER: _ClassVar[int]
     version: int
     request_digest: bytes
-    helper: str
+    member: str
     at_ms: int
     head: JournalHead
     held: _containers.RepeatedCompositeFieldContainer[HeldHead]
-    def __init__(self, version: _Optional[int] = ..., request_digest: _Optional[bytes] = ..., helper: _Optional[str] = ..., at_ms: _Optional[int] = ..., head: _Optional[_Union[JournalHead, _Mapping]] = ..., held: _Optional[_Iterable[_Union[HeldHead, _Mapping]]] = ...) -> None: ...
+    join_key: bytes
+    sealed_dummies: bytes
+    def __init__(self, version: _Optional[int] = ..., request_digest: _Optional[bytes] = ..., member: _Optional[str] = ..., at_ms: _Optional[int] = ..., head: _Optional[_Union[JournalHead, _Mapping]] = ..., held: _Optional[_Iterable[_Union[HeldHead, _Mapping]]] = ..., join_key: _Optional[bytes] = ..., sealed_dummies: _Optional[bytes] = ...) -> None: ...
 
 class RoundManifest(_message.Message):
     __slots__ = ("version", "nonce", "request", "plan", "approvals", "epoch", "attempt", "run", "phase", "participants", "helpers", "calibration", "created_ms", "deadline_ms", "readies", "selection")

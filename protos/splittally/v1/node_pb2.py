@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from protos.splittally.v1 import governance_pb2 as protos_dot_splittally_dot_v1_dot_governance__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotos/splittally/v1/node.proto\x12\rsplittally.v1\x1a%protos/splittally/v1/governance.proto\"\x9a\x04\n\x08\x46romNode\x12%\n\x05hello\x18\x01 \x01(\x0b\x32\x14.splittally.v1.HelloH\x00\x12-\n\x06record\x18\x02 \x01(\x0b\x32\x1b.splittally.v1.SignedRecordH\x00\x12\x30\n\x0bvector_part\x18\x03 \x01(\x0b\x32\x19.splittally.v1.VectorPartH\x00\x12,\n\tshare_set\x18\x04 \x01(\x0b\x32\x17.splittally.v1.ShareSetH\x00\x12\x30\n\x0b\x61nswer_part\x18\x05 \x01(\x0b\x32\x19.splittally.v1.AnswerPartH\x00\x12.\n\nanswer_set\x18\x06 \x01(\x0b\x32\x18.splittally.v1.AnswerSetH\x00\x12\x34\n\rround_refusal\x18\x07 \x01(\x0b\x32\x1b.splittally.v1.RoundRefusalH\x00\x12%\n\x05relay\x18\x08 \x01(\x0b\x32\x14.splittally.v1.RelayH\x00\x12%\n\x05pulse\x18\t \x01(\x0b\x32\x14.splittally.v1.PulseH\x00\x12\x32\n\x0cjournal_part\x18\n \x01(\x0b\x32\x1a.splittally.v1.JournalPartH\x00\x12\x36\n\x0eseek_witnesses\x18\x0b \x01(\x0b\x32\x1c.splittally.v1.SeekWitnessesH\x00\x42\x06\n\x04kind\"\xdc\x03\n\x06ToNode\x12)\n\x07welcome\x18\x01 \x01(\x0b\x32\x16.splittally.v1.WelcomeH\x00\x12,\n\task_ready\x18\x02 \x01(\x0b\x32\x17.splittally.v1.AskReadyH\x00\x12.\n\nopen_round\x18\x03 \x01(\x0b\x32\x18.splittally.v1.OpenRoundH\x00\x12\x30\n\x0b\x63lose_round\x18\x04 \x01(\x0b\x32\x19.splittally.v1.CloseRoundH\x00\x12.\n\nask_answer\x18\x05 \x01(\x0b\x32\x18.splittally.v1.AskAnswerH\x00\x12%\n\x05relay\x18\x06 \x01(\x0b\x32\x14.splittally.v1.RelayH\x00\x12%\n\x05pulse\x18\x07 \x01(\x0b\x32\x14.splittally.v1.PulseH\x00\x12-\n\x06record\x18\x08 \x01(\x0b\x32\x1b.splittally.v1.SignedRecordH\x00\x12\x30\n\x0b\x61sk_witness\x18\t \x01(\x0b\x32\x19.splittally.v1.AskWitnessH\x00\x12\x30\n\x0b\x61sk_journal\x18\n \x01(\x0b\x32\x19.splittally.v1.AskJournalH\x00\x42\x06\n\x04kind\"\xb0\x01\n\x05Hello\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12-\n\tsnapshots\x18\x04 \x03(\x0b\x32\x1a.splittally.v1.SnapshotRef\x12\'\n\x04head\x18\x05 \x01(\x0b\x32\x19.splittally.v1.SignedHead\x12\x11\n\tguardians\x18\x06 \x01(\r\x12\x0e\n\x06paused\x18\x07 \x01(\x08\")\n\x07Welcome\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"\x16\n\x05Pulse\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x04\"8\n\x08\x41skReady\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12\x14\n\x0cparticipants\x18\x02 \x03(\t\"2\n\tOpenRound\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\x13\n\x0bsealed_keys\x18\x02 \x01(\x0c\"\x1b\n\nCloseRound\x12\r\n\x05round\x18\x01 \x01(\x0c\"7\n\nVectorPart\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0c\n\x04part\x18\x02 \x01(\r\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\"\xd4\x01\n\x08ShareSet\x12\r\n\x05round\x18\x01 \x01(\x0c\x12+\n\x06shares\x18\x02 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\r\n\x05parts\x18\x03 \x01(\r\x12\r\n\x05phase\x18\x04 \x01(\r\x12/\n\x06proofs\x18\x05 \x03(\x0b\x32\x1f.splittally.v1.ConsistencyProof\x12\x32\n\x06\x63harge\x18\x06 \x01(\x0b\x32\x1d.splittally.v1.InclusionProofH\x00\x88\x01\x01\x42\t\n\x07_charge\"x\n\tAskAnswer\x12\r\n\x05round\x18\x01 \x01(\x0c\x12+\n\x06shares\x18\x02 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12/\n\x06proofs\x18\x03 \x03(\x0b\x32\x1f.splittally.v1.ConsistencyProof\"@\n\x10\x43onsistencyProof\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\"7\n\nAnswerPart\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0c\n\x04part\x18\x02 \x01(\r\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\"V\n\tAnswerSet\x12\r\n\x05round\x18\x01 \x01(\x0c\x12+\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\r\n\x05parts\x18\x03 \x01(\r\"R\n\x0cRoundRefusal\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x14\n\x0crefreshes_ms\x18\x03 \x01(\x04\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\"h\n\x05Relay\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x10\n\x08receiver\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\r\x12\x0c\n\x04last\x18\x05 \x01(\x08\x12\x0e\n\x06sealed\x18\x06 \x01(\x0c\"\x1e\n\rSeekWitnesses\x12\r\n\x05nonce\x18\x01 \x01(\x0c\"+\n\nAskWitness\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\"\x1b\n\nAskJournal\x12\r\n\x05start\x18\x01 \x01(\x04\"V\n\x0bJournalPart\x12\r\n\x05start\x18\x01 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x02 \x03(\x0c\x12\'\n\x04head\x18\x03 \x01(\x0b\x32\x19.splittally.v1.SignedHead2J\n\nFederation\x12<\n\x06\x41ttend\x12\x17.splittally.v1.FromNode\x1a\x15.splittally.v1.ToNode(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotos/splittally/v1/node.proto\x12\rsplittally.v1\x1a%protos/splittally/v1/governance.proto\"\x9a\x04\n\x08\x46romNode\x12%\n\x05hello\x18\x01 \x01(\x0b\x32\x14.splittally.v1.HelloH\x00\x12-\n\x06record\x18\x02 \x01(\x0b\x32\x1b.splittally.v1.SignedRecordH\x00\x12\x30\n\x0bvector_part\x18\x03 \x01(\x0b\x32\x19.splittally.v1.VectorPartH\x00\x12,\n\tshare_set\x18\x04 \x01(\x0b\x32\x17.splittally.v1.ShareSetH\x00\x12\x30\n\x0b\x61nswer_part\x18\x05 \x01(\x0b\x32\x19.splittally.v1.AnswerPartH\x00\x12.\n\nanswer_set\x18\x06 \x01(\x0b\x32\x18.splittally.v1.AnswerSetH\x00\x12\x34\n\rround_refusal\x18\x07 \x01(\x0b\x32\x1b.splittally.v1.RoundRefusalH\x00\x12%\n\x05relay\x18\x08 \x01(\x0b\x32\x14.splittally.v1.RelayH\x00\x12%\n\x05pulse\x18\t \x01(\x0b\x32\x14.splittally.v1.PulseH\x00\x12\x32\n\x0cjournal_part\x18\n \x01(\x0b\x32\x1a.splittally.v1.JournalPartH\x00\x12\x36\n\x0eseek_witnesses\x18\x0b \x01(\x0b\x32\x1c.splittally.v1.SeekWitnessesH\x00\x42\x06\n\x04kind\"\xdc\x03\n\x06ToNode\x12)\n\x07welcome\x18\x01 \x01(\x0b\x32\x16.splittally.v1.WelcomeH\x00\x12,\n\task_ready\x18\x02 \x01(\x0b\x32\x17.splittally.v1.AskReadyH\x00\x12.\n\nopen_round\x18\x03 \x01(\x0b\x32\x18.splittally.v1.OpenRoundH\x00\x12\x30\n\x0b\x63lose_round\x18\x04 \x01(\x0b\x32\x19.splittally.v1.CloseRoundH\x00\x12.\n\nask_answer\x18\x05 \x01(\x0b\x32\x18.splittally.v1.AskAnswerH\x00\x12%\n\x05relay\x18\x06 \x01(\x0b\x32\x14.splittally.v1.RelayH\x00\x12%\n\x05pulse\x18\x07 \x01(\x0b\x32\x14.splittally.v1.PulseH\x00\x12-\n\x06record\x18\x08 \x01(\x0b\x32\x1b.splittally.v1.SignedRecordH\x00\x12\x30\n\x0b\x61sk_witness\x18\t \x01(\x0b\x32\x19.splittally.v1.AskWitnessH\x00\x12\x30\n\x0b\x61sk_journal\x18\n \x01(\x0b\x32\x19.splittally.v1.AskJournalH\x00\x42\x06\n\x04kind\"\xb0\x01\n\x05Hello\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12-\n\tsnapshots\x18\x04 \x03(\x0b\x32\x1a.splittally.v1.SnapshotRef\x12\'\n\x04head\x18\x05 \x01(\x0b\x32\x19.splittally.v1.SignedHead\x12\x11\n\tguardians\x18\x06 \x01(\r\x12\x0e\n\x06paused\x18\x07 \x01(\x08\")\n\x07Welcome\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"\x16\n\x05Pulse\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x04\"k\n\x08\x41skReady\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12\x14\n\x0cparticipants\x18\x02 \x03(\t\x12\'\n\x05joins\x18\x03 \x01(\x0b\x32\x13.splittally.v1.LossH\x00\x88\x01\x01\x42\x08\n\x06_joins\"2\n\tOpenRound\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\x13\n\x0bsealed_keys\x18\x02 \x01(\x0c\"\x1b\n\nCloseRound\x12\r\n\x05round\x18\x01 \x01(\x0c\"7\n\nVectorPart\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0c\n\x04part\x18\x02 \x01(\r\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\"\xd4\x01\n\x08ShareSet\x12\r\n\x05round\x18\x01 \x01(\x0c\x12+\n\x06shares\x18\x02 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\r\n\x05parts\x18\x03 \x01(\r\x12\r\n\x05phase\x18\x04 \x01(\r\x12/\n\x06proofs\x18\x05 \x03(\x0b\x32\x1f.splittally.v1.ConsistencyProof\x12\x32\n\x06\x63harge\x18\x06 \x01(\x0b\x32\x1d.splittally.v1.InclusionProofH\x00\x88\x01\x01\x42\t\n\x07_charge\"x\n\tAskAnswer\x12\r\n\x05round\x18\x01 \x01(\x0c\x12+\n\x06shares\x18\x02 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12/\n\x06proofs\x18\x03 \x03(\x0b\x32\x1f.splittally.v1.ConsistencyProof\"@\n\x10\x43onsistencyProof\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\"7\n\nAnswerPart\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0c\n\x04part\x18\x02 \x01(\r\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\"V\n\tAnswerSet\x12\r\n\x05round\x18\x01 \x01(\x0c\x12+\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\r\n\x05parts\x18\x03 \x01(\r\"R\n\x0cRoundRefusal\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x14\n\x0crefreshes_ms\x18\x03 \x01(\x04\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\"\xa5\x01\n\nCommitment\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x04\x12\r\n\x05width\x18\x04 \x01(\r\x12\x19\n\x11pseudonyms_digest\x18\x05 \x01(\x0c\x12\x14\n\x0cthird_digest\x18\x06 \x01(\x0c\x12\x14\n\x0cseed_digests\x18\x07 \x03(\x0c\x12\x15\n\rnoise_digests\x18\x08 \x03(\x0c\"h\n\x05Relay\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x10\n\x08receiver\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\r\x12\x0c\n\x04last\x18\x05 \x01(\x08\x12\x0e\n\x06sealed\x18\x06 \x01(\x0c\"\x1e\n\rSeekWitnesses\x12\r\n\x05nonce\x18\x01 \x01(\x0c\"+\n\nAskWitness\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\"\x1b\n\nAskJournal\x12\r\n\x05start\x18\x01 \x01(\x04\"V\n\x0bJournalPart\x12\r\n\x05start\x18\x01 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x02 \x03(\x0c\x12\'\n\x04head\x18\x03 \x01(\x0b\x32\x19.splittally.v1.SignedHead2J\n\nFederation\x12<\n\x06\x41ttend\x12\x17.splittally.v1.FromNode\x1a\x15.splittally.v1.ToNode(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,35 +43,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PULSE']._serialized_start=1331
   _globals['_PULSE']._serialized_end=1353
   _globals['_ASKREADY']._serialized_start=1355
-  _globals['_ASKREADY']._serialized_end=1411
-  _globals['_OPENROUND']._serialized_start=1413
-  _globals['_OPENROUND']._serialized_end=1463
-  _globals['_CLOSEROUND']._serialized_start=1465
-  _globals['_CLOSEROUND']._serialized_end=1492
-  _globals['_VECTORPART']._serialized_start=1494
-  _globals['_VECTORPART']._serialized_end=1549
-  _globals['_SHARESET']._serialized_start=1552
-  _globals['_SHARESET']._serialized_end=1764
-  _globals['_ASKANSWER']._serialized_start=1766
-  _globals['_ASKANSWER']._serialized_end=1886
-  _globals['_CONSISTENCYPROOF']._serialized_start=1888
-  _globals['_CONSISTENCYPROOF']._serialized_end=1952
-  _globals['_ANSWERPART']._serialized_start=1954
-  _globals['_ANSWERPART']._serialized_end=2009
-  _globals['_ANSWERSET']._serialized_start=2011
-  _globals['_ANSWERSET']._serialized_end=2097
-  _globals['_ROUNDREFUSAL']._serialized_start=2099
-  _globals['_ROUNDREFUSAL']._serialized_end=2181
-  _globals['_RELAY']._serialized_start=2183
-  _globals['_RELAY']._serialized_end=2287
-  _globals['_SEEKWITNESSES']._serialized_start=2289
-  _globals['_SEEKWITNESSES']._serialized_end=2319
-  _globals['_ASKWITNESS']._serialized_start=2321
-  _globals['_ASKWITNESS']._serialized_end=2364
-  _globals['_ASKJOURNAL']._serialized_start=2366
-  _globals['_ASKJOURNAL']._serialized_end=2393
-  _globals['_JOURNALPART']._serialized_start=2395
-  _globals['_JOURNALPART']._serialized_end=2481
-  _globals['_FEDERATION']._serialized_start=2483
-  _globals['_FEDERATION']._serialized_end=2557
+  _globals['_ASKREADY']._serialized_end=1462
+  _globals['_OPENROUND']._serialized_start=1464
+  _globals['_OPENROUND']._serialized_end=1514
+  _globals['_CLOSEROUND']._serialized_start=1516
+  _globals['_CLOSEROUND']._serialized_end=1543
+  _globals['_VECTORPART']._serialized_start=1545
+  _globals['_VECTORPART']._serialized_end=1600
+  _globals['_SHARESET']._serialized_start=1603
+  _globals['_SHARESET']._serialized_end=1815
+  _globals['_ASKANSWER']._serialized_start=1817
+  _globals['_ASKANSWER']._serialized_end=1937
+  _globals['_CONSISTENCYPROOF']._serialized_start=1939
+  _globals['_CONSISTENCYPROOF']._serialized_end=2003
+  _globals['_ANSWERPART']._serialized_start=2005
+  _globals['_ANSWERPART']._serialized_end=2060
+  _globals['_ANSWERSET']._serialized_start=2062
+  _globals['_ANSWERSET']._serialized_end=2148
+  _globals['_ROUNDREFUSAL']._serialized_start=2150
+  _globals['_ROUNDREFUSAL']._serialized_end=2232
+  _globals['_COMMITMENT']._serialized_start=2235
+  _globals['_COMMITMENT']._serialized_end=2400
+  _globals['_RELAY']._serialized_start=2402
+  _globals['_RELAY']._serialized_end=2506
+  _globals['_SEEKWITNESSES']._serialized_start=2508
+  _globals['_SEEKWITNESSES']._serialized_end=2538
+  _globals['_ASKWITNESS']._serialized_start=2540
+  _globals['_ASKWITNESS']._serialized_end=2583
+  _globals['_ASKJOURNAL']._serialized_start=2585
+  _globals['_ASKJOURNAL']._serialized_end=2612
+  _globals['_JOURNALPART']._serialized_start=2614
+  _globals['_JOURNALPART']._serialized_end=2700
+  _globals['_FEDERATION']._serialized_start=2702
+  _globals['_FEDERATION']._serialized_end=2776
 # @@protoc_insertion_point(module_scope)

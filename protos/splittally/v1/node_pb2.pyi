@@ -90,12 +90,14 @@ class Pulse(_message.Message):
     def __init__(self, at_ms: _Optional[int] = ...) -> None: ...
 
 class AskReady(_message.Message):
-    __slots__ = ("request_digest", "participants")
+    __slots__ = ("request_digest", "participants", "joins")
     REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
     PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    JOINS_FIELD_NUMBER: _ClassVar[int]
     request_digest: bytes
     participants: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, request_digest: _Optional[bytes] = ..., participants: _Optional[_Iterable[str]] = ...) -> None: ...
+    joins: _governance_pb2.Loss
+    def __init__(self, request_digest: _Optional[bytes] = ..., participants: _Optional[_Iterable[str]] = ..., joins: _Optional[_Union[_governance_pb2.Loss, _Mapping]] = ...) -> None: ...
 
 class OpenRound(_message.Message):
     __slots__ = ("manifest", "sealed_keys")
@@ -188,6 +190,26 @@ class RoundRefusal(_message.Message):
     refreshes_ms: int
     account: str
     def __init__(self, round: _Optional[bytes] = ..., code: _Optional[str] = ..., refreshes_ms: _Optional[int] = ..., account: _Optional[str] = ...) -> None: ...
+
+class Commitment(_message.Message):
+    __slots__ = ("round", "owner", "rows", "width", "pseudonyms_digest", "third_digest", "seed_digests", "noise_digests")
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    PSEUDONYMS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    THIRD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SEED_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    NOISE_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    round: bytes
+    owner: str
+    rows: int
+    width: int
+    pseudonyms_digest: bytes
+    third_digest: bytes
+    seed_digests: _containers.RepeatedScalarFieldContainer[bytes]
+    noise_digests: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, round: _Optional[bytes] = ..., owner: _Optional[str] = ..., rows: _Optional[int] = ..., width: _Optional[int] = ..., pseudonyms_digest: _Optional[bytes] = ..., third_digest: _Optional[bytes] = ..., seed_digests: _Optional[_Iterable[bytes]] = ..., noise_digests: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Relay(_message.Message):
     __slots__ = ("round", "sender", "receiver", "sequence", "last", "sealed")
