@@ -9,6 +9,7 @@ The same text later is the same question: it is not asked twice, and its release
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from engine.client.fed_select import FedSelect, read_fed
 from engine.client.options import Options
 from engine.client.qualified import unqualified
 from engine.errors import Unavailable, Waiting
+from engine.trusted.plan import Type
 
 if TYPE_CHECKING:
     import pyarrow
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 LONGEST_SECONDS = 300.0  # for a round that runs; for people, ``Options.wait``
 LOOK_SECONDS = 1.0  # between two looks at whether anybody still waits
+_PING = re.compile(r"\s*select\s+1\s*;?\s*", re.IGNORECASE)
 REQUEST = b"splittally.request"  # in the metadata of an answer's schema: the id of the request that it answers
 
 
@@ -46,6 +49,18 @@ class FedAsked:
 
     def table(self) -> pyarrow.Table:
         return select(self.session, self.select)
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """``SELECT 1``, by which tools see whether a connection is alive."""
+
+    @property
+    def schema(self) -> pyarrow.Schema:
+        return self.table().schema
+
+    def table(self) -> pyarrow.Table:
+        return plain_table((("1", Type.INTEGER),), ((1,),))
 
 
 @dataclass(frozen=True)
@@ -87,11 +102,14 @@ class Question:
         return released_table(self.release(), self.schema)
 
 
-Asked = FedAsked | Question
+Free = FedAsked | Ping
+Asked = Free | Question
 
 
 def read(session: Session, sql: str, options: Options) -> Asked:
     """What a text asks for, in the catalogue of this session; Refused SQL_*."""
+    if _PING.fullmatch(sql):
+        return Ping()
     about = read_fed(sql, session.roster.manifest.federation)
     if about is not None:
         columns_of(about)

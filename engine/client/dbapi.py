@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.client.arrow import KINDS, SQL_NAMES
-from engine.client.asking import FedAsked, read, released_table
+from engine.client.asking import Free, read, released_table
 from engine.client.options import Options, text_of
 from engine.client.parameters import bind
 from engine.client.session import Session
@@ -247,7 +247,7 @@ class Cursor:
             raise ProgrammingError("Parameters are a list or tuple of values, one for each `?`.")
         with _standard():
             asked = read(session, bind(operation, parameters), self.connection.options)
-            if isinstance(asked, FedAsked):
+            if isinstance(asked, Free):
                 self._table = asked.table()
             else:
                 self.release = asked.release()

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.client.asking import FedAsked, Question, read
+from engine.client.asking import Free, Question, read
 from engine.client.options import Options
 from engine.client.progress import on_screen
 from engine.client.session import Session, connect
@@ -125,7 +125,7 @@ class Magic:
 
     def _ask(self, cell: str, said: Line) -> Any:
         asked = read(self.session or self._connected(HOME), cell, said.options)
-        if isinstance(asked, FedAsked):
+        if isinstance(asked, Free):
             return Listing(asked.table())
         return _free(asked, said.verbs[0]) if said.verbs else _released(asked)
 

@@ -171,7 +171,7 @@ def test_the_name_that_a_browser_writes_is_the_dataset(connection: Any, text: st
         ("SELECT COUNT(*) FROM nothing", "SQL_UNKNOWN_DATASET"),
         ("DELETE FROM people", "SQL_NOT_A_QUERY"),
         ("SELECT COUNT(*) FROM people; SELECT COUNT(*) FROM people", "SQL_NOT_ONE_STATEMENT"),
-        ("SELECT 1", "SQL_NO_DATASET"),
+        ("SELECT 2", "SQL_NO_DATASET"),
         ("SELECT COUNT(*) FROM people WHERE region = 'N", "SQL_SYNTAX"),
         ("SELECT * FROM fed.nothing", "SQL_UNKNOWN_DATASET"),
     ],
@@ -179,6 +179,15 @@ def test_the_name_that_a_browser_writes_is_the_dataset(connection: Any, text: st
 def test_refusals_carry_their_code(connection: Any, text: str, code: str) -> None:
     with connection.cursor() as cursor, pytest.raises(connection.ProgrammingError, match=rf"\[{code}\]"):
         cursor.execute(text)
+
+
+@pytest.mark.parametrize("text", ["SELECT 1", "select 1;", "  SELECT\n1 ; "])
+def test_tools_can_see_whether_the_connection_is_alive(served: Served, connection: Any, text: str) -> None:
+    before = served.requests()
+    with connection.cursor() as cursor:
+        cursor.execute(text)
+        assert cursor.fetchall() == [(1,)]
+    assert served.requests() == before
 
 
 def test_nothing_can_be_written(connection: Any) -> None:

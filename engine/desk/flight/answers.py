@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from engine.client.asking import Asked, FedAsked, Question, named, read, released_table
+from engine.client.asking import Asked, Free, Question, named, read, released_table
 from engine.client.options import Options
 from engine.client.session import digest_of
 from engine.client.states import plain, state_word
@@ -80,7 +80,7 @@ class Answers:
 
     def execute(self, asked: Asked, sql: str, alive: Callable[[], bool]) -> tuple[Ticket, pa.Schema]:
         """Runs a statement to its end; a question that waits for people is told of with its id."""
-        if isinstance(asked, FedAsked):
+        if isinstance(asked, Free):
             return Ticket(sql=sql), asked.schema
         release = asked.release(alive=alive)
         self._keep(asked.query.session, release)
@@ -88,7 +88,7 @@ class Answers:
 
     def begin(self, asked: Asked, sql: str) -> Progress:
         """Submits a question and looks at it for a moment."""
-        if isinstance(asked, FedAsked):
+        if isinstance(asked, Free):
             return Progress(Ticket(sql=sql), asked.schema, True, 1.0)
         request = asked.submit()
         if asked.query.kept is not None:
