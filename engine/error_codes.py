@@ -233,8 +233,43 @@ CODES: dict[str, ErrorCode] = {
         "Ask without them, or have `overlap: 1` and one `placement` stated in the catalogue if that is true.",
     ),
     "SQL_JOIN_PLACEMENT": ErrorCode(
-        "`{left}` and `{right}` are not placed together, and joins of different placements are not in this version.",
-        "Join datasets of one `placement`, or ask about each dataset by itself.",
+        "`{left}` and `{right}` are not placed together, so rows of one person cannot be joined where they lie.",
+        "Join datasets of one `placement`, or two that are held by one node each, of two departments.",
+    ),
+    "SQL_JOIN_HOSTS": ErrorCode(
+        "A join of two departments takes one node a side, and `{dataset}` is held by {hosts}.",
+        "Ask about each dataset by itself, or join datasets that have one host each.",
+    ),
+    "SQL_JOIN_IDENTIFIER": ErrorCode(
+        "`{left}` and `{right}` are held by two departments that name persons by different identifiers, or spell them"
+        " differently.",
+        "Ask about each by itself, or have one identifier and form stated for both in the catalogue if that is true.",
+    ),
+    "SQL_JOIN_SIDES": ErrorCode(
+        "An expression reads rows of both departments, and a private join only multiplies what each of them computes.",
+        "Use one side in each key, condition and factor: SUM(a.x * b.y) FILTER (WHERE a.z > 1 AND b.z > 1), not a CASE"
+        " of both; SUM(a.x) + SUM(b.y), not SUM(a.x + b.y).",
+    ),
+    "SQL_JOIN_KIND": ErrorCode(
+        "{join} across two departments would need rows of persons whom the other one does not have.",
+        "Ask for all persons of the one and for those of both (JOIN, EXISTS), and take the difference.",
+    ),
+    "SQL_JOIN_DEPARTMENTS": ErrorCode(
+        "This joins rows of three departments, and a private join has two.",
+        "Ask for two of them at a time; further datasets must be held where one of the two is.",
+    ),
+    "SQL_JOIN_NESTED": ErrorCode(
+        "Rows joined across two departments are only counted and added up, in groups.",
+        "Filter, union, join and group by the person within each department first, in a derived table for each; then"
+        " join the two, and ask for figures.",
+    ),
+    "SQL_JOIN_FIGURE": ErrorCode(
+        "{figure} over rows of two departments is not answered.",
+        "Ask for COUNT, SUM, AVG, VARIANCE or COVAR_POP, or for quantiles of one department by itself.",
+    ),
+    "SQL_JOIN_KEY": ErrorCode(
+        "A group key of a join of two departments needs a published list of values.",
+        "Group by a column with `domain` or `bounds`, or by CASE or date_trunc of one.",
     ),
     "SQL_UNION_HOSTS": ErrorCode(
         "UNION ALL of {left} and {right}: they are not held by the same nodes under one identifier.",
@@ -505,6 +540,10 @@ CODES: dict[str, ErrorCode] = {
         "At least {n_min} nodes are to answer, and the statement has {count}: {hosts}.",
         "Ask with an n_min of at most {count}.",
     ),
+    "POLICY_N_MIN_JOIN": ErrorCode(
+        "A join of two departments needs both of them to answer: {hosts}.",
+        "Ask with an n_min of {count}, or with none.",
+    ),
     "POLICY_REQUEST_UNKNOWN": ErrorCode(
         "There is no request of yours with this request id.", "See `splittally requests` for the request ids."
     ),
@@ -617,9 +656,23 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_READY_MISSING": ErrorCode("A helper of the round did not say that it is ready.", "Try again."),
     "ROUND_READY_OTHER_REQUEST": ErrorCode("The helper {name} was ready for another request.", "Try again."),
     "ROUND_READY_STALE": ErrorCode(
-        "The helper {name} was ready too long ago, or its clock differs.", "Check the clocks and try again."
+        "The member {name} was ready too long ago, has started anew since, or its clock differs.",
+        "Check the clocks and try again.",
     ),
     "ROUND_NOT_OPEN": ErrorCode("The helper was not asked to take part in this round.", "Open a new round."),
+    "ROUND_JOIN_PARTIES": ErrorCode(
+        "A private join takes its two owners, the left one first, and three helpers of three other bodies.",
+        "Open a new round; the federation needs helpers of three bodies that are neither an owner's nor the analyst's.",
+    ),
+    "ROUND_JOIN_DUMMIES": ErrorCode(
+        "The node {name} adds more dummies to a private join than its price allows.", "Ask the department {name}."
+    ),
+    "ROUND_JOIN_STREAM": ErrorCode(
+        "What {name} sent for a private join did not arrive whole.", "Open a new round; the charges stay."
+    ),
+    "ROUND_JOIN_COMMITMENT": ErrorCode(
+        "What {name} sent for a private join is not what it committed to.", "Ask the department {name}."
+    ),
     "ROUND_SURVIVOR_REPEATED": ErrorCode("The survivors named for the round repeat a node.", "Open a new round."),
     "ROUND_SURVIVOR_UNKNOWN": ErrorCode("The survivors name a node that is not in the round.", "Open a new round."),
     "ROUND_SHARE_MISDIRECTED": ErrorCode("A share is for another round or member.", "Open a new round."),

@@ -144,6 +144,7 @@ def status_document(status: RequestStatus) -> dict[str, object]:
         "attempt": status.attempt,
         "nodes": list(status.participants),
         "replied": list(status.replied),
+        "relayed_bytes": status.relayed_bytes,
         "changed": moment(status.changed_ms),
     }
 

@@ -22,6 +22,7 @@ from engine.trusted.calibrate import calibrate, grid_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.describe import english, normalised_sql
 from engine.trusted.domains import scope_of
+from engine.trusted.join import is_join
 from engine.trusted.plan import Plan, Statistic
 from engine.trusted.records import AccountScope, Approval, Decision, Loss, Request
 from engine.trusted.selection import phases_of, with_keys
@@ -95,6 +96,11 @@ def _column_lines(plan: Plan, catalogue: Catalogue) -> list[str]:
 
 def _participant_lines(queued: Queued, catalogue: Catalogue) -> list[str]:
     hosts, request = stability_of(queued.plan.aggregate.input, catalogue).hosts, queued.request
+    if is_join(queued.plan.aggregate):
+        return [
+            f"Owners: {' and '.join(hosts)}; both must answer, and a guardian of each approves.",
+            "Committee: three helpers of three bodies, none of them an owner's or the analyst's.",
+        ]
     return [
         f"Nodes: {', '.join(hosts)}; at least {request.n_min} must answer, {request.f} of them assumed corrupt.",
         f"Committee: the analyst and at least {request.committee - 1} helpers of other bodies.",

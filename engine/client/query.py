@@ -18,6 +18,7 @@ from engine.client.states import ENDED_BADLY, named_if_late, plain
 from engine.client.terms import Price, least_nodes, price_of
 from engine.errors import Refused, Unavailable, error_for
 from engine.trusted import wire
+from engine.trusted.join import is_join
 from engine.trusted.messages import FederationDescription, RequestState, RequestStatus, Submission
 from engine.trusted.records import RECORD_VERSION, Agreement, Loss, RecordKind, Request, SignedRecord
 from engine.trusted.sign import NONCE_BYTES, open_agreement, signed
@@ -88,10 +89,16 @@ class Query:
     def hosts(self) -> tuple[str, ...]:
         return stability_of(self.statement.plan.aggregate.input, self.session.catalogue).hosts
 
+    @cached_property
+    def joins(self) -> bool:
+        """Whether it is a private join of two departments' rows."""
+        return is_join(self.statement.plan.aggregate)
+
     @property
     def n_min(self) -> int:
-        """The least number of nodes to answer; Refused POLICY_N_MIN_HOSTS when there are not so many."""
-        return least_nodes(self.session.roster.manifest.rules, self.hosts, self.least)
+        """The least number of nodes to answer; Refused POLICY_N_MIN_HOSTS, POLICY_N_MIN_JOIN."""
+        rules = self.session.roster.manifest.rules
+        return least_nodes(rules, self.hosts, self.least, joins=self.joins)
 
     def explain(self) -> str:
         """What the nodes will do, in English and as normalised SQL, and what it costs. Free."""
@@ -99,6 +106,11 @@ class Query:
 
         plan, catalogue = self.statement.plan, self.session.catalogue
         asks = f"Asks {', '.join(self.hosts)}; at least {self.n_min} must answer."
+        if self.joins:
+            asks = (
+                f"Asks {' and '.join(self.hosts)}: both must answer, after a guardian of each has approved, and three"
+                " helpers of other bodies put their rows together without seeing a person or a value."
+            )
         return "\n\n".join((english(plan, catalogue), normalised_sql(plan, catalogue), asks, self.cost_words()))
 
     def cost_words(self) -> str:

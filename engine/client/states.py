@@ -28,11 +28,12 @@ def state_word(state: RequestState) -> str:
 
 
 def status_words(status: RequestStatus) -> str:
-    """One line: the state, for whom it waits, how many have replied, the code of a refusal."""
+    """One line: the state, for whom it waits, what was carried of a join, how many have replied, a refusal's code."""
     waiting = f" for {', '.join(map(plain, status.waiting_for))}" if status.waiting_for else ""
     replied = f", {len(status.replied)} of {len(status.participants)} replied" if status.participants else ""
     run = f", run {status.run}" if status.run > 1 else ""
-    return f"{state_word(status.state)}{waiting}{run}{replied}{' ' + status.code if status.code else ''}"
+    carried = f", {status.relayed_bytes / 1e6:,.1f} MB carried" if status.relayed_bytes else ""
+    return f"{state_word(status.state)}{waiting}{run}{carried}{replied}{' ' + status.code if status.code else ''}"
 
 
 def plain(text: str) -> str:

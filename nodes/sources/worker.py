@@ -11,7 +11,7 @@ Checked by: tests/sources/test_worker.py::test_the_engine_is_locked_down
             tests/sources/test_worker.py::test_no_word_of_the_engine_crosses_the_pipe
 
 Requests: {"open"} opens an engine over the databases it names; {"select"} runs the queries of one plan on it;
-{"columns"} describes a file; {"cut"} writes one snapshot.
+{"read"} does so too, but answers with batches of columns; {"columns"} describes a file; {"cut"} writes one snapshot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from __future__ import annotations
 import csv
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ import duckdb
 
 from nodes.sources.dialect import quoted, text_literal
 from nodes.sources.frames import read_frame, write_frame
+
+BATCH_ROWS = 1 << 17
 
 
 def engine(
@@ -62,8 +65,15 @@ class Worker:
     def __init__(self) -> None:
         self.opened: duckdb.DuckDBPyConnection | None = None
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def frames(self, request: dict[str, Any]) -> Iterator[bytes | dict[str, Any]]:
+        """The answer to one request; before it, batches of columns if these were asked for."""
         [(kind, body)] = request.items()
+        if kind == "read":
+            yield from self.read(body)
+        else:
+            yield self.answer(kind, body)
+
+    def answer(self, kind: str, body: Any) -> dict[str, Any]:
         if kind == "open":
             self.opened = None
             self.opened = engine(**body, write={}, files=(), spill="")
@@ -74,14 +84,49 @@ class Worker:
 
     def select(self, body: dict[str, Any]) -> dict[str, Any]:
         """Rows of each query of one plan, on a connection of its own."""
+        with self._reading(body["queries"]) as (connection, statements):
+            return run(connection, statements, body["most_rows"]) if statements is not None else {"failed": -1}
+
+    def read(self, body: dict[str, Any]) -> Iterator[bytes | dict[str, Any]]:
+        """Batches of each query's columns, as Arrow streams of their own; then how many of them each query has."""
+        with self._reading(body["queries"]) as (connection, statements):
+            batches: list[int] = []
+            for statement in statements or ():
+                rows, found = 0, connection.sql(statement).to_arrow_reader(BATCH_ROWS)
+                yield _streamed(found.schema)
+                batches.append(1)
+                for batch in found:
+                    rows += batch.num_rows
+                    if rows > body["most_rows"]:
+                        yield {"failed": len(batches) - 1}
+                        return
+                    yield _streamed(found.schema, batch)
+                    batches[-1] += 1
+            yield {"batches": batches} if statements is not None else {"failed": -1}
+
+    @contextmanager
+    def _reading(self, queries: list[str]) -> Iterator[tuple[Any, list[duckdb.Statement] | None]]:
+        """A connection in a read-only transaction, and the queries parsed; None unless each is a single SELECT."""
         if self.opened is None:
-            return {"failed": -1}
+            yield None, None
+            return
         with self.opened.cursor() as connection:
-            parsed = [connection.extract_statements(query) for query in body["queries"]]
+            parsed = [connection.extract_statements(query) for query in queries]
             if any([s.type for s in statements] != [duckdb.StatementType.SELECT] for statements in parsed):
-                return {"failed": -1}
+                yield connection, None
+                return
             connection.execute("BEGIN TRANSACTION READ ONLY")
-            return run(connection, [statement for [statement] in parsed], body["most_rows"])
+            yield connection, [statement for [statement] in parsed]
+
+
+def _streamed(schema: Any, *batches: Any) -> bytes:
+    import pyarrow as pa  # only a private join needs it
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as stream:
+        for batch in batches:
+            stream.write_batch(batch)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
 def run(
@@ -122,10 +167,10 @@ def main() -> None:
     worker, requests, answers = Worker(), sys.stdin.buffer, sys.stdout.buffer
     while (request := read_frame(requests)) is not None:
         try:
-            answer = worker.answer(request)
+            for frame in worker.frames(request):
+                write_frame(answers, frame)
         except (duckdb.Error, OSError, UnicodeError, csv.Error):
-            answer = {"failed": -1}
-        write_frame(answers, answer)
+            write_frame(answers, {"failed": -1})
 
 
 if __name__ == "__main__":
