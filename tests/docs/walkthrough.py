@@ -24,6 +24,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.docs.warm import RUNS_ON, Warm
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"([a-z][a-z-]*)\$ (.*)")
@@ -124,15 +126,14 @@ class Walk:
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     port: str = ""
     printed: str = ""  # by the last command
+    warm: Warm | None = None
 
     def __enter__(self) -> Walk:
         with socket.socket() as free:  # another one than the page's, which may be taken here
             free.bind(("127.0.0.1", 0))
             self.port = str(free.getsockname()[1])
-        command = self.folder / "bin" / "splittally"
-        command.parent.mkdir(parents=True)
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m engine.cli.main "$@"\n')
-        command.chmod(0o755)
+        (self.folder / "bin").mkdir(parents=True)
+        self.warm = Warm(self.folder / "bin").__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -140,6 +141,8 @@ class Walk:
             os.killpg(process.pid, signal.SIGTERM)
         for process in self.running:
             process.wait(SECONDS)
+        if self.warm is not None:
+            self.warm.__exit__()
 
     def take(self, step: Command | File) -> str:
         """Takes one step; what is wrong with it, or nothing."""
@@ -178,7 +181,7 @@ class Walk:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {text}"],
                 cwd=self._machine(step.machine),
-                env=self._environment(step.machine),
+                env={**self._environment(step.machine), RUNS_ON: "yes"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
