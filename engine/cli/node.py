@@ -58,6 +58,33 @@ def prepare(
         console().print(f"{dataset.dataset}: {len(dataset.columns)} columns from {', '.join(dataset.files)}")
 
 
+@app.command()
+def deploy(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go; made if it is not there.")],
+    as_json: Json = False,
+) -> None:
+    """Write systemd units and a container file, hardened, to be read and put in place; nothing is installed."""
+    from importlib.util import find_spec
+
+    from engine.cli.show import console, print_json
+    from engine.errors import BadFile
+
+    nodes = find_spec("nodes")
+    if nodes is None or not nodes.submodule_search_locations:
+        raise BadFile("FILE_PACKAGE", package="nodes")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for source in sorted((Path(nodes.submodule_search_locations[0]) / "deploy").iterdir()):
+        target = folder / source.name
+        target.write_bytes(source.read_bytes())
+        written.append(str(target))
+    if as_json:
+        print_json({"files": written})
+        return
+    for name in written:
+        console().print(name, soft_wrap=True)
+
+
 _GuardianHome = Annotated[Path, typer.Option("--home", metavar="DIR", help="The guardian's home.")]
 _NodeHome = Annotated[
     Path | None,

@@ -40,7 +40,10 @@ class Warm:
     def __enter__(self) -> Warm:
         caller = self.command.with_name("warm_caller.py")
         caller.write_text(CALLER.format(address=self._address))
-        cold, warm = f'exec "{sys.executable}" -m engine.cli.main "$@"', f'exec "{sys.executable}" -I -S "{caller}" "$@"'
+        cold, warm = (
+            f'exec "{sys.executable}" -m engine.cli.main "$@"',
+            f'exec "{sys.executable}" -I -S "{caller}" "$@"',
+        )
         self.command.write_text(f'#!/bin/sh\n[ -n "${RUNS_ON}" ] && {cold}\n{warm}\n')
         self.command.chmod(0o755)
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
