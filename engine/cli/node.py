@@ -144,7 +144,10 @@ def subjects(home: _Home = NODE_HOME, as_json: Json = False) -> None:
     from engine.cli.show import console, new_table, print_json
     from engine.errors import error_for
 
-    person = typer.prompt("The person's id", hide_input=True, err=True)
+    if sys.stdin.isatty():
+        person = str(typer.prompt("The person's id", hide_input=True, err=True))
+    else:
+        person = sys.stdin.readline().rstrip("\n")
     program = [sys.executable, "-m", "nodes", "subjects", "--home", str(home)]
     asked = subprocess.run(program, input=person + "\n", capture_output=True, text=True, check=False)
     if asked.returncode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from tests.coordinator.postgres import PASSWORD, cluster
 from tests.docs.walkthrough import ROOT, Command, Walk, steps_of
 
 MANUAL = ROOT / "engine/docs/manual"
-STORY = ("install", "policy-officer", "analyst", "guardian", "auditor", "operate")
+STORY = ("install", "policy-officer", "analyst", "guardian", "auditor", "data-protection", "operate")
 UNITS = ("node", "coordinator")
 
 
@@ -30,7 +31,40 @@ def walked(walk: Walk, page: str) -> int:
 def test_the_tutorials_tell_one_story_that_runs(tmp_path: Path) -> None:
     with Walk(tmp_path) as walk:
         counts = [walked(walk, page) for page in STORY]
-    assert min(counts) >= 8
+    assert min(counts) >= 7
+
+
+def test_the_quick_start_runs(tmp_path: Path) -> None:
+    with Walk(tmp_path) as walk:
+        assert walked(walk, "quick-start") >= 6
+
+
+INSTALLING = ("python3 -m venv", "useradd --system")
+
+
+def test_blocks_that_nobody_runs_install_something() -> None:
+    """Everything else that a page shows as typed is run by a test: here, or in test_walkthrough.py."""
+    for page in MANUAL.glob("*.md"):
+        for kind, name, body in re.findall(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", page.read_text(), re.M | re.S):
+            if kind != "console" and not name:
+                assert kind == "sh" and body.startswith(INSTALLING), f"{page.name}: {body[:40]}"
+        if "```console" in page.read_text():
+            assert page.stem in (*STORY, "quick-start", "coordinator", "governance"), page.name
+
+
+def test_the_table_of_beliefs_is_what_the_definition_gives() -> None:
+    """Odds change by at most e to the epsilon; shown to two digits, rounded up."""
+    text = (MANUAL / "data-protection.md").read_text()
+    [head, _, *rows] = re.search(r"^\| before.*?\n\n", text, re.M | re.S)[0].strip().splitlines()  # type: ignore[index]
+    epsilons = [float(cell.split()[-1]) for cell in head.strip("|").split("|")[1:]]
+    assert len(rows) == 3
+    for row in rows:
+        before, *after = (float(cell.strip().rstrip(" %")) for cell in row.strip("|").split("|"))
+        for epsilon, shown in zip(epsilons, after, strict=True):
+            odds = before / (100 - before) * math.exp(epsilon)
+            exact = 100 * odds / (1 + odds)
+            digits = 10 ** (1 - math.floor(math.log10(exact)))
+            assert shown == pytest.approx(math.ceil(exact * digits) / digits)
 
 
 def test_the_coordinators_page_runs_on_postgresql(tmp_path: Path) -> None:
@@ -60,24 +94,26 @@ def test_every_event_of_a_log_stands_on_its_page(page: str, folder: str, call: s
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_verifies_and_leaves_little_exposed(name: str, tmp_path: Path) -> None:
     """systemd's own checks; the program has to be there, so another one stands in for it."""
-    if shutil.which("systemd-analyze") is None:
+    program = shutil.which("systemd-analyze")
+    if program is None:
         pytest.skip("systemd-analyze is not installed")
     unit = tmp_path / f"splittally-{name}.service"
     text = (ROOT / "nodes/deploy" / unit.name).read_text()
     assert f"ExecStart=/opt/splittally/bin/splittally {name} --home /var/lib/splittally/{name}\n" in text
     unit.write_text(text.replace("/opt/splittally/bin/splittally", sys.executable))
     for check in (["verify", "--man=no"], ["security", "--offline=true", "--threshold=20"]):
-        done = subprocess.run(["systemd-analyze", *check, unit], capture_output=True, text=True, check=False)
+        done = subprocess.run([program, *check, unit], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-500:] + done.stderr
 
 
 def test_an_open_unit_would_be_found(tmp_path: Path) -> None:
     """The threshold refuses a service without the lines that take privileges away."""
-    if shutil.which("systemd-analyze") is None:
+    program = shutil.which("systemd-analyze")
+    if program is None:
         pytest.skip("systemd-analyze is not installed")
     unit = tmp_path / "open.service"
     unit.write_text(f"[Service]\nExecStart={sys.executable}\n")
-    check = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)]
+    check = [program, "security", "--offline=true", "--threshold=20", str(unit)]
     assert subprocess.run(check, capture_output=True, check=False).returncode != 0
 
 

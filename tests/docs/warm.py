@@ -1,7 +1,8 @@
 """Commands without the second that a fresh interpreter takes: one process has imported everything and forks for each.
 
-What runs is the program of `splittally` itself, with the arguments, folder, environment and open files of whoever typed
-it. The fork happens before any thread or channel exists; a command that becomes another process is replaced by it as usual.
+What runs is the program of `splittally` itself, with the arguments, folder, environment and open files of whoever
+typed it. The fork happens before any thread or channel exists; a command that becomes another process is replaced by
+it as usual.
 """
 
 from __future__ import annotations
