@@ -22,7 +22,7 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where it goes; an older manual there is replaced.")],
     as_json: Json = False,
 ) -> None:
-    """Write the manual, the references and the decisions as static pages that need no network; begin with index.html."""
+    """Write the manual, references and decisions as static pages that need no network; begin with index.html."""
     from engine.cli.main import VERSION
     from engine.cli.show import console, print_json
     from engine.docs.site import MARK, pages

@@ -94,21 +94,22 @@ _Reason = Annotated[str, typer.Option(help="Why; it is journalled and public.")]
 
 
 @app.command()
-def pause(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None) -> None:
+def pause(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None, as_json: Json = False) -> None:
     """Stop a node: no plan runs, and rounds under way are dropped before anything is sent. Signed by its guardian."""
-    _sign_pause(home, True, reason, node_home)
+    _sign_pause(home, True, reason, node_home, as_json)
 
 
 @app.command()
-def resume(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None) -> None:
+def resume(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None, as_json: Json = False) -> None:
     """Let a paused node go on. Signed by its guardian."""
-    _sign_pause(home, False, reason, node_home)
+    _sign_pause(home, False, reason, node_home, as_json)
 
 
 @app.command()
 def snapshot(
     home: _Home = NODE_HOME,
     wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the node.")] = 60.0,
+    as_json: Json = False,
 ) -> None:
     """Have a running node cut new snapshots: later answers come from today's rows, and are charged anew.
 
@@ -116,7 +117,7 @@ def snapshot(
     """
     import time
 
-    from engine.cli.show import console
+    from engine.cli.show import console, print_json
     from engine.errors import BadFile
     from engine.trusted.home import Home
 
@@ -130,6 +131,9 @@ def snapshot(
     while (opened.path / "inbox/snapshot").exists() and time.monotonic() < end:
         time.sleep(0.05)
     waits = (opened.path / "inbox/snapshot").exists()
+    if as_json:
+        print_json({"node": opened.name, "cut": not waits})
+        return
     console().print(f"{opened.name}: {'asked for; the node cuts them once it runs' if waits else 'cut'}.")
 
 
@@ -169,9 +173,9 @@ def subjects(home: _Home = NODE_HOME, as_json: Json = False) -> None:
         console().print(sentence, style="dim")
 
 
-def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -> None:
+def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None, as_json: bool) -> None:
     from engine.cli.decide import hand, put_into_inbox
-    from engine.cli.show import console
+    from engine.cli.show import console, print_json
     from engine.errors import require
     from engine.governance.revocation import pause_record
     from engine.trusted.clock import SystemClock
@@ -188,10 +192,14 @@ def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -
         file = put_into_inbox(node_home, record)
         taken = _within(lambda: not file.exists())
         require(not file.with_suffix(".refused").exists(), "POLICY_RECORD_OLD")
-    if not taken:
+    if as_json:
+        print_json({"node": node, "paused": paused, "taken": taken})
+    elif not taken:
         console().print(f"Signed, but {node} has not said so yet: it is {word} as soon as it takes the record.")
+    else:
+        console().print(f"{node} is {word}.")
+    if not taken:
         raise typer.Exit(5)
-    console().print(f"{node} is {word}.")
 
 
 def _within(done: Callable[[], bool]) -> bool:

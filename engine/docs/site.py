@@ -1,7 +1,8 @@
 """The manual as a folder of web pages: every document of the project, in the frame of the register's pages.
 
-Markdown in, files out, and nothing else is needed to read them: no script, no font, no request. A link between documents
-becomes one between pages; a link to something that is no page is an error, as is one to a heading that is not there.
+Markdown in, files out, and nothing else is needed to read them: no script, no font, no request. A link between
+documents becomes one between pages; a link to something that is no page is an error, as is one to a heading that is not
+there.
 """
 
 from __future__ import annotations
@@ -147,29 +148,29 @@ class _Renderer(RendererHTML):
         self._names = iter(document.headings[1:])
         self._about = document.title
 
-    def heading_open(self, tokens: Sequence[Token], at: int, *_: object) -> str:
+    def heading_open(self, tokens: Sequence[Token], at: int, *rest: object) -> str:
         _, self._about, name = next(self._names)
         return f'<{tokens[at].tag} id="{text(name)}">'
 
-    def table_open(self, *_: object) -> str:
+    def table_open(self, *rest: object) -> str:
         words = text(f"Table: {self._about}")
         return f'<div class="wide" role="region" aria-label="{words}" tabindex="0"><table>\n'
 
-    def table_close(self, *_: object) -> str:
+    def table_close(self, *rest: object) -> str:
         return "</table></div>\n"
 
-    def th_open(self, *_: object) -> str:
+    def th_open(self, *rest: object) -> str:
         return '<th scope="col">'
 
-    def td_open(self, *_: object) -> str:
+    def td_open(self, *rest: object) -> str:
         return "<td>"
 
-    def fence(self, tokens: Sequence[Token], at: int, *_: object) -> str:
+    def fence(self, tokens: Sequence[Token], at: int, *rest: object) -> str:
         _, _, name = tokens[at].info.partition(" ")
         said = f"<p>File <code>{text(name)}</code>:</p>\n" if name else ""
         return f"{said}<pre><code>{text(tokens[at].content)}</code></pre>\n"
 
-    def link_open(self, tokens: Sequence[Token], at: int, *_: object) -> str:
+    def link_open(self, tokens: Sequence[Token], at: int, *rest: object) -> str:
         href = str(tokens[at].attrs["href"])
         return f'<a href="{text(href if _OUTSIDE.match(href) else self._page(href))}">'
 

@@ -2,8 +2,8 @@
 
 In ```console blocks `NAME$ COMMAND` is typed at NAME's machine: a folder of its own, which is its home directory too.
 What follows is all that the command prints, `[exit N]` where it does not end with 0, and `[soon]` where it is repeated
-until it prints that. A command that ends in `&` goes on running, until `^C` ends it. A block such as ```yaml NAME/FILE is
-a file. In what is printed
+until it prints that. A command that ends in `&` goes on running, until `^C` ends it. A block such as ```yaml
+NAME/FILE is a file. In what is printed
 
     …           stands for whatever differs from time to time: digests, dates, noisy figures
     a line of … for any number of lines

@@ -1,4 +1,5 @@
-"""Pages of the register and of the manual: frames and tables of HTML that need nothing else, safe whatever words they are given.
+"""Pages of the register and of the manual: frames and tables of HTML that need nothing else, safe whatever words they
+are given.
 
 Every word goes through ``text``, which escapes it and shows what cannot be printed (control and direction marks too)
 as its number. No script, no outside request, and a policy that forbids both; styles are allowed by their hash. For
