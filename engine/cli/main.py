@@ -17,11 +17,13 @@ from engine.cli import (
     coordinator,
     decide,
     demo,
+    desk,
     explain,
     federation,
     forecast,
     hand_in,
     journal,
+    manual,
     node,
     receipt,
     register,
@@ -42,7 +44,6 @@ app = typer.Typer(
     name="splittally",
     help="SQL across departments whose data stays where it is.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -79,6 +80,7 @@ app.command("withdraw")(decide.withdraw)
 app.command("hand-in")(hand_in.hand_in)
 app.add_typer(budget.app, name="budget")
 app.command("schema")(schema.schema)
+app.command("desk")(desk.desk)
 app.command("coordinator")(coordinator.coordinator)
 app.add_typer(node.app, name="node")
 app.add_typer(federation.app, name="federation")
@@ -89,6 +91,7 @@ app.add_typer(journal.app, name="journal")
 app.add_typer(register.app, name="register")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(retention.app, name="retention")
+app.add_typer(manual.app, name="manual")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -233,4 +234,23 @@ def test_a_round_charged_before_a_crash_is_lost(tmp_path: Path, source: DuckDBSo
     with pytest.raises(Unavailable, match="NODE_ROUND_LOST"):
         answer(joining.arrival, world.node("tax"))
     assert world.seat("tax").ledger._db.execute("SELECT count(*) FROM rounds").fetchone() == (1,)
+    world.close()
+
+
+def test_the_charge_is_durable_before_any_row_is_read(tmp_path: Path, source: DuckDBSource) -> None:
+    """Each reading sees the charge in the ledger's own file, through another connection."""
+    world = World(tmp_path, catalogue_of(), *random_rows(5, 3, 3, 3, (1, 1)), source)
+    joining = world.joining(plan_over(world.catalogue, [measured(S.COUNT_ROWS, None, world.catalogue)])).remembered()
+    charged: list[int] = []
+
+    class Watched:
+        dialect = source.dialect
+
+        def read(self, *query: Any) -> Any:
+            with sqlite3.connect(tmp_path / "tax.db") as other:
+                charged.append(other.execute("SELECT count(*) FROM rounds").fetchone()[0])
+            return source.read(*query)
+
+    answer(joining.arrival, replace(world.node("tax"), source=Watched()))
+    assert charged == [1]
     world.close()
