@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from engine.errors import Refused, SplittallyError
 from engine.trusted.plan import Plan
 from engine.trusted.records import AccountScope, Agreement, JournalEntry, JournalKind
-from engine.trusted.sign import open_ready
 from engine.trusted.wire import digest
 from nodes.ledger import entry_of
 from nodes.manifest import Arrival, Round, Seat, own_datasets
@@ -43,7 +42,7 @@ def charge(round_: Round, plan: Plan, agreement: Agreement, seat: Seat) -> None:
     accounts += [(AccountScope.SHARE_ACCOUNT, f"{round_.request.analyst} {d.name}") for d in datasets]
     entry, manifest = entry_about(round_, JournalKind.CHARGED), round_.manifest
     own = [s for p in manifest.participants if p.node == seat.name for s in p.snapshots if s.dataset in names]
-    heads = [open_ready(record, seat.roster).head for record in manifest.readies]
+    heads = [ready.head for ready in round_.readies]
     place = {"run": manifest.run, "phase": manifest.phase}
     seat.ledger.charge(round_.request, agreement, accounts, entry, **place, own=own, heads=heads)
 

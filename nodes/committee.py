@@ -76,7 +76,7 @@ def remember(arrival: Arrival, seat: Seat) -> Remembered:
     check_approvals(round_, plan, arrival.at_ms, seat)
     manifest.check_round(round_, plan, arrival, seat)
     manifest.check_readies(round_, plan, arrival, seat)
-    own = [ready.at_ms for ready in _readies(round_) if ready.member == seat.name]
+    own = [ready.at_ms for ready in round_.readies if ready.member == seat.name]
     require(bool(own), "ROUND_NOT_FOR_ME")
     require(own[0] >= seat.started_ms, "ROUND_READY_STALE", name=seat.name)
     return Remembered(round_, agreement, product.duty_of(round_, plan, seat))
@@ -110,7 +110,7 @@ def help_answer(
     else:
         owners = product.opened(streams or {}, shares, seeds, round_, held.join, seat)
     entry = entry_about(round_, records.JournalKind.ANSWERED_AS_HELPER, survivors)
-    heads = [share.head.head for share in shares] + [ready.head for ready in _readies(round_)]
+    heads = [share.head.head for share in shares] + [ready.head for ready in round_.readies]
     seat.ledger.mark_answered(round_.request, entry, run=round_.manifest.run, heads=heads)
     if held.join is not None and owners is not None:
         total = product.multiplied(*owners, round_, held.join)
@@ -131,11 +131,6 @@ def _check_survivors(survivors: tuple[str, ...], round_: Round) -> None:
     require(len(survivors) >= round_.request.n_min, "ROUND_TOO_FEW_NODES")
 
 
-def _readies(round_: Round) -> list[records.Ready]:
-    """The round's readies; their signatures were checked when the round was remembered."""
-    return [wire.decode(records.Ready, record.payload) for record in round_.manifest.readies]
-
-
 def _check_heads(shares: tuple[records.Share, ...], ask: messages.AskAnswer, round_: Round, seat: Seat) -> None:
     """Each survivor's journal goes on from the head that this helper held of it when it said *ready*.
 
@@ -144,7 +139,7 @@ def _check_heads(shares: tuple[records.Share, ...], ask: messages.AskAnswer, rou
              proof of RFC 9162 has to lead to from there.
     Checked by: tests/nodes/test_committee.py::test_helper_refuses_a_journal_that_does_not_go_on
     """
-    held = {h.node: h for ready in _readies(round_) if ready.member == seat.name for h in ready.held}
+    held = {h.node: h for ready in round_.readies if ready.member == seat.name for h in ready.held}
     given = {proof.node: proof for proof in ask.proofs}
     for share in shares:
         old, new = held[share.node], share.head.head

@@ -10,10 +10,8 @@ Checked by: tests/nodes/test_join_tampered.py::test_a_stream_that_was_tampered_w
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 
 from engine.errors import require
-from engine.trusted import records, sign
 from engine.trusted.join import Sizes, sizes_of
 from engine.trusted.messages import PART_BYTES, AskReady, Relay
 from engine.trusted.noise import Sampler
@@ -65,10 +63,6 @@ def most_dummies(loss: Loss) -> int:
     """More than any honest member draws at once."""
     sizes = sizes_of(loss)
     return sizes.shift + FAR_OUT * sizes.sigma
-
-
-def readies_of(round_: records.RoundManifest, roster: sign.Roster) -> Mapping[str, records.Ready]:
-    return {ready.member: ready for ready in (sign.open_ready(record, roster) for record in round_.readies)}
 
 
 def info(what: bytes, about: bytes, *names: str) -> bytes:

@@ -24,6 +24,7 @@ from engine.trusted.records import (
     RECORD_VERSION,
     Agreement,
     Calibration,
+    Ready,
     Request,
     Role,
     RoundManifest,
@@ -116,6 +117,7 @@ class Round:
     manifest: RoundManifest
     request: Request
     request_digest: bytes
+    readies: tuple[Ready, ...]  # not signed by anybody until ``check_readies`` returns
 
     @property
     def committee(self) -> tuple[str, ...]:
@@ -143,7 +145,8 @@ def authenticate(arrival: Arrival, seat: Seat) -> Round:
     require(now < request.expires_ms, "POLICY_REQUEST_EXPIRED")
     analyst = seat.roster.require(request.analyst, Role.ANALYST)
     require(request.sealing_key == analyst.sealing_key, "POLICY_SEALING_KEY", name=analyst.name)
-    return Round(wire.digest(arrival.manifest), manifest, request, wire.digest(manifest.request.payload))
+    readies = tuple(wire.decode(Ready, record.payload) for record in manifest.readies)
+    return Round(wire.digest(arrival.manifest), manifest, request, wire.digest(manifest.request.payload), readies)
 
 
 def decode_plan(round_: Round) -> Plan:

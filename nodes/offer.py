@@ -101,7 +101,7 @@ def owned(round_: Round, plan: Plan, seat: Seat) -> Owned | None:
         return None
     [side] = [side for side in sides_of(plan, seat.catalogue) if side.host == seat.name]
     [other] = [name for name in round_.nodes if name != seat.name]
-    readies = joins.readies_of(round_.manifest, seat.roster)
+    readies = {ready.member: ready for ready in round_.readies}
     context = joins.info(b"dummies", round_.request_digest, other, seat.name)
     theirs = int.from_bytes(seat.keys.sealing.open(readies[other].sealed_dummies, context), "big")
     require(theirs <= joins.most_dummies(round_.request.loss), "ROUND_JOIN_DUMMIES", name=other)

@@ -65,7 +65,7 @@ def duty_of(round_: Round, plan: Plan, seat: Seat) -> Duty | None:
     """
     if not is_join(plan.aggregate):
         return None
-    names, readies = round_.manifest.helpers, joins.readies_of(round_.manifest, seat.roster)
+    names, readies = round_.manifest.helpers, {ready.member: ready for ready in round_.readies}
     place = names.index(seat.name)
     prepared = seat.join_keys.take(readies[seat.name], round_.request.loss)
     keys = []

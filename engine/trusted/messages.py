@@ -236,6 +236,7 @@ class RequestStatus:
     refreshes_ms: int = 0  # when a spent budget is filled up again; 0: never
     account: str = ""  # whose budget is spent
     run: int = 0
+    relayed_bytes: int = 0  # of a private join: carried from owners to helpers in the round that is open
 
 
 @dataclass(frozen=True, slots=True)
