@@ -89,7 +89,7 @@ def _revealed(left: str, right: str) -> list[str]:
         f"Revealed to the coordinator and the analyst: of these numbers those of {left} and of {right}, so padded.",
         f"Revealed to the analyst: the noisy numbers. Revealed to {left} and {right}: nothing of each other's rows.",
         f"Limit: {left} or {right}, if it cheats and sees the answer, can learn about chosen persons of the other.",
-        f"Limit: a helper that conspires with {left} or {right} can find out which persons have rows above at the other.",
+        f"Limit: a helper that conspires with {left} or {right} can find out whose rows the other sends.",
         "Limit: two helpers that conspire see the computed rows of both, under pseudonyms.",
     ]
 

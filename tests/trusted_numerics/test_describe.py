@@ -292,7 +292,7 @@ def test_private_joins_say_what_is_revealed_to_whom() -> None:
         "Revealed to the coordinator and the analyst: of these numbers those of tax and of social, so padded.",
         "Revealed to the analyst: the noisy numbers. Revealed to tax and social: nothing of each other's rows.",
         "Limit: tax or social, if it cheats and sees the answer, can learn about chosen persons of the other.",
-        "Limit: a helper that conspires with tax or social can find out which persons have rows above at the other.",
+        "Limit: a helper that conspires with tax or social can find out whose rows the other sends.",
         "Limit: two helpers that conspire see the computed rows of both, under pseudonyms.",
     ]
     swapped = replace(plan, aggregate=replace(aggregate, input=PrivateJoin(join.right, join.left)))
