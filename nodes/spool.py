@@ -46,7 +46,7 @@ class Spool:
         if not path.exists():
             return
         with path.open("rb") as file:
-            while head := file.read(_HEAD.size):
+            while len(head := file.read(_HEAD.size)) == _HEAD.size:  # a full disk cut the last part short
                 sequence, last, length = _HEAD.unpack(head)
                 yield Relay(round_, sender, self._name, sequence, last, file.read(length))
 

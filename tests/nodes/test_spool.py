@@ -66,3 +66,14 @@ def test_a_stream_is_read_on_while_its_round_is_forgotten(held: Spool) -> None:
     assert next(reading).sequence == 0
     held.keep(())
     assert next(reading).sequence == 1
+
+
+def test_a_part_that_was_cut_short_is_the_last(held: Spool, tmp_path: Path) -> None:
+    """A full disk: what is there comes back, so that the stream is refused for what it lacks."""
+    for sequence in range(2):
+        held.add(replace(PART, sequence=sequence), 1_000)
+    [file] = (tmp_path / "spool").iterdir()
+    whole = file.read_bytes()
+    for cut, parts in ((1, 2), (len(PART.sealed), 2), (len(PART.sealed) + 1, 1), (len(whole) // 2, 1)):
+        file.write_bytes(whole[:-cut])
+        assert [relay.sequence for relay in held.relays(ROUND, "tax")] == list(range(parts))
