@@ -688,13 +688,16 @@ CODES: dict[str, ErrorCode] = {
         "Open a new round; the federation needs helpers of three bodies that are neither an owner's nor the analyst's.",
     ),
     "ROUND_JOIN_DUMMIES": ErrorCode(
-        "The node {name} adds more dummies to a private join than its price allows.", "Ask the department {name}."
+        "The other owner of a private join adds more dummies than its price allows.",
+        "Ask that department; nothing was charged where this was found.",
     ),
     "ROUND_JOIN_STREAM": ErrorCode(
-        "What {name} sent for a private join did not arrive whole.", "Open a new round; the charges stay."
+        "What an owner of a private join sent did not arrive whole at a helper.",
+        "Open a new round; the charges stay. The helper's log names the owner.",
     ),
     "ROUND_JOIN_COMMITMENT": ErrorCode(
-        "What {name} sent for a private join is not what it committed to.", "Ask the department {name}."
+        "What an owner of a private join sent to a helper is not what it committed to.",
+        "Ask the helper, whose log names the owner, and that department; the charges stay.",
     ),
     "ROUND_SURVIVOR_REPEATED": ErrorCode("The survivors named for the round repeat a node.", "Open a new round."),
     "ROUND_SURVIVOR_UNKNOWN": ErrorCode("The survivors name a node that is not in the round.", "Open a new round."),
