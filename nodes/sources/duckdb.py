@@ -13,12 +13,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
 from engine.errors import Unavailable, require
 from nodes.sources import Limits, Row
+from nodes.sources.columns import PersonRows, person_rows
 from nodes.sources.dialect import DUCKDB
 from nodes.sources.frames import read_frame, write_frame
 
@@ -41,14 +43,17 @@ class Child:
             start_new_session=True,
         )
 
-    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The answer; NODE_SOURCE_FAILED if none comes in time."""
+    def ask(self, request: dict[str, Any], seconds: float, batches: list[bytes] | None = None) -> dict[str, Any]:
+        """The answer, ``batches`` that come before it apart; NODE_SOURCE_FAILED if none comes in time."""
         assert self.process.stdin and self.process.stdout  # noqa: S101
         timer = Timer(seconds, self.process.kill)
         timer.start()
         try:
             write_frame(self.process.stdin, request)
             answer = read_frame(self.process.stdout)
+            while isinstance(answer, bytes) and batches is not None:
+                batches.append(answer)
+                answer = read_frame(self.process.stdout)
         except OSError:
             answer = None
         finally:
@@ -83,6 +88,14 @@ class DuckDBSource:
         rows: list[list[Row]] = answer["rows"]
         return rows
 
+    def read(self, databases: Mapping[str, Path], queries: Sequence[str], most_rows: int) -> list[PersonRows]:
+        request, batches = {"read": {"queries": list(queries), "most_rows": most_rows}}, list[bytes]()
+        opening = self._opening(read={name: str(path) for name, path in databases.items()})
+        answer = self._ask(request, opening, batches=batches)
+        require("batches" in answer, "NODE_SOURCE_FAILED", internal="a query failed")
+        streams = iter(batches)
+        return [person_rows(islice(streams, count)) for count in answer["batches"]]
+
     def columns(self, file: Path) -> list[tuple[str, str]] | None:
         """Names and engine types of a file's columns; None if it cannot be read."""
         answer = self._ask({"columns": str(file)})
@@ -106,14 +119,18 @@ class DuckDBSource:
         return {"threads": self.limits.threads, "memory_mb": self.limits.memory_mb, **named}
 
     def _ask(
-        self, request: dict[str, Any], opening: dict[str, Any] | None = None, seconds: float | None = None
+        self,
+        request: dict[str, Any],
+        opening: dict[str, Any] | None = None,
+        seconds: float | None = None,
+        batches: list[bytes] | None = None,
     ) -> dict[str, Any]:
         """One request to one worker that nobody else uses meanwhile."""
         child = self._take(opening)
         try:
             if opening is not None and child.opened != opening:
                 child.opened = opening if "opened" in child.ask({"open": opening}, self.limits.seconds) else {}
-            answer = child.ask(request, seconds or self.limits.seconds)
+            answer = child.ask(request, seconds or self.limits.seconds, batches)
         except Unavailable:
             child.close()
             raise
