@@ -34,6 +34,7 @@ from nodes.rounds import EARLY_BYTES, Rounds
 from nodes.server import Server
 from nodes.sources import Limits
 from nodes.sources.duckdb import DuckDBSource
+from nodes.tables import Tables
 from tests.nodes.conftest import RunningClock
 from tests.nodes.join_world import HELPERS, LOSS, OWNERS, Joining, World, catalogue_of, measured, plan_over
 from tests.nodes.scripted import Script, vouch
@@ -49,10 +50,17 @@ def source() -> Iterator[DuckDBSource]:
     found.close()
 
 
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory, source: DuckDBSource) -> dict[str, Tables]:
+    return World(tmp_path_factory.mktemp("tables"), catalogue_of(), LEFT, RIGHT, source).tables
+
+
 @pytest.fixture
-def world(tmp_path: Path, source: DuckDBSource, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(
+    tmp_path: Path, source: DuckDBSource, tables: dict[str, Tables], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
     monkeypatch.setattr(joins, "PLAIN_BYTES", 1_024)
-    found = World(tmp_path, catalogue_of(), LEFT, RIGHT, source)
+    found = World(tmp_path, catalogue_of(), LEFT, RIGHT, source, tables)
     found.clock = RunningClock()  # type: ignore[assignment]
     yield found
     found.close()

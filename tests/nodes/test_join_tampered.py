@@ -23,6 +23,7 @@ from nodes import joins, offer
 from nodes.joins import Part
 from nodes.sources import Limits
 from nodes.sources.duckdb import DuckDBSource
+from nodes.tables import Tables
 from tests.nodes.join_world import HELPERS, OWNERS, Joining, World, catalogue_of, measured, plan_over
 
 LEFT = tuple((f"p{i}", "FM"[i % 2], "NSW"[i % 3], i) for i in range(40))
@@ -37,11 +38,18 @@ def source() -> Iterator[DuckDBSource]:
     found.close()
 
 
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory, source: DuckDBSource) -> dict[str, Tables]:
+    return World(tmp_path_factory.mktemp("tables"), catalogue_of(), LEFT, RIGHT, source).tables
+
+
 @pytest.fixture
-def world(tmp_path: Path, source: DuckDBSource, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(
+    tmp_path: Path, source: DuckDBSource, tables: dict[str, Tables], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
     """Parts are so small that every stream has many."""
     monkeypatch.setattr(joins, "PLAIN_BYTES", 1_024)
-    found = World(tmp_path, catalogue_of(), LEFT, RIGHT, source)
+    found = World(tmp_path, catalogue_of(), LEFT, RIGHT, source, tables)
     yield found
     found.close()
 
