@@ -156,6 +156,9 @@ CODES: dict[str, ErrorCode] = {
     "FILE_REGISTER_FOLDER": ErrorCode(
         "{path} holds something that is no register.", "Give a new folder, or that of an older register."
     ),
+    "FILE_MANUAL_FOLDER": ErrorCode(
+        "{path} holds something that is no manual.", "Give a new folder, or that of an older manual."
+    ),
     "FILE_BINDING_DATASET": ErrorCode(
         "The binding names the dataset {dataset}, which the catalogue does not give to this node.",
         "Check the name, or the dataset's `hosts` in the catalogue.",
