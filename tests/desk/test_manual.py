@@ -29,6 +29,12 @@ def test_the_pages_are_those_of_the_navigation() -> None:
     assert {page.menu for page in PAGES if page.menu and page.roles in (frozenset(ROLES), {"analyst"})} == set(told)
 
 
+def test_the_pages_of_the_other_roles_are_those_of_their_navigation() -> None:
+    told = {name: whom for name, whom, _ in rows("| page | for | what it is for |")}
+    others = (page for page in PAGES if page.menu and page.roles not in (frozenset(ROLES), {"analyst"}))
+    assert told == {page.menu: ", ".join(ROLES[role].lower() for role in ROLES if role in page.roles) for page in others}
+
+
 def test_the_options_are_those_of_the_command() -> None:
     command = typer.main.get_command(app).commands["desk"]  # type: ignore[attr-defined]
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
