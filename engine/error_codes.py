@@ -22,6 +22,10 @@ CODES: dict[str, ErrorCode] = {
     "FILE_PACKAGE": ErrorCode(
         "The Python package {package} is not installed, and this needs it.", "Run `pip install {package}`."
     ),
+    "FILE_DESK_ADDRESS": ErrorCode(
+        "Drivers cannot be served at {address}: {why}.",
+        "Use 127.0.0.1 and a free port, or port 0 for any.",
+    ),
     "FILE_STORE_URL": ErrorCode(
         "That is no URL of a store.", "Give postgresql://USER@HOST:PORT/DATABASE, and the password in PGPASSWORD."
     ),
@@ -151,6 +155,9 @@ CODES: dict[str, ErrorCode] = {
     ),
     "FILE_REGISTER_FOLDER": ErrorCode(
         "{path} holds something that is no register.", "Give a new folder, or that of an older register."
+    ),
+    "FILE_MANUAL_FOLDER": ErrorCode(
+        "{path} holds something that is no manual.", "Give a new folder, or that of an older manual."
     ),
     "FILE_BINDING_DATASET": ErrorCode(
         "The binding names the dataset {dataset}, which the catalogue does not give to this node.",
@@ -316,6 +323,30 @@ CODES: dict[str, ErrorCode] = {
         "Write FROM and the name of a dataset.",
     ),
     "SQL_LITERAL": ErrorCode("A literal cannot be used: {problem}.", "Write it in another form."),
+    "SQL_PARAMETERS": ErrorCode(
+        "The statement has {wanted} parameters, and {given} values were given.",
+        "Give one row of values, one for each `?` outside quotes and comments.",
+    ),
+    "SQL_OPTION": ErrorCode(
+        "The option `{name}` is not known, or cannot have that value.", "Options are {names}; see the page on drivers."
+    ),
+    "SQL_SESSION": ErrorCode(
+        "The session that the call names was closed, or the call names none and sets options for one.",
+        "Connect again with cookies turned on, or give the options as headers of the connection.",
+    ),
+    "SQL_COMMAND": ErrorCode(
+        "The desk does not serve `{command}`.",
+        "Ask with SELECT; nothing can be written, and there are no transactions.",
+    ),
+    "SQL_HANDLE": ErrorCode("The prepared statement is not known here, or was closed.", "Prepare it again."),
+    "SQL_PLOT": ErrorCode(
+        "A chart needs a key to stand along the bottom and a figure to be drawn.",
+        "Name the columns: x and colour are keys; y is one of {figures}.",
+    ),
+    "SQL_FED_SELECT": ErrorCode(
+        "Of a table of `fed`, columns can be selected, with WHERE column = value, ORDER BY and LIMIT: {detail}.",
+        "Read it whole with SELECT * FROM fed.{table}, which is free, and do the rest on your side.",
+    ),
     "SQL_NOT_SUPPORTED": ErrorCode("{construct} is not part of the language.", "{instead}"),
     "SQL_NOT_YET_SUPPORTED": ErrorCode("{construct} is planned, but not in this version.", "{instead}"),
     "SQL_UNKNOWN_FUNCTION": ErrorCode("There is no function `{name}` in the language.", "{meant}"),
@@ -349,6 +380,10 @@ CODES: dict[str, ErrorCode] = {
         "A text in the statement has characters that cannot be shown.", "Use printable characters only."
     ),
     # -- POLICY_: what the federation's rules or a node's own policy forbid
+    "POLICY_DESK_TOKEN": ErrorCode(
+        "The call does not carry this desk's token.",
+        "Give the token that `splittally desk` printed when it started, as a bearer token or as the password.",
+    ),
     "POLICY_PLAN_INVALID": ErrorCode(
         "The plan is not one that this node can verify.", "Update the software of both sides and ask again."
     ),
@@ -571,6 +606,10 @@ CODES: dict[str, ErrorCode] = {
         "Ask those who have to decide; `splittally result` with the request id, or the same statement, fetches the"
         " answer once there is one.",
     ),
+    "APPROVAL_WAITING_REQUEST": ErrorCode(
+        "The request {request} waits for {names}.",
+        "Run the same SQL again once they have decided, which fetches the answer, or see SELECT * FROM fed.requests.",
+    ),
     "APPROVAL_MISSING": ErrorCode(
         "A department's guardians have not approved the request.",
         "`splittally requests` names those who have to decide.",
@@ -694,6 +733,10 @@ CODES: dict[str, ErrorCode] = {
     ),
     "ROUND_PENDING": ErrorCode(
         "The request has not ended yet.", "Wait longer, or use `splittally result` later with its request id."
+    ),
+    "ROUND_PENDING_REQUEST": ErrorCode(
+        "The request {request} has not ended yet.",
+        "Run the same SQL again later, which asks no second time, or see SELECT * FROM fed.requests.",
     ),
     # -- NODE_: a node, helper or coordinator that cannot serve now
     "NODE_UNREACHABLE": ErrorCode("The coordinator cannot be reached.", "Check the address and try again."),

@@ -42,18 +42,24 @@ def draft(
         Path | None, typer.Option(metavar="DIR", help="A member's home: bodies, analysts and datasets are filled in.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where it goes; default: printed.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Write an agreement to be filled in: every field with a sentence about it and an example."""
     import sys
 
+    from engine.cli.show import print_json, print_written
     from engine.governance.agreement_form import draft as made
     from engine.trusted.home import Home
 
     text = made(Home.load(home).manifest() if home else None)
-    if out is None:
-        sys.stdout.write(text)
-    else:
+    if out is not None:
         out.write_text(text, encoding="utf-8")
+        if as_json:
+            print_written(out, as_json)
+    elif as_json:
+        print_json({"draft": text})
+    else:
+        sys.stdout.write(text)
 
 
 @app.command()
@@ -63,11 +69,12 @@ def show(
         Path | None, typer.Option(metavar="DIR", help="Any member's home; a signed FILE can be read without.")
     ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Plain text, as it is to be read before signing.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show agreements in English, with their signatures and what is missing."""
     import sys
 
-    from engine.cli.show import console, new_table
+    from engine.cli.show import console, new_table, print_json
     from engine.governance.agreement import read_record
     from engine.governance.agreement_text import agreement_lines, plain_text
     from engine.trusted.home import Home
@@ -78,6 +85,9 @@ def show(
         shown: list[tuple[Agreement, SignedRecord | None]] = [(_said(record), record) for record in records]
     else:
         shown = [_read(file, opened)] if file else [(_said(record), record) for record in opened.agreements()]
+    if as_json:
+        print_json([_document(text, _standing(record, opened)) for text, record in shown])
+        return
     if not shown:
         console().print("Give a FILE, or the --home of a member that holds agreements.")
     for text, record in shown:
@@ -95,7 +105,7 @@ def show(
 
 
 @app.command()
-def sign(file: _File, home: _Signers, out: _Out = None) -> None:
+def sign(file: _File, home: _Signers, out: _Out = None, as_json: Json = False) -> None:
     """Sign an agreement as a policy officer or guardian, and write it with all its signatures.
 
     The first signer gives the YAML; the others add their signatures to the file that comes out. After new keys, sign
@@ -108,7 +118,7 @@ def sign(file: _File, home: _Signers, out: _Out = None) -> None:
     homes = [Home.load(path) for path in home]
     written = file.suffix == ".agreement"
     text = read_record(file) if written else load_agreement(file, homes[0].manifest())
-    _write(sign_agreement(text, *homes), out or file.with_suffix(".agreement"))
+    _write(sign_agreement(text, *homes), out or file.with_suffix(".agreement"), as_json)
 
 
 @app.command()
@@ -122,6 +132,7 @@ def amend(
     yes: Annotated[
         bool, typer.Option("--yes", help="Sign without asking; what changes is shown all the same.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Make and sign the next edition of an agreement: same name, and a budget that goes on, not anew."""
     from engine.cli.show import agreed, console
@@ -143,20 +154,25 @@ def amend(
         console(error=True).print(line, soft_wrap=True)
     if not yes and not agreed(f"Sign edition {after.edition} of {after.name}?"):
         raise BadFile("FILE_NOT_AGREED")
-    _write(sign_agreement(after, *homes), out or file.with_suffix(".agreement"))
+    _write(sign_agreement(after, *homes), out or file.with_suffix(".agreement"), as_json)
 
 
 @app.command()
 def install(
     file: _File,
     home: Annotated[list[Path], typer.Option(metavar="DIR", help="Coordinator, node or helper; may be given again.")],
+    as_json: Json = False,
 ) -> None:
     """Verify a signed agreement and keep it in the homes of those who enforce it; they read it when they start."""
-    from engine.cli.show import console
+    from engine.cli.show import console, print_json
     from engine.governance.agreement import install_agreement, read_record
     from engine.trusted.home import Home
 
     installed = install_agreement(read_record(file), [Home.load(path) for path in home])
+    if as_json:
+        homes = [str(path) for path in home]
+        print_json({"agreement": installed.name, "edition": installed.edition, "homes": homes})
+        return
     console().print(f"{installed.name}, edition {installed.edition}: installed in {len(home)} homes")
 
 
@@ -166,9 +182,10 @@ def export(
     home: _Any,
     form: Annotated[str, typer.Option(metavar="FORM", help="ico, dpia or der.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Ends in .html or .md.")],
+    as_json: Json = False,
 ) -> None:
     """Write an agreement as the ICO's sharing form, an impact assessment's screening, or a register entry."""
-    from engine.cli.show import console
+    from engine.cli.show import print_written
     from engine.errors import BadFile
     from engine.governance.agreement_exports import FORMS
     from engine.trusted.home import Home
@@ -177,7 +194,7 @@ def export(
         raise BadFile("FILE_FORM", form=form, forms=", ".join(FORMS))
     opened = Home.load(home)
     FORMS[form](_read(file, opened)[0], opened.manifest()).write(out)
-    console().print(str(out))
+    print_written(out, as_json, form=form)
 
 
 @app.command()
@@ -186,9 +203,10 @@ def revoke(
     home: Annotated[Path, typer.Option(metavar="DIR", help="A policy officer's or hosting guardian's home.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, in a sentence; it becomes public.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: NAME.revocation.record.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Sign the end of an agreement and write the record: hand it in, or lay it into the inbox of a node's home."""
-    from engine.cli.show import console
+    from engine.cli.show import console, print_json
     from engine.governance.agreement import read_record
     from engine.governance.revocation import revocation_record
     from engine.trusted import wire
@@ -202,6 +220,9 @@ def revoke(
     open_revocation(made, opened.roster(), text)
     target = out or Path(f"{text.name}.revocation.record")
     target.write_bytes(wire.encode(made))
+    if as_json:
+        print_json({"file": str(target), "agreement": text.name, "edition": text.edition})
+        return
     console().print(f"{target}: ends {text.name}, edition {text.edition}, once its nodes have it")
 
 
@@ -276,10 +297,21 @@ def _standing(record: SignedRecord | None, home: Home | None) -> str:
     return f"{signers}; complete"
 
 
-def _write(record: SignedRecord, target: Path) -> None:
-    from engine.cli.show import console
+def _document(text: Agreement, standing: str) -> dict[str, object]:
+    from engine.governance.agreement_text import agreement_lines
+
+    head = {"agreement": text.name, "edition": text.edition, "federation": text.federation}
+    return {**head, "fields": dict(agreement_lines(text)), "signatures": standing}
+
+
+def _write(record: SignedRecord, target: Path, as_json: bool) -> None:
+    from engine.cli.show import console, print_json
     from engine.trusted.wire import digest, encode
 
     target.write_bytes(encode(record))
-    console().print(f"{target}: signed by {', '.join(s.signer for s in record.signatures)}")
+    signers = [signature.signer for signature in record.signatures]
+    if as_json:
+        print_json({"file": str(target), "signers": signers, "digest": digest(record.payload).hex()})
+        return
+    console().print(f"{target}: signed by {', '.join(signers)}")
     console().print(f"Digest: {digest(record.payload).hex()}")

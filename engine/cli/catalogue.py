@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.options import Json
+
 app = typer.Typer(help="Write the signed catalogue in a form that registers of data take.", no_args_is_help=True)
 
 
@@ -25,11 +27,12 @@ def export(
     licence: Annotated[str, typer.Option(metavar="URL", help="Under which the data may be used.")] = "",
     classification: Annotated[str, typer.Option(metavar="WORD", help="Such as OFFICIAL.")] = "",
     updates: Annotated[str, typer.Option(metavar="WORD", help="How often the data change, such as monthly.")] = "",
+    as_json: Json = False,
 ) -> None:
     """Export the catalogue in the fields of the UK metadata exchange model; what nobody said is named, not invented."""
     import json
 
-    from engine.cli.show import console, print_json
+    from engine.cli.show import console, print_json, print_written
     from engine.errors import BadFile
     from engine.governance.dcat import Publisher, dcat, lacking
     from engine.trusted.home import Home
@@ -42,5 +45,7 @@ def export(
     else:
         out.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     missing = lacking(document)
+    if out is not None:
+        print_written(out, as_json, lacking=list(missing))
     if missing:
         console(error=True).print(f"The exchange model also wants: {', '.join(missing)}.")

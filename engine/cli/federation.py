@@ -140,16 +140,20 @@ def init(
 
 def _init_roots(directory: Path, federation: str, roots: int, coordinator: str, as_json: bool) -> None:
     from engine.cli.show import console, print_json
+    from engine.governance.application import fingerprint_of_roots
     from engine.governance.roots import found_roots
     from engine.trusted.clock import SystemClock
     from engine.trusted.random import SystemRandomness
 
     names = ["root"] if roots == 1 else [f"root-{i + 1}" for i in range(roots)]
     made = found_roots(directory, federation, names, coordinator, SystemClock(), SystemRandomness())
+    rooted = fingerprint_of_roots(made[0].roots(), max(1, roots - 1))
     if as_json:
-        print_json({"federation": federation, "epoch": 0, "homes": {home.name: str(home.path) for home in made}})
+        homes = {home.name: str(home.path) for home in made}
+        print_json({"federation": federation, "epoch": 0, "roots": rooted, "homes": homes})
         return
     console().print(f"Founded {federation} with {len(made)} root homes in {directory}.")
+    console().print(f"Root keys: {rooted}")
     console().print(
         "Next: members run `splittally federation apply`; a root runs `federation admit --catalog C FILE...`."
     )

@@ -30,13 +30,14 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Default: NAME.journal here.", show_default=False)
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Write a journal, its signed head and the federation's manifest to a file of JSON lines.
 
     From a node's or helper's own home it is read from the ledger, which may be in use; with --member it comes from
     the coordinator, to whoever's home is given.
     """
-    from engine.cli.show import console
+    from engine.cli.show import console, print_json
     from engine.governance.journal_file import journal_of_home, written
     from engine.trusted.home import Home
 
@@ -44,6 +45,9 @@ def export(
     found = _fetched(opened.path, member) if member else journal_of_home(opened)
     target = out or Path(f"{found.member}.journal")
     target.write_bytes(written(found))
+    if as_json:
+        print_json({"file": str(target), "member": found.member, "entries": len(found.entries)})
+        return
     console().print(f"{target}: {len(found.entries)} entries", soft_wrap=True)
 
 

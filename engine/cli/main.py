@@ -23,6 +23,7 @@ from engine.cli import (
     forecast,
     hand_in,
     journal,
+    manual,
     node,
     receipt,
     register,
@@ -43,7 +44,6 @@ app = typer.Typer(
     name="splittally",
     help="SQL across departments whose data stays where it is.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -91,6 +91,7 @@ app.add_typer(journal.app, name="journal")
 app.add_typer(register.app, name="register")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(retention.app, name="retention")
+app.add_typer(manual.app, name="manual")
 
 
 def run(arguments: Sequence[str]) -> int:

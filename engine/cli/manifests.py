@@ -103,9 +103,10 @@ def root_key(
     home: Annotated[Path, typer.Option(metavar="DIR", help="Where the home goes; must not hold one yet.")],
     name: Annotated[str, typer.Option(metavar="NAME", help="A name that no root key has had before.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: NAME.root in this folder.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Draw a new root key into a home of its own, and write its public half for the other roots."""
-    from engine.cli.show import console
+    from engine.cli.show import console, print_json
     from engine.governance.application import fingerprint
     from engine.governance.roots import draw_root, write_root_key
     from engine.trusted.random import SystemRandomness
@@ -113,6 +114,9 @@ def root_key(
     key = draw_root(home, name, "", SystemRandomness())
     target = out or Path(f"{name}.root")
     write_root_key(key, target)
+    if as_json:
+        print_json({"file": str(target), "name": name, "fingerprint": fingerprint(key.signing_key)})
+        return
     console().print(f"{target}: root key {fingerprint(key.signing_key)}")
     console().print(f"Next: splittally federation join --home {home} federation.manifest (the present one).")
 
@@ -151,9 +155,10 @@ def sign(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="A manifest, and welcomes that carry it.")],
     root: Roots,
     yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Add a root's signature to a manifest, and to the welcomes that carry it; what it changes is shown first."""
-    from engine.cli.show import console
+    from engine.cli.show import console, print_json
     from engine.governance.manifests import lacking
     from engine.governance.text import manifest_lines
     from engine.governance.welcome import Welcome, read_any, signed_again
@@ -163,6 +168,7 @@ def sign(
 
     homes = _homes(root)
     shown: set[bytes] = set()
+    said: list[dict[str, object]] = []
     for file in files:
         found = read_any(file)
         record = found.manifest if isinstance(found, Welcome) else found
@@ -178,9 +184,12 @@ def sign(
         else:
             file.write_bytes(wire.encode(done))
             record = done
-        missing = lacking(record, homes[0])
-        signers = ", ".join(signature.signer for signature in record.signatures)
-        console().print(f"{file}: signed by {signers}{f'; {missing} more needed' if missing else ''}")
+        missing, signers = lacking(record, homes[0]), [signature.signer for signature in record.signatures]
+        said.append({"file": str(file), "signers": signers, "signatures_missing": missing})
+        if not as_json:
+            console().print(f"{file}: signed by {', '.join(signers)}{f'; {missing} more needed' if missing else ''}")
+    if as_json:
+        print_json(said)
 
 
 def show(
@@ -329,9 +338,10 @@ def export(
     home: Annotated[Path, typer.Option(metavar="DIR", help="Any member's home.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Ends in .html or .md.")],
     form: Annotated[str, typer.Option(metavar="FORM", help="atrs: algorithmic transparency record, a draft.")] = "atrs",
+    as_json: Json = False,
 ) -> None:
     """Write what a federation has to publish about itself, as far as the signed manifest says it."""
-    from engine.cli.show import console
+    from engine.cli.show import print_written
     from engine.errors import BadFile
     from engine.governance.atrs import atrs
     from engine.trusted.home import Home
@@ -339,4 +349,4 @@ def export(
     if form != "atrs":
         raise BadFile("FILE_FORM", form=form, forms="atrs")
     atrs(Home.load(home).manifest()).write(out)
-    console().print(str(out))
+    print_written(out, as_json, form=form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,6 +59,33 @@ def prepare(
         console().print(f"{dataset.dataset}: {len(dataset.columns)} columns from {', '.join(dataset.files)}")
 
 
+@app.command()
+def deploy(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go; made if it is not there.")],
+    as_json: Json = False,
+) -> None:
+    """Write systemd units and a container file, hardened, to be read and put in place; nothing is installed."""
+    from importlib.util import find_spec
+
+    from engine.cli.show import console, print_json
+    from engine.errors import BadFile
+
+    nodes = find_spec("nodes")
+    if nodes is None or not nodes.submodule_search_locations:
+        raise BadFile("FILE_PACKAGE", package="nodes")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for source in sorted((Path(nodes.submodule_search_locations[0]) / "deploy").iterdir()):
+        target = folder / source.name
+        target.write_bytes(source.read_bytes())
+        written.append(str(target))
+    if as_json:
+        print_json({"files": written})
+        return
+    for name in written:
+        console().print(name, soft_wrap=True)
+
+
 _GuardianHome = Annotated[Path, typer.Option("--home", metavar="DIR", help="The guardian's home.")]
 _NodeHome = Annotated[
     Path | None,
@@ -67,21 +95,22 @@ _Reason = Annotated[str, typer.Option(help="Why; it is journalled and public.")]
 
 
 @app.command()
-def pause(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None) -> None:
+def pause(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None, as_json: Json = False) -> None:
     """Stop a node: no plan runs, and rounds under way are dropped before anything is sent. Signed by its guardian."""
-    _sign_pause(home, True, reason, node_home)
+    _sign_pause(home, True, reason, node_home, as_json)
 
 
 @app.command()
-def resume(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None) -> None:
+def resume(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None, as_json: Json = False) -> None:
     """Let a paused node go on. Signed by its guardian."""
-    _sign_pause(home, False, reason, node_home)
+    _sign_pause(home, False, reason, node_home, as_json)
 
 
 @app.command()
 def snapshot(
     home: _Home = NODE_HOME,
     wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the node.")] = 60.0,
+    as_json: Json = False,
 ) -> None:
     """Have a running node cut new snapshots: later answers come from today's rows, and are charged anew.
 
@@ -89,7 +118,7 @@ def snapshot(
     """
     import time
 
-    from engine.cli.show import console
+    from engine.cli.show import console, print_json
     from engine.errors import BadFile
     from engine.trusted.home import Home
 
@@ -103,6 +132,9 @@ def snapshot(
     while (opened.path / "inbox/snapshot").exists() and time.monotonic() < end:
         time.sleep(0.05)
     waits = (opened.path / "inbox/snapshot").exists()
+    if as_json:
+        print_json({"node": opened.name, "cut": not waits})
+        return
     console().print(f"{opened.name}: {'asked for; the node cuts them once it runs' if waits else 'cut'}.")
 
 
@@ -115,7 +147,10 @@ def subjects(home: _Home = NODE_HOME, as_json: Json = False) -> None:
     from engine.governance.subjects import ask_node
     from engine.trusted.home import Home
 
-    person = typer.prompt("The person's id", hide_input=True, err=True)
+    if sys.stdin.isatty():
+        person = str(typer.prompt("The person's id", hide_input=True, err=True))
+    else:
+        person = sys.stdin.readline().rstrip("\n")
     told = ask_node(Home.load(home), person)
     if as_json:
         print_json(told.document)
@@ -133,9 +168,9 @@ def subjects(home: _Home = NODE_HOME, as_json: Json = False) -> None:
         console().print(sentence, style="dim")
 
 
-def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -> None:
+def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None, as_json: bool) -> None:
     from engine.cli.decide import hand
-    from engine.cli.show import console
+    from engine.cli.show import console, print_json
     from engine.errors import require
     from engine.governance.homes import put_into_inbox
     from engine.governance.revocation import pause_record
@@ -153,10 +188,14 @@ def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None) -
         file = put_into_inbox(Home.load(node_home), record)
         taken = _within(lambda: not file.exists())
         require(not file.with_suffix(".refused").exists(), "POLICY_RECORD_OLD")
-    if not taken:
+    if as_json:
+        print_json({"node": node, "paused": paused, "taken": taken})
+    elif not taken:
         console().print(f"Signed, but {node} has not said so yet: it is {word} as soon as it takes the record.")
+    else:
+        console().print(f"{node} is {word}.")
+    if not taken:
         raise typer.Exit(5)
-    console().print(f"{node} is {word}.")
 
 
 def _within(done: Callable[[], bool]) -> bool:

@@ -24,9 +24,10 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Default: REQUEST_ID.receipt here.", show_default=False)
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Write the receipt of a release that this home holds, signed by its analyst, for anybody to verify."""
-    from engine.cli.show import console
+    from engine.cli.show import print_written
     from engine.client.archive import Archive
     from engine.client.receipts import sign_receipt
     from engine.client.session import digest_of
@@ -40,7 +41,7 @@ def export(
         raise Unavailable("ROUND_NOT_RELEASED")
     target = out or Path(f"{request}.receipt")
     target.write_bytes(encode(sign_receipt(released.receipt, opened.signing_key())))
-    console().print(str(target), soft_wrap=True)
+    print_written(target, as_json, request=request)
 
 
 @app.command()

@@ -1,10 +1,11 @@
-"""The page of error codes, engine/docs/errors.md, made from the table: ``python -m engine.cli.reference [--check]``."""
+"""The pages of errors and of commands, made from the code: ``python -m engine.cli.reference [--check]``."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from engine.cli import commands
 from engine.error_codes import CODES
 
 PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
@@ -44,11 +45,12 @@ def _cell(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page; with ``--check`` exit 1 if it is not fresh."""
-    fresh = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page()
+    """Write the pages; with ``--check`` exit 1 if one is not fresh."""
+    made = ((PAGE, page()), (commands.PAGE, commands.page()))
     if "--check" in arguments:
-        return 0 if fresh else 1
-    PAGE.write_text(page(), encoding="utf-8")
+        return 0 if all(file.exists() and file.read_text(encoding="utf-8") == text for file, text in made) else 1
+    for file, text in made:
+        file.write_text(text, encoding="utf-8")
     return 0
 
 

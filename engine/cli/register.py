@@ -66,9 +66,10 @@ def crate(
     home: _Home,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: print it.", show_default=False)] = None,
     store: _Store = "",
+    as_json: Json = False,
 ) -> None:
     """Write one request as a Five Safes RO-Crate: who, why, sign-offs, checks, cost, and what was published."""
-    from engine.cli.show import console, print_json
+    from engine.cli.show import print_json, print_written
     from engine.errors import require
     from engine.governance.register.crate import crate as crate_of
     from engine.governance.register.site import register_of
@@ -82,7 +83,7 @@ def crate(
         print_json(crate_of(made, rows[0]))
         return
     out.write_bytes(json_bytes(crate_of(made, rows[0])))
-    console().print(str(out), soft_wrap=True)
+    print_written(out, as_json, request=rows[0].request)
 
 
 def _evidence(path: Path, store: str) -> Evidence:

@@ -131,17 +131,6 @@ def _queued_document(queued: Queued) -> dict[str, object]:
     }
 
 
-def status_words(status: RequestStatus) -> str:
-    """One line: the state, for whom it waits, what was carried of a join, how many have replied, a refusal's code."""
-    from engine.client.states import state_word
-
-    waiting = f" for {_awaited(status)}" if status.waiting_for else ""
-    replied = f", {len(status.replied)} of {len(status.participants)} replied" if status.participants else ""
-    run = f", run {status.run}" if status.run > 1 else ""
-    carried = f", {status.relayed_bytes / 1e6:,.1f} MB carried" if status.relayed_bytes else ""
-    return f"{state_word(status.state)}{waiting}{run}{carried}{replied}{' ' + status.code if status.code else ''}"
-
-
 def status_document(status: RequestStatus) -> dict[str, object]:
     from engine.client.states import state_word
 

@@ -70,6 +70,14 @@ def print_json(document: object, *, indent: int | None = 2) -> None:
     sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def print_written(file: object, as_json: bool, **facts: object) -> None:
+    """The file that a command wrote, and with --json what else is to say about it."""
+    if as_json:
+        print_json({"file": str(file), **facts})
+    else:
+        console().print(str(file), soft_wrap=True)
+
+
 def rows_json(columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> list[dict[str, object]]:
     return [dict(zip(columns, map(plain, row), strict=True)) for row in rows]
 

@@ -84,6 +84,16 @@ class Forecast:
     advice: tuple[Advice, ...]
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        from engine.client.shown import forecast_grid
+
+        return forecast_grid(self).as_text()
+
+    def _repr_html_(self) -> str:
+        from engine.client.shown import forecast_grid
+
+        return forecast_grid(self).as_html()
+
 
 def forecast(statement: Statement, catalogue: Catalogue, rules: Rules, terms: Terms, asker: Asker = NOBODY) -> Forecast:
     """The forecast of a prepared statement; nothing is read from any data.

@@ -62,6 +62,16 @@ class Rehearsal:
     loss: Loss
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        from engine.client.shown import rehearsal_grid
+
+        return rehearsal_grid(self).as_text()
+
+    def _repr_html_(self) -> str:
+        from engine.client.shown import rehearsal_grid
+
+        return rehearsal_grid(self).as_html()
+
 
 @dataclass(frozen=True, slots=True)
 class Rehearsing:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import require
+from engine.errors import Unavailable, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +29,17 @@ def person_rows(streams: Iterable[bytes]) -> PersonRows:
     """Arrow streams of (text, int64, ...), without NULL, as numpy arrays; anything else is NODE_SOURCE_FAILED."""
     import pyarrow as pa  # only a private join needs it
 
-    ends, texts, numbers = [np.zeros(1, np.int64)], [np.zeros(0, np.uint8)], list[list[Any]]()
-    for stream in streams:
-        reader = pa.ipc.open_stream(stream)
-        kinds = reader.schema.types
-        require(kinds[:1] == [pa.string()] and set(kinds[1:]) <= {pa.int64()}, "NODE_SOURCE_FAILED")
-        numbers = numbers or [[np.zeros(0, np.int64)] for _ in kinds[1:]]
-        for batch in reader:
-            batch.validate(full=True)
-            require(len(kinds) == 1 + len(numbers) and not any(c.null_count for c in batch), "NODE_SOURCE_FAILED")
-            persons = batch.column(0)
-            _, offsets, text = persons.buffers()
-            places = np.frombuffer(offsets, np.int32)[persons.offset :][: len(persons) + 1].astype(np.int64)
-            ends.append(places[1:] - places[0] + ends[-1][-1])
-            texts.append(np.frombuffer(text or b"", np.uint8)[places[0] : places[-1]])
-            for held, column in zip(numbers, batch.columns[1:], strict=True):
-                held.append(column.to_numpy())
-    return PersonRows(np.concatenate(ends), np.concatenate(texts), tuple(map(np.concatenate, numbers)))
+    try:
+        table = pa.concat_tables([pa.ipc.open_stream(stream).read_all() for stream in streams])
+        table.validate(full=True)
+        persons, *others = (column.combine_chunks() for column in table.columns)
+    except (pa.ArrowInvalid, ValueError):
+        raise Unavailable("NODE_SOURCE_FAILED", internal="columns that Arrow does not read") from None
+    sound = table.schema.types == [pa.string(), *[pa.int64()] * len(others)]
+    require(sound and not any(c.null_count for c in table), "NODE_SOURCE_FAILED", internal="columns of another form")
+    _, ends, text = persons.buffers()
+    return PersonRows(
+        np.frombuffer(ends or bytes(4), np.int32)[: len(persons) + 1].astype(np.int64),
+        np.frombuffer(text or b"", np.uint8),
+        tuple(column.to_numpy() for column in others),
+    )

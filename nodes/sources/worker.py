@@ -20,7 +20,6 @@ import csv
 import resource
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,58 +67,54 @@ class Worker:
     def frames(self, request: dict[str, Any]) -> Iterator[bytes | dict[str, Any]]:
         """The answer to one request; before it, batches of columns if these were asked for."""
         [(kind, body)] = request.items()
-        if kind == "read":
-            yield from self.read(body)
-        else:
-            yield self.answer(kind, body)
-
-    def answer(self, kind: str, body: Any) -> dict[str, Any]:
         if kind == "open":
             self.opened = None
             self.opened = engine(**body, write={}, files=(), spill="")
-            return {"opened": True}
-        if kind == "columns":
-            return {"columns": columns_of(body)}
-        return self.select(body) if kind == "select" else cut(body)
+            yield {"opened": True}
+        elif kind in ("select", "read"):
+            yield from self.select(body["queries"], body["most_rows"], columns=kind == "read")
+        else:
+            yield {"columns": columns_of(body)} if kind == "columns" else cut(body)
 
-    def select(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Rows of each query of one plan, on a connection of its own."""
-        with self._reading(body["queries"]) as (connection, statements):
-            return run(connection, statements, body["most_rows"]) if statements is not None else {"failed": -1}
-
-    def read(self, body: dict[str, Any]) -> Iterator[bytes | dict[str, Any]]:
-        """Batches of each query's columns, as Arrow streams of their own; then how many of them each query has."""
-        with self._reading(body["queries"]) as (connection, statements):
-            batches: list[int] = []
-            for statement in statements or ():
-                rows, found = 0, connection.sql(statement).to_arrow_reader(BATCH_ROWS)
-                yield _streamed(found.schema)
-                batches.append(1)
-                for batch in found:
-                    rows += batch.num_rows
-                    if rows > body["most_rows"]:
-                        yield {"failed": len(batches) - 1}
-                        return
-                    yield _streamed(found.schema, batch)
-                    batches[-1] += 1
-            yield {"batches": batches} if statements is not None else {"failed": -1}
-
-    @contextmanager
-    def _reading(self, queries: list[str]) -> Iterator[tuple[Any, list[duckdb.Statement] | None]]:
-        """A connection in a read-only transaction, and the queries parsed; None unless each is a single SELECT."""
+    def select(self, queries: list[str], most_rows: int, *, columns: bool) -> Iterator[bytes | dict[str, Any]]:
+        """Rows, or columns, of each query of one plan, on a connection of its own."""
         if self.opened is None:
-            yield None, None
+            yield {"failed": -1}
             return
         with self.opened.cursor() as connection:
             parsed = [connection.extract_statements(query) for query in queries]
             if any([s.type for s in statements] != [duckdb.StatementType.SELECT] for statements in parsed):
-                yield connection, None
+                yield {"failed": -1}
                 return
             connection.execute("BEGIN TRANSACTION READ ONLY")
-            yield connection, [statement for [statement] in parsed]
+            statements = [statement for [statement] in parsed]
+            if columns:
+                yield from batches(connection, statements, most_rows)
+            else:
+                yield run(connection, statements, most_rows)
 
 
-def _streamed(schema: Any, *batches: Any) -> bytes:
+def batches(
+    connection: duckdb.DuckDBPyConnection, statements: Sequence[duckdb.Statement], most_rows: int
+) -> Iterator[bytes | dict[str, Any]]:
+    """The columns of each statement as Arrow streams, one without rows and one a batch; then how many these are."""
+    counts: list[int] = []
+    for statement in statements:
+        found = connection.sql(statement).to_arrow_reader(BATCH_ROWS)
+        yield streamed(found.schema)
+        counts.append(1)
+        left = most_rows
+        for batch in found:
+            left -= batch.num_rows
+            if left < 0:
+                yield {"failed": len(counts) - 1}
+                return
+            yield streamed(found.schema, batch)
+            counts[-1] += 1
+    yield {"batches": counts}
+
+
+def streamed(schema: Any, *batches: Any) -> bytes:
     import pyarrow as pa  # only a private join needs it
 
     sink = pa.BufferOutputStream()

@@ -2,12 +2,12 @@
 
 In ```console blocks `NAME$ COMMAND` is typed at NAME's machine: a folder of its own, which is its home directory too.
 What follows is all that the command prints, `[exit N]` where it does not end with 0, and `[soon]` where it is repeated
-until it prints that. A command that ends in `&` goes on running. A block such as ```yaml NAME/FILE is a file. In what
-is printed
+until it prints that. A command that ends in `&` goes on running, until `^C` ends it. A block such as ```yaml
+NAME/FILE is a file. In what is printed
 
     …           stands for whatever differs from time to time: digests, dates, noisy figures
     a line of … for any number of lines
-    <word>      is what later commands call <word>
+    <word>      is what later commands call <word>: an id, a number or a fingerprint
 
 Runs of blanks count as one, and lines drawn under headings do not count.
 """
@@ -24,11 +24,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.docs.warm import RUNS_ON, Warm
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"([a-z][a-z-]*)\$ (.*)")
 WORD = re.compile(r"<([a-z]+)>")
-EXIT, SOON = re.compile(r"\[exit (\d)\]"), "[soon]"
+EXIT, SOON, STOP = re.compile(r"\[exit (\d)\]"), "[soon]", "^C"
 PORT = "7443"
 SECONDS = 120.0
 
@@ -109,7 +111,7 @@ def _pattern(line: str, words: dict[str, str]) -> str:
     for part in re.split(r"(…|<[a-z]+>)", line):
         word = WORD.fullmatch(part)
         if word and word[1] not in words:
-            parts.append(f"(?P<{word[1]}>[0-9a-z]+)")
+            parts.append(f"(?P<{word[1]}>[0-9a-z]+(?: [0-9a-f]{{4}})*)")
         else:
             parts.append(r"[^\n]+?" if part == "…" else re.escape(words[word[1]] if word else part))
     return "".join(parts)
@@ -121,40 +123,52 @@ class Walk:
 
     folder: Path
     words: dict[str, str] = field(default_factory=dict)
-    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    running: list[tuple[str, subprocess.Popen[bytes]]] = field(default_factory=list)  # machine and process
     port: str = ""
     printed: str = ""  # by the last command
+    warm: Warm | None = None
+    put: dict[str, str] = field(default_factory=dict)  # words of the page -> what stands for them here
 
     def __enter__(self) -> Walk:
         with socket.socket() as free:  # another one than the page's, which may be taken here
             free.bind(("127.0.0.1", 0))
             self.port = str(free.getsockname()[1])
-        command = self.folder / "bin" / "splittally"
-        command.parent.mkdir(parents=True)
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m engine.cli.main "$@"\n')
-        command.chmod(0o755)
+        (self.folder / "bin").mkdir(parents=True)
+        self.warm = Warm(self.folder / "bin").__enter__()
+        python = self.folder / "bin" / "python"
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in reversed(self.running):
+        for _, process in reversed(self.running):
             os.killpg(process.pid, signal.SIGTERM)
-        for process in self.running:
+        for _, process in self.running:
             process.wait(SECONDS)
+        if self.warm is not None:
+            self.warm.__exit__()
 
     def take(self, step: Command | File) -> str:
         """Takes one step; what is wrong with it, or nothing."""
         if isinstance(step, File):
             path = self.folder / step.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(step.text.replace(PORT, self.port))
+            path.write_text(self._here(step.text))
             return ""
-        text = WORD.sub(lambda word: self.words[word[1]], step.text.replace(PORT, self.port))
+        text = WORD.sub(lambda word: self.words[word[1]], self._here(step.text))
+        if text == STOP:
+            return self._stop(step.machine)
         if step.runs_on:
             return self._start(step, text.removesuffix(" &"))
         end = time.monotonic() + SECONDS
         while (wrong := self._run(step, text)) and step.soon and time.monotonic() < end:
             time.sleep(0.2)
         return wrong
+
+    def _here(self, text: str) -> str:
+        for word, here in {PORT: self.port, **self.put}.items():
+            text = text.replace(word, here)
+        return text
 
     def _run(self, step: Command, text: str) -> str:
         done = subprocess.run(
@@ -176,15 +190,23 @@ class Walk:
     def _start(self, step: Command, text: str) -> str:
         with (self.folder / f"{step.machine}.log").open("ab") as log:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {text}"],
+                ["/bin/sh", "-c", text if "&&" in text else f"exec {text}"],
                 cwd=self._machine(step.machine),
-                env=self._environment(step.machine),
+                env={**self._environment(step.machine), RUNS_ON: "yes"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        self.running.append(process)
+        self.running.append((step.machine, process))
+        return ""
+
+    def _stop(self, machine: str) -> str:
+        """Ends what was started last on a machine, as its terminal does."""
+        [*_, last] = [entry for entry in self.running if entry[0] == machine]
+        self.running.remove(last)
+        os.killpg(last[1].pid, signal.SIGINT)
+        last[1].wait(SECONDS)
         return ""
 
     def _machine(self, name: str) -> Path:

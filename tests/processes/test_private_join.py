@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -145,8 +145,19 @@ class JoinFleet(Fleet):
         self.child(name).process.kill()
         self.child(name).process.wait()
         self.begin(name)
-        until(f"{name} is there", lambda: self.engines(name) or self.child(name).stopped)
+        until(f"{name} dials", lambda: self.dials(name) or self.child(name).stopped)
         os.kill(self.child("coordinator").process.pid, signal.SIGCONT)
+
+    def dials(self, name: str) -> bool:
+        """Whether a member holds a connection to the coordinator's port, heard or not."""
+        process = Path(f"/proc/{self.child(name).process.pid}")
+        port = f":{int(self.home(name).coordinator.rpartition(':')[2]):04X}"
+        tables = ((process / "net" / table).read_text().splitlines()[1:] for table in ("tcp", "tcp6"))
+        rows = [line.split() for table in tables for line in table]
+        sockets = {f"socket:[{row[9]}]" for row in rows if row[2].endswith(port) and row[3] == "01"}
+        with suppress(OSError):
+            return any(str(file.readlink()) in sockets for file in (process / "fd").iterdir())
+        return False
 
     def relayed(self, session: Session, query: Query) -> int:
         """How many bytes were carried so far in the round that is open."""

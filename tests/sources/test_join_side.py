@@ -150,5 +150,8 @@ def test_columns_of_another_form_are_refused(columns: tuple[Any, ...]) -> None:
     whole = stream(pa.array(["a"]), pa.array([1], pa.int64()))
     with pytest.raises(Unavailable, match="NODE_SOURCE_FAILED"):
         person_rows([whole, stream(pa.array(["a"]), *[pa.array([1], pa.int64())] * 2)])
+    for broken in (whole[:-40], whole[:10], b""):
+        with pytest.raises(Unavailable, match="NODE_SOURCE_FAILED"):
+            person_rows([broken])
     part = pa.array(["x", "yz", "", "w"]).slice(1, 2)
     assert bytes(person_rows([stream(part, pa.array([1, 2], pa.int64()))]).text) == b"yz"

@@ -54,7 +54,7 @@ class Departments:
     def found(cls, script: Script, folder: Path, worker: DuckDBSource) -> Departments:
         catalogue = load_catalogue(HERE / "catalogues" / f"{script.catalogue}.yaml")
         tables = {}
-        for host in dict.fromkeys(host for d in catalogue.datasets for host in d.hosts):
+        for host in dict.fromkeys(host for d in catalogue.datasets for host in d.hosts if d.name in script.data):
             held = [d for d in catalogue.datasets if host in d.hosts]
             texts = {d.name: script.data.get(d.name) or ",".join(c.name for c in d.columns) + "\n" for d in held}
             home = create_home(folder / host, host, "node", catalogue.federation)

@@ -1,4 +1,5 @@
-"""Pages of the register: frames and tables of HTML that need nothing else, safe whatever words they are given.
+"""Pages of the register and of the manual: frames and tables of HTML that need nothing else, safe whatever words they
+are given.
 
 Every word goes through ``text``, which escapes it and shows what cannot be printed (control and direction marks too)
 as its number. No script, no outside request, and a policy that forbids both; styles are allowed by their hash. For
@@ -113,10 +114,36 @@ def paragraph(words: str) -> str:
 
 
 def page(title: str, federation: str, made: str, body: Sequence[str], up: str = "") -> bytes:
-    """A whole page; ``up``: the way to the register's first page, such as "../"."""
-    current = f"{title}"
+    """A whole page of the register; ``up``: the way to its first page, such as "../"."""
+    return frame(
+        title,
+        Site(
+            name=f"Register of {federation}",
+            header=f"Register of the federation {federation}",
+            navigation="Register",
+            places=PLACES,
+            footer=f"Made on {made} from the verified journals of the federation's members.",
+        ),
+        body,
+        up,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all pages of a site share. ``places``: (place, title) of those in the navigation."""
+
+    name: str
+    header: str
+    navigation: str
+    places: tuple[tuple[str, str], ...]
+    footer: str
+
+
+def frame(title: str, site: Site, body: Sequence[str], up: str = "") -> bytes:
+    """A whole page of a site, ``body`` being markup that is safe already."""
     items = "".join(
-        f'<li><a href="{up}{place}"{_current(name, current)}>{text(name)}</a></li>' for place, name in PLACES
+        f'<li><a href="{up}{place}"{_current(name, title)}>{text(name)}</a></li>' for place, name in site.places
     )
     inside = "\n".join(body)
     return f"""<!DOCTYPE html>
@@ -126,18 +153,18 @@ def page(title: str, federation: str, made: str, body: Sequence[str], up: str = 
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="referrer" content="no-referrer">
-<title>{text(title)} - Register of {text(federation)}</title>
+<title>{text(title)} - {text(site.name)}</title>
 <style>{STYLE}</style>
 </head>
 <body>
 <a class="skip" href="#content">Skip to main content</a>
-<header>Register of the federation {text(federation)}</header>
-<nav aria-label="Register"><ul>{items}</ul></nav>
+<header>{text(site.header)}</header>
+<nav aria-label="{text(site.navigation)}"><ul>{items}</ul></nav>
 <main id="content" tabindex="-1">
 <h1>{text(title)}</h1>
 {inside}
 </main>
-<footer><p>Made on {text(made)} from the verified journals of the federation's members.</p></footer>
+<footer><p>{text(site.footer)}</p></footer>
 </body>
 </html>
 """.encode()

@@ -51,11 +51,13 @@ def published_tables(folder: Path | None) -> dict[bytes, bytes]:
     return {digest(body): body for body in bodies}
 
 
-def write(folder: Path, made: Iterable[tuple[str, bytes]]) -> int:
-    """Writes a register in place of an older one; how many files. BadFile FILE_REGISTER_FOLDER for a folder that
-    holds anything else."""
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file())):
-        raise BadFile("FILE_REGISTER_FOLDER", path=str(folder))
+def write(
+    folder: Path, made: Iterable[tuple[str, bytes]], mark: str = MARK, otherwise: str = "FILE_REGISTER_FOLDER"
+) -> int:
+    """Writes a folder of pages in place of an older one; how many files. ``mark``: the file that tells an older one;
+    BadFile ``otherwise`` for a folder that holds anything else."""
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / mark).is_file())):
+        raise BadFile(otherwise, path=str(folder))
     fresh, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The manual, the references made from the code, and how they become a web site (site.py)."""
