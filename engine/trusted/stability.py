@@ -85,11 +85,11 @@ def _scanned(dataset: Dataset) -> Stability:
 
 def _joined(left: Stability, right: Stability, kind: plan.JoinKind) -> Stability:
     _check_together(left, right)
+    datasets = tuple(dict.fromkeys(left.datasets + right.datasets))
     if kind in (plan.JoinKind.SEMI, plan.JoinKind.ANTI):
-        datasets = tuple(dict.fromkeys(left.datasets + right.datasets))
         return replace(left, datasets=datasets, at_most_rows=max(left.at_most_rows, right.at_most_rows))
     found = _met(left, right)
-    return replace(found, at_most_rows=max(left.at_most_rows * right.rows, right.at_most_rows))
+    return replace(found, datasets=datasets, at_most_rows=max(left.at_most_rows * right.rows, right.at_most_rows))
 
 
 def _met(left: Stability, right: Stability) -> Stability:
@@ -97,8 +97,7 @@ def _met(left: Stability, right: Stability) -> Stability:
     rows = left.rows * right.rows
     if rows > max(MOST_JOINED_ROWS, left.rows, right.rows):
         raise Refused("SQL_TOO_LARGE", what="the number of joined rows of one person")
-    datasets = tuple(dict.fromkeys(left.datasets + right.datasets))
-    return replace(left, rows=rows, groups=min(rows, left.groups * right.groups), datasets=datasets)
+    return replace(left, rows=rows, groups=min(rows, left.groups * right.groups))
 
 
 def _across(left: Stability, right: Stability) -> Stability:
@@ -112,7 +111,8 @@ def _across(left: Stability, right: Stability) -> Stability:
         raise Refused("SQL_JOIN_IDENTIFIER", left=left.datasets[0], right=right.datasets[0])
     found = _met(left, right)
     most = min(left.at_most_rows * right.rows, right.at_most_rows * left.rows)
-    return replace(found, hosts=left.hosts + right.hosts, placement="", at_most_rows=most)
+    datasets, hosts = left.datasets + right.datasets, left.hosts + right.hosts
+    return replace(found, datasets=datasets, hosts=hosts, placement="", at_most_rows=most)
 
 
 def _added(left: Stability, right: Stability) -> Stability:
