@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check fuzz audit audit-long mutants guards benchmark protos clean
+.PHONY: demo test check browser fuzz audit audit-long mutants guards benchmark protos clean
 
 demo: $(VENV)/.demo ## run the main job on real input
 	$(BIN)/splittally demo
@@ -25,6 +25,10 @@ audit: $(VENV)/.dev ## the privacy claim: neighbours, laws, releases, views, acc
 
 audit-long: $(VENV)/.dev ## the same with every neighbour on every base and two million releases a side (an hour of processor time)
 	AUDIT=long $(BIN)/python -m pytest -n 2 -m "long or not long" tests/audit tests/trusted_sampler/test_law.py
+
+browser: $(VENV)/.dev ## the desk in a Chromium that this machine has, every page by axe-core (needs npm)
+	npm install --silent --no-save --no-audit --no-fund --prefix .cache/browser axe-core@4.14.1
+	$(BIN)/python -m pytest tests/desk/test_browser.py
 
 fuzz: $(VENV)/.dev ## statements and plans that nobody wrote, for FUZZ_SECONDS (600)
 	$(BIN)/python tests/fuzz/fuzz.py

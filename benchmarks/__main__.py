@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("fixed_cost", "ten_million", "sampler", "selection", "split")
+NAMES = ("fixed_cost", "ten_million", "sampler", "selection", "split", "private_join")
 
 
 def main(chosen: list[str]) -> int:

@@ -32,8 +32,9 @@ from engine.trusted.gauss import ExactSampler
 from engine.trusted.plan import Plan
 from engine.trusted.random import SystemRandomness
 from engine.trusted.selection import UNIT, Choice, choice_of
+from nodes.selection import most_shared
 from nodes.sources.duckdb import DuckDBSource
-from nodes.sources.render import selection_of
+from nodes.tables import Snapshot, Tables
 
 ROWS, KEYS, DRAWN_FROM, EXPONENT, GROUPS = 1_000_000, 96_543, 4_700_000, 0.85, 4
 EPSILON, DELTA = Fraction(1), Fraction(1, 10**6)
@@ -126,18 +127,14 @@ def run() -> list[tuple[str, str]]:
 
 def first_phase(plan: Plan, choice: Choice, snapshot: Path, local: LocalFederation) -> tuple[float, float]:
     """Median seconds of the node's query with its noise, and of the pre-aggregation alone, one after the other."""
-    source, sampler, databases = DuckDBSource(), ExactSampler(SystemRandomness()), {"snapshot_visits": snapshot}
-    [key] = plan.aggregate.keys
-    query = selection_of(plan.aggregate, key, local.catalogue, source.dialect, "ab" * 16, choice.weights)
+    source, sampler = DuckDBSource(), ExactSampler(SystemRandomness())
+    tables = Tables((Snapshot("visits", "ab" * 16, snapshot, 1),))
 
     def named() -> None:
-        [weighed] = source.select(databases, [query], ROWS)
-        noise = sampler.gaussian(choice.sigma, len(weighed)).tolist()
-        noisy = ((int(str(row[1])) + z, row[0]) for row, z in zip(weighed, noise, strict=True))
-        sorted((weight, text) for weight, text in noisy if weight >= choice.threshold)
+        most_shared(plan, choice, local.catalogue, tables, source, sampler)
 
     def aggregated() -> None:
-        source.select(databases, [AGGREGATED], 1)
+        source.select(tables.databases, [AGGREGATED], 1)
 
     named()
     times = [(_seconds(named), _seconds(aggregated)) for _ in range(REPEATS)]

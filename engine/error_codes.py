@@ -22,6 +22,10 @@ CODES: dict[str, ErrorCode] = {
     "FILE_PACKAGE": ErrorCode(
         "The Python package {package} is not installed, and this needs it.", "Run `pip install {package}`."
     ),
+    "FILE_DESK_ADDRESS": ErrorCode(
+        "Drivers cannot be served at {address}: {why}.",
+        "Use 127.0.0.1 and a free port, or port 0 for any.",
+    ),
     "FILE_STORE_URL": ErrorCode(
         "That is no URL of a store.", "Give postgresql://USER@HOST:PORT/DATABASE, and the password in PGPASSWORD."
     ),
@@ -136,6 +140,19 @@ CODES: dict[str, ErrorCode] = {
         "{path} is the home of {role}, who does not see all requests.",
         "Give the home of an auditor, of a policy officer or of the coordinator.",
     ),
+    "FILE_DESK_HOME": ErrorCode(
+        "{path} is the home of a {role}, and a desk is for people.",
+        "Give the home of an analyst, a guardian, a policy officer or an auditor.",
+    ),
+    "FILE_DESK_PORT": ErrorCode(
+        "The port {port} cannot be used on this machine.", "Give another one, or leave --port out for a free one."
+    ),
+    "FILE_DESK_FIELD": ErrorCode(
+        "The field “{field}” takes a whole number from 1 to {most}.", "Correct it, or leave it empty."
+    ),
+    "FILE_DESK_EXTRA": ErrorCode(
+        "The package {package} is not installed, and the desk needs it.", "Run `pip install 'splittally[desk]'`."
+    ),
     "FILE_REGISTER_FOLDER": ErrorCode(
         "{path} holds something that is no register.", "Give a new folder, or that of an older register."
     ),
@@ -232,8 +249,43 @@ CODES: dict[str, ErrorCode] = {
         "Ask without them, or have `overlap: 1` and one `placement` stated in the catalogue if that is true.",
     ),
     "SQL_JOIN_PLACEMENT": ErrorCode(
-        "`{left}` and `{right}` are not placed together, and joins of different placements are not in this version.",
-        "Join datasets of one `placement`, or ask about each dataset by itself.",
+        "`{left}` and `{right}` are not placed together, so rows of one person cannot be joined where they lie.",
+        "Join datasets of one `placement`, or two that are held by one node each, of two departments.",
+    ),
+    "SQL_JOIN_HOSTS": ErrorCode(
+        "A join of two departments takes one node a side, and `{dataset}` is held by {hosts}.",
+        "Ask about each dataset by itself, or join datasets that have one host each.",
+    ),
+    "SQL_JOIN_IDENTIFIER": ErrorCode(
+        "`{left}` and `{right}` are held by two departments that name persons by different identifiers, or spell them"
+        " differently.",
+        "Ask about each by itself, or have one identifier and form stated for both in the catalogue if that is true.",
+    ),
+    "SQL_JOIN_SIDES": ErrorCode(
+        "An expression reads rows of both departments, and a private join only multiplies what each of them computes.",
+        "Use one side in each key, condition and factor: SUM(a.x * b.y) FILTER (WHERE a.z > 1 AND b.z > 1), not a CASE"
+        " of both; SUM(a.x) + SUM(b.y), not SUM(a.x + b.y).",
+    ),
+    "SQL_JOIN_KIND": ErrorCode(
+        "{join} across two departments would need rows of persons whom the other one does not have.",
+        "Ask for all persons of the one and for those of both (JOIN, EXISTS), and take the difference.",
+    ),
+    "SQL_JOIN_DEPARTMENTS": ErrorCode(
+        "This joins rows of three departments, and a private join has two.",
+        "Ask for two of them at a time; further datasets must be held where one of the two is.",
+    ),
+    "SQL_JOIN_NESTED": ErrorCode(
+        "Rows joined across two departments are only counted and added up, in groups.",
+        "Filter, union, join and group by the person within each department first, in a derived table for each; then"
+        " join the two, and ask for figures.",
+    ),
+    "SQL_JOIN_FIGURE": ErrorCode(
+        "{figure} over rows of two departments is not answered.",
+        "Ask for COUNT, SUM, AVG, VARIANCE or COVAR_POP, or for quantiles of one department by itself.",
+    ),
+    "SQL_JOIN_KEY": ErrorCode(
+        "A group key of a join of two departments needs a published list of values.",
+        "Group by a column with `domain` or `bounds`, or by CASE or date_trunc of one.",
     ),
     "SQL_UNION_HOSTS": ErrorCode(
         "UNION ALL of {left} and {right}: they are not held by the same nodes under one identifier.",
@@ -271,6 +323,30 @@ CODES: dict[str, ErrorCode] = {
         "Write FROM and the name of a dataset.",
     ),
     "SQL_LITERAL": ErrorCode("A literal cannot be used: {problem}.", "Write it in another form."),
+    "SQL_PARAMETERS": ErrorCode(
+        "The statement has {wanted} parameters, and {given} values were given.",
+        "Give one row of values, one for each `?` outside quotes and comments.",
+    ),
+    "SQL_OPTION": ErrorCode(
+        "The option `{name}` is not known, or cannot have that value.", "Options are {names}; see the page on drivers."
+    ),
+    "SQL_SESSION": ErrorCode(
+        "The session that the call names was closed, or the call names none and sets options for one.",
+        "Connect again with cookies turned on, or give the options as headers of the connection.",
+    ),
+    "SQL_COMMAND": ErrorCode(
+        "The desk does not serve `{command}`.",
+        "Ask with SELECT; nothing can be written, and there are no transactions.",
+    ),
+    "SQL_HANDLE": ErrorCode("The prepared statement is not known here, or was closed.", "Prepare it again."),
+    "SQL_PLOT": ErrorCode(
+        "A chart needs a key to stand along the bottom and a figure to be drawn.",
+        "Name the columns: x and colour are keys; y is one of {figures}.",
+    ),
+    "SQL_FED_SELECT": ErrorCode(
+        "Of a table of `fed`, columns can be selected, with WHERE column = value, ORDER BY and LIMIT: {detail}.",
+        "Read it whole with SELECT * FROM fed.{table}, which is free, and do the rest on your side.",
+    ),
     "SQL_NOT_SUPPORTED": ErrorCode("{construct} is not part of the language.", "{instead}"),
     "SQL_NOT_YET_SUPPORTED": ErrorCode("{construct} is planned, but not in this version.", "{instead}"),
     "SQL_UNKNOWN_FUNCTION": ErrorCode("There is no function `{name}` in the language.", "{meant}"),
@@ -304,6 +380,10 @@ CODES: dict[str, ErrorCode] = {
         "A text in the statement has characters that cannot be shown.", "Use printable characters only."
     ),
     # -- POLICY_: what the federation's rules or a node's own policy forbid
+    "POLICY_DESK_TOKEN": ErrorCode(
+        "The call does not carry this desk's token.",
+        "Give the token that `splittally desk` printed when it started, as a bearer token or as the password.",
+    ),
     "POLICY_PLAN_INVALID": ErrorCode(
         "The plan is not one that this node can verify.", "Update the software of both sides and ask again."
     ),
@@ -377,6 +457,9 @@ CODES: dict[str, ErrorCode] = {
     ),
     "POLICY_RELEASE_NOT_OWN": ErrorCode(
         "The release was shared by {name}, who alone may share or publish it.", "Ask {name} to do so."
+    ),
+    "POLICY_REHEARSAL_RUNS": ErrorCode(
+        "Another rehearsal is still running at this desk.", "Wait for it to end; each one starts a whole federation."
     ),
     "POLICY_NOT_CONFIRMED": ErrorCode(
         "Publishing cannot be taken back, and was not confirmed.", "Look at the release again, then add --yes."
@@ -476,6 +559,10 @@ CODES: dict[str, ErrorCode] = {
         "At least {n_min} nodes are to answer, and the statement has {count}: {hosts}.",
         "Ask with an n_min of at most {count}.",
     ),
+    "POLICY_N_MIN_JOIN": ErrorCode(
+        "A join of two departments needs both of them to answer: {hosts}.",
+        "Ask with an n_min of {count}, or with none.",
+    ),
     "POLICY_REQUEST_UNKNOWN": ErrorCode(
         "There is no request of yours with this request id.", "See `splittally requests` for the request ids."
     ),
@@ -519,6 +606,10 @@ CODES: dict[str, ErrorCode] = {
         "Ask those who have to decide; `splittally result` with the request id, or the same statement, fetches the"
         " answer once there is one.",
     ),
+    "APPROVAL_WAITING_REQUEST": ErrorCode(
+        "The request {request} waits for {names}.",
+        "Run the same SQL again once they have decided, which fetches the answer, or see SELECT * FROM fed.requests.",
+    ),
     "APPROVAL_MISSING": ErrorCode(
         "A department's guardians have not approved the request.",
         "`splittally requests` names those who have to decide.",
@@ -532,6 +623,10 @@ CODES: dict[str, ErrorCode] = {
     ),
     "APPROVAL_OTHER_REQUEST": ErrorCode(
         "The approval of {name} is for another request.", "Ask the guardian to decide on this one."
+    ),
+    "APPROVAL_SHOWN_OTHER": ErrorCode(
+        "What would be signed is no longer what was shown, so nothing was signed.",
+        "Read it as it is now, then sign.",
     ),
     "APPROVAL_EXPIRED": ErrorCode("The approval of {name} is past its date.", "Ask the guardian to decide again."),
     "APPROVAL_REFUSED": ErrorCode(
@@ -584,9 +679,23 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_READY_MISSING": ErrorCode("A helper of the round did not say that it is ready.", "Try again."),
     "ROUND_READY_OTHER_REQUEST": ErrorCode("The helper {name} was ready for another request.", "Try again."),
     "ROUND_READY_STALE": ErrorCode(
-        "The helper {name} was ready too long ago, or its clock differs.", "Check the clocks and try again."
+        "The member {name} was ready too long ago, has started anew since, or its clock differs.",
+        "Check the clocks and try again.",
     ),
     "ROUND_NOT_OPEN": ErrorCode("The helper was not asked to take part in this round.", "Open a new round."),
+    "ROUND_JOIN_PARTIES": ErrorCode(
+        "A private join takes its two owners, the left one first, and three helpers of three other bodies.",
+        "Open a new round; the federation needs helpers of three bodies that are neither an owner's nor the analyst's.",
+    ),
+    "ROUND_JOIN_DUMMIES": ErrorCode(
+        "The node {name} adds more dummies to a private join than its price allows.", "Ask the department {name}."
+    ),
+    "ROUND_JOIN_STREAM": ErrorCode(
+        "What {name} sent for a private join did not arrive whole.", "Open a new round; the charges stay."
+    ),
+    "ROUND_JOIN_COMMITMENT": ErrorCode(
+        "What {name} sent for a private join is not what it committed to.", "Ask the department {name}."
+    ),
     "ROUND_SURVIVOR_REPEATED": ErrorCode("The survivors named for the round repeat a node.", "Open a new round."),
     "ROUND_SURVIVOR_UNKNOWN": ErrorCode("The survivors name a node that is not in the round.", "Open a new round."),
     "ROUND_SHARE_MISDIRECTED": ErrorCode("A share is for another round or member.", "Open a new round."),
@@ -624,6 +733,10 @@ CODES: dict[str, ErrorCode] = {
     ),
     "ROUND_PENDING": ErrorCode(
         "The request has not ended yet.", "Wait longer, or use `splittally result` later with its request id."
+    ),
+    "ROUND_PENDING_REQUEST": ErrorCode(
+        "The request {request} has not ended yet.",
+        "Run the same SQL again later, which asks no second time, or see SELECT * FROM fed.requests.",
     ),
     # -- NODE_: a node, helper or coordinator that cannot serve now
     "NODE_UNREACHABLE": ErrorCode("The coordinator cannot be reached.", "Check the address and try again."),

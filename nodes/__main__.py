@@ -59,7 +59,7 @@ def _run(arguments: list[str], clock: Clock) -> None:
     seat = take_seat(home, clock, SystemRandomness())
     log = Log(sys.stderr, clock, member=seat.name)
     node, inbox = open_node(home, seat, log), home.path / "inbox"
-    server = Server(seat, node, lambda: dial(endpoint, home.tls()), log, home.roots())
+    server = Server(seat, node, lambda: dial(endpoint, home.tls()), log, home.roots(), home.path / "spool")
     server.collect(inbox)
     server.start()
     with ThreadPoolExecutor(1, "cut") as cutter:

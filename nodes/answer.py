@@ -16,15 +16,17 @@ Checked by: tests/nodes/test_answer.py::test_charge_is_durable_before_any_row_is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engine.trusted.messages import ShareSet
+from engine.trusted.messages import Relay, ShareSet
 from engine.trusted.noise import Sampler
 from engine.trusted.wire import decode, encode
 from nodes import manifest
 from nodes.approvals import check_agreement, check_approvals
 from nodes.charges import charge, charged_outcome, free_refusals
 from nodes.manifest import Arrival, Seat
+from nodes.offer import offer, owned
 from nodes.partials import partials
 from nodes.rounds import hold
 from nodes.selection import named_keys, with_listed_keys
@@ -45,11 +47,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The masked vector, the shares that vouch for it, and the monotonic time at which both leave."""
+    """The masked vector, the shares that vouch for it, and the monotonic time at which both leave.
+
+    Of a private join: the commitment, and before it the streams to the helpers, which leave once."""
 
     vector: bytes
     shares: ShareSet
     leave_ms: float
+    relays: Iterable[Relay] = ()
 
 
 def answer(arrival: Arrival, node: Node) -> Reply:
@@ -61,6 +66,7 @@ def answer(arrival: Arrival, node: Node) -> Reply:
                 tests/nodes/test_answer.py::test_failure_after_the_charge_keeps_the_charge
     """
     seat = node.seat
+    relays: Iterable[Relay] = ()
     with free_refusals(arrival, seat) as known:
         # (1) Authenticate: the analyst's signature, this federation, its current epoch, not expired.
         round_ = known(manifest.authenticate(arrival, seat))
@@ -75,16 +81,19 @@ def answer(arrival: Arrival, node: Node) -> Reply:
         stored = seat.ledger.reply(round_.id)
         if stored is not None:  # asked again: the same bytes, no charge
             return _restore(stored, hold(round_, plan, arrival, seat))
-        manifest.check_readies(round_, arrival, seat)
+        manifest.check_readies(round_, plan, arrival, seat)
         tables = node.tables.for_purpose(agreement.legal_gateway)
         manifest.check_snapshots(round_, plan, tables.refs(), seat)
         listed = with_listed_keys(round_, plan, arrival, seat)
+        mine = owned(round_, plan, seat)
         # (5) Charge every account and journal it, durably. No row was read so far.
         charge(round_, plan, agreement, seat)
     with charged_outcome(round_, seat):
         if manifest.names_keys(round_, plan):  # the first of two phases: (6) to (8) with noise and seal of their own
             vector = named_keys(round_, plan, tables, node.source, node.sampler, seat)
             shares = vouch(round_, vector, ((round_.request.analyst, b""),), seat)
+        elif mine is not None:  # an owner of a private join: the same steps, shares for three helpers
+            vector, shares, relays = offer(round_, mine, tables, node.source, node.sampler, seat)
         else:
             calibration = round_.manifest.calibration
             # (6) Compute the partial sums in place: exact integers.
@@ -94,7 +103,7 @@ def answer(arrival: Arrival, node: Node) -> Reply:
             # (8) Mask for every member of the committee, and sign with a head that covers the charge.
             vector, shares = mask(round_, noisy, seat)
         # (9) Choose the tick, then store the reply: from here on a retry gets these bytes.
-        reply = Reply(vector, shares, hold(round_, plan, arrival, seat))
+        reply = Reply(vector, shares, hold(round_, plan, arrival, seat), relays)
         seat.ledger.store_reply(round_.id, _pack(reply))
     # (10) Reply; it leaves at the tick.
     return reply

@@ -15,11 +15,9 @@ from contextlib import contextmanager
 from engine.errors import Refused, SplittallyError
 from engine.trusted.plan import Plan
 from engine.trusted.records import AccountScope, Agreement, JournalEntry, JournalKind
-from engine.trusted.sign import open_ready
-from engine.trusted.stability import stability_of
 from engine.trusted.wire import digest
 from nodes.ledger import entry_of
-from nodes.manifest import Arrival, Round, Seat
+from nodes.manifest import Arrival, Round, Seat, own_datasets
 
 
 def entry_about(round_: Round, kind: JournalKind, survivors: tuple[str, ...] = ()) -> JournalEntry:
@@ -31,20 +29,20 @@ def entry_about(round_: Round, kind: JournalKind, survivors: tuple[str, ...] = (
 
 
 def charge(round_: Round, plan: Plan, agreement: Agreement, seat: Seat) -> None:
-    """Charges the request's loss to each identifier and dataset of the plan, the agreement and the analyst.
+    """Charges the request's loss to each identifier and dataset of the plan at this node, the agreement, the analyst.
 
     Claim: on return the charge is on disk; if any account lacks the budget, nothing is charged.
     Because: Ledger.charge is one durable transaction over all of them.
     Checked by: tests/nodes/test_answer.py::test_charge_is_durable_before_any_row_is_read
     """
-    names = stability_of(plan.aggregate.input, seat.catalogue).datasets
-    datasets = [d for d in seat.catalogue.datasets if d.name in names]
+    datasets = own_datasets(plan, seat)
+    names = [d.name for d in datasets]
     accounts = [(AccountScope.IDENTIFIER, d.person.identifier) for d in datasets]
     accounts += [(AccountScope.DATASET, d.name) for d in datasets]
     accounts += [(AccountScope.SHARE_ACCOUNT, f"{round_.request.analyst} {d.name}") for d in datasets]
     entry, manifest = entry_about(round_, JournalKind.CHARGED), round_.manifest
     own = [s for p in manifest.participants if p.node == seat.name for s in p.snapshots if s.dataset in names]
-    heads = [open_ready(record, seat.roster).head for record in manifest.readies]
+    heads = [ready.head for ready in round_.readies]
     place = {"run": manifest.run, "phase": manifest.phase}
     seat.ledger.charge(round_.request, agreement, accounts, entry, **place, own=own, heads=heads)
 

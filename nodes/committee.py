@@ -1,4 +1,5 @@
-"""A helper's duty on a round's committee: ready, remember, answer once with the sum of the survivors' masks.
+"""A helper's duty on a round's committee: ready, remember, answer once with the sum of the survivors' masks, or in a
+private join with its part of the product (product.py).
 
 Claim: a helper opens seeds for one set of survivors of a round only, at least n_min of the round's own nodes, and
        shows their sum to the analyst alone.
@@ -10,6 +11,7 @@ Checked by: tests/nodes/test_committee.py::test_helper_never_answers_twice
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +19,8 @@ import numpy as np
 from engine.errors import require
 from engine.trusted import mask, messages, records, ring, seal, sign, wire
 from engine.trusted.journal import verify_consistency
-from nodes import manifest
+from engine.trusted.noise import Sampler
+from nodes import joins, manifest, product
 from nodes.approvals import check_agreement, check_approvals
 from nodes.charges import entry_about
 from nodes.manifest import Arrival, Round, Seat
@@ -30,6 +33,7 @@ class Remembered:
 
     round: Round
     agreement: records.Agreement
+    join: product.Duty | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,18 @@ class Answer:
     answer: messages.AnswerSet
 
 
-def ready(ask: messages.AskReady, seat: Seat) -> records.SignedRecord:
-    """The signed word that this helper would answer now, with its own head and those it holds of the participants."""
+def ready(ask: messages.AskReady, seat: Seat, sampler: Sampler | None = None) -> records.SignedRecord:
+    """The signed word that this helper would answer now, with its own head and those it holds of the participants.
+
+    For a private join, that of an owner too, who draws dummies with ``sampler``; and a key for this one round."""
     seat.require_open()
-    seat.roster.require(seat.name, records.Role.HELPER)
+    key, dummies = b"", b""
+    if ask.joins is None:
+        seat.roster.require(seat.name, records.Role.HELPER)
+    else:
+        key, dummies = joins.prepare(ask, ask.joins, seat, sampler)
     head, now, held = seat.ledger.head(), seat.clock.now_ms(), seat.ledger.held(ask.participants)
-    record = records.Ready(records.RECORD_VERSION, ask.request_digest, seat.name, now, head, held)
+    record = records.Ready(records.RECORD_VERSION, ask.request_digest, seat.name, now, head, held, key, dummies)
     return sign.signed(records.RecordKind.READY, wire.encode(record), seat.keys.signing)
 
 
@@ -65,18 +75,21 @@ def remember(arrival: Arrival, seat: Seat) -> Remembered:
     agreement = check_agreement(round_, plan, arrival.at_ms, seat)
     check_approvals(round_, plan, arrival.at_ms, seat)
     manifest.check_round(round_, plan, arrival, seat)
-    manifest.check_readies(round_, arrival, seat)
-    own = [ready.at_ms for ready in _readies(round_) if ready.member == seat.name]
+    manifest.check_readies(round_, plan, arrival, seat)
+    own = [ready.at_ms for ready in round_.readies if ready.member == seat.name]
     require(bool(own), "ROUND_NOT_FOR_ME")
     require(own[0] >= seat.started_ms, "ROUND_READY_STALE", name=seat.name)
-    return Remembered(round_, agreement)
+    return Remembered(round_, agreement, product.duty_of(round_, plan, seat))
 
 
-def help_answer(ask: messages.AskAnswer, held: Remembered, seat: Seat) -> Answer:
-    """The sum of the survivors' masks, sealed to the analyst; once for each round.
+def help_answer(
+    ask: messages.AskAnswer, held: Remembered, seat: Seat, streams: Mapping[str, Iterator[messages.Relay]] | None = None
+) -> Answer:
+    """The sum of the survivors' masks, sealed to the analyst; once for each round. Of a private join this helper's part
+    of the product, from the owners' ``streams``.
 
     Claim: after a crash, when asked again, or after the round's deadline, nothing more is said about the round.
-    Because: ``mark_answered`` is on disk before any mask is summed, and refuses a second time; request, round and
+    Because: ``mark_answered`` is on disk before anything is summed, and refuses a second time; request, round and
              agreement are judged by this helper's own clock at the moment it is asked.
     Checked by: tests/nodes/test_committee.py::test_helper_never_answers_twice
     """
@@ -91,12 +104,20 @@ def help_answer(ask: messages.AskAnswer, held: Remembered, seat: Seat) -> Answer
     _check_survivors(survivors, round_)
     _check_heads(shares, ask, round_, seat)
     seeds = [_open_seed(share, round_, seat) for share in shares]
+    owners = None
+    if held.join is None:
+        require(all(len(seed) == mask.SEED_BYTES for seed in seeds), "POLICY_SEAL_INVALID")
+    else:
+        owners = product.opened(streams or {}, shares, seeds, round_, held.join, seat)
     entry = entry_about(round_, records.JournalKind.ANSWERED_AS_HELPER, survivors)
-    heads = [share.head.head for share in shares] + [ready.head for ready in _readies(round_)]
+    heads = [share.head.head for share in shares] + [ready.head for ready in round_.readies]
     seat.ledger.mark_answered(round_.request, entry, run=round_.manifest.run, heads=heads)
-    total = np.zeros(round_.manifest.calibration.cells + 1, dtype=np.uint64)
-    for node, seed in zip(survivors, seeds, strict=True):
-        mask.add_mask(total, seed, round_.id, node)
+    if held.join is not None and owners is not None:
+        total = product.multiplied(*owners, round_, held.join)
+    else:
+        total = np.zeros(round_.manifest.calibration.cells + 1, dtype=np.uint64)
+        for node, seed in zip(survivors, seeds, strict=True):
+            mask.add_mask(total, seed, round_.id, node)
     sealed = seal.seal(ring.to_bytes(total), round_.request.sealing_key, mask.answer_info(round_.id, seat.name))
     head = sign.sign_head(seat.ledger.head(), seat.keys.signing)
     record = records.HelperAnswer(round_.id, seat.name, survivors, wire.digest(sealed), head)
@@ -110,11 +131,6 @@ def _check_survivors(survivors: tuple[str, ...], round_: Round) -> None:
     require(len(survivors) >= round_.request.n_min, "ROUND_TOO_FEW_NODES")
 
 
-def _readies(round_: Round) -> list[records.Ready]:
-    """The round's readies; their signatures were checked when the round was remembered."""
-    return [wire.decode(records.Ready, record.payload) for record in round_.manifest.readies]
-
-
 def _check_heads(shares: tuple[records.Share, ...], ask: messages.AskAnswer, round_: Round, seat: Seat) -> None:
     """Each survivor's journal goes on from the head that this helper held of it when it said *ready*.
 
@@ -123,7 +139,7 @@ def _check_heads(shares: tuple[records.Share, ...], ask: messages.AskAnswer, rou
              proof of RFC 9162 has to lead to from there.
     Checked by: tests/nodes/test_committee.py::test_helper_refuses_a_journal_that_does_not_go_on
     """
-    held = {h.node: h for ready in _readies(round_) if ready.member == seat.name for h in ready.held}
+    held = {h.node: h for ready in round_.readies if ready.member == seat.name for h in ready.held}
     given = {proof.node: proof for proof in ask.proofs}
     for share in shares:
         old, new = held[share.node], share.head.head
@@ -134,6 +150,4 @@ def _check_heads(shares: tuple[records.Share, ...], ask: messages.AskAnswer, rou
 
 def _open_seed(share: records.Share, round_: Round, seat: Seat) -> bytes:
     require(share.round == round_.id and share.member == seat.name, "ROUND_SHARE_MISDIRECTED")
-    seed = seat.keys.sealing.open(share.sealed_seed, mask.seed_info(round_.id, share.node, seat.name))
-    require(len(seed) == mask.SEED_BYTES, "POLICY_SEAL_INVALID")
-    return seed
+    return seat.keys.sealing.open(share.sealed_seed, mask.seed_info(round_.id, share.node, seat.name))

@@ -15,14 +15,16 @@ from dataclasses import dataclass, field
 from engine.errors import require
 from engine.trusted import sign, wire
 from engine.trusted.calibrate import calibrate
-from engine.trusted.catalogue import Catalogue
+from engine.trusted.catalogue import Catalogue, Dataset
 from engine.trusted.clock import Clock
+from engine.trusted.join import is_join
 from engine.trusted.plan import Plan
 from engine.trusted.random import Randomness
 from engine.trusted.records import (
     RECORD_VERSION,
     Agreement,
     Calibration,
+    Ready,
     Request,
     Role,
     RoundManifest,
@@ -34,6 +36,7 @@ from engine.trusted.seal import SealingKey
 from engine.trusted.selection import Choice, choice_for, phases_of, with_keys
 from engine.trusted.stability import stability_of
 from engine.trusted.verify import verify_plan
+from nodes.join_keys import JoinKeys
 from nodes.ledger import Ledger
 from nodes.refusals import Refusals
 
@@ -74,6 +77,7 @@ class Seat:
     unvouched: str = ""
     refused: Mapping[tuple[bytes, str], int] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
+    join_keys: JoinKeys = field(default_factory=JoinKeys)
 
     def require_open(self, agreement_digest: bytes = b"") -> None:
         """Raises what keeps this member from taking part, in anything or under one agreement.
@@ -113,6 +117,7 @@ class Round:
     manifest: RoundManifest
     request: Request
     request_digest: bytes
+    readies: tuple[Ready, ...]  # not signed by anybody until ``check_readies`` returns
 
     @property
     def committee(self) -> tuple[str, ...]:
@@ -140,7 +145,8 @@ def authenticate(arrival: Arrival, seat: Seat) -> Round:
     require(now < request.expires_ms, "POLICY_REQUEST_EXPIRED")
     analyst = seat.roster.require(request.analyst, Role.ANALYST)
     require(request.sealing_key == analyst.sealing_key, "POLICY_SEALING_KEY", name=analyst.name)
-    return Round(wire.digest(arrival.manifest), manifest, request, wire.digest(manifest.request.payload))
+    readies = tuple(wire.decode(Ready, record.payload) for record in manifest.readies)
+    return Round(wire.digest(arrival.manifest), manifest, request, wire.digest(manifest.request.payload), readies)
 
 
 def decode_plan(round_: Round) -> Plan:
@@ -182,6 +188,8 @@ def check_round(round_: Round, plan: Plan, arrival: Arrival, seat: Seat) -> None
     require(manifest.deadline_ms <= arrival.at_ms + ROUND_MS, "ROUND_DEADLINE_FAR")
     _check_participants(round_, plan, seat)
     _check_committee(round_, seat)
+    if is_join(plan.aggregate):
+        _check_parties(round_, plan, seat)
     require(manifest.calibration == _calibration(round_, plan, seat), "ROUND_CALIBRATION")
 
 
@@ -242,8 +250,23 @@ def _check_committee(round_: Round, seat: Seat) -> None:
     require(len(bodies) >= 2, "ROUND_COMMITTEE_ONE_BODY")
 
 
-def check_readies(round_: Round, arrival: Arrival, seat: Seat) -> None:
-    """Every helper said, at most 30 s before the manifest came, that it would answer this request.
+def _check_parties(round_: Round, plan: Plan, seat: Seat) -> None:
+    """A private join has both its owners, the left one first, and three helpers of three bodies that are no party's.
+
+    Claim: no two of the three shares of a row come together at one body, nor any at an owner's or the analyst's.
+    Because: names of bodies are those of the signed federation manifest.
+    Checked by: tests/nodes/test_join_forged.py::test_a_forged_private_join_is_refused_and_costs_nothing
+    """
+    parties = [seat.roster.member(name).body for name in (*round_.manifest.helpers, *round_.nodes)]
+    hosts = stability_of(plan.aggregate.input, seat.catalogue).hosts
+    sound = round_.nodes == hosts and round_.request.n_min == len(hosts) == len(round_.manifest.helpers) - 1
+    helping = set(parties[: len(round_.manifest.helpers)])
+    require(sound and len(helping) == COMMITTEE and not helping & set(parties[COMMITTEE:]), "ROUND_JOIN_PARTIES")
+
+
+def check_readies(round_: Round, plan: Plan, arrival: Arrival, seat: Seat) -> None:
+    """Every helper, and both owners of a private join, said at most 30 s before the manifest came that they would
+    answer this request.
 
     Claim: nothing is charged for a round whose committee was not there, nor by a ledger older than one a helper saw.
     Because: each *ready* is signed by its helper over the request digest, its own time and the head it holds of every
@@ -251,7 +274,8 @@ def check_readies(round_: Round, arrival: Arrival, seat: Seat) -> None:
     Checked by: tests/nodes/test_forged.py::test_forged_round_is_refused_and_costs_nothing
     """
     readies = [sign.open_ready(record, seat.roster) for record in round_.manifest.readies]
-    require(tuple(r.member for r in readies) == round_.manifest.helpers, "ROUND_READY_MISSING")
+    asked = round_.manifest.helpers + (round_.nodes if is_join(plan.aggregate) else ())
+    require(tuple(r.member for r in readies) == asked, "ROUND_READY_MISSING")
     for ready in readies:
         require(ready.request_digest == round_.request_digest, "ROUND_READY_OTHER_REQUEST", name=ready.member)
         require(abs(arrival.at_ms - ready.at_ms) <= READY_MS, "ROUND_READY_STALE", name=ready.member)
@@ -259,6 +283,12 @@ def check_readies(round_: Round, arrival: Arrival, seat: Seat) -> None:
         for held in ready.held:
             goes_on = held.node != seat.name or seat.ledger.goes_on_from(held.size, held.root)
             require(goes_on, "NODE_LEDGER_ROLLED_BACK")
+
+
+def own_datasets(plan: Plan, seat: Seat) -> tuple[Dataset, ...]:
+    """The datasets of a plan that this member hosts: all of them, or those of its side of a private join."""
+    names = stability_of(plan.aggregate.input, seat.catalogue).datasets
+    return tuple(d for d in seat.catalogue.datasets if d.name in names and seat.name in d.hosts)
 
 
 def check_snapshots(round_: Round, plan: Plan, current: Iterable[SnapshotRef], seat: Seat) -> None:
@@ -270,7 +300,7 @@ def check_snapshots(round_: Round, plan: Plan, current: Iterable[SnapshotRef], s
     """
     require(seat.name in round_.nodes, "ROUND_NOT_FOR_ME")
     named = next(p.snapshots for p in round_.manifest.participants if p.node == seat.name)
-    read, held = set(stability_of(plan.aggregate.input, seat.catalogue).datasets), tuple(current)
+    read, held = {dataset.name for dataset in own_datasets(plan, seat)}, tuple(current)
     require(read <= {ref.dataset for ref in held}, "POLICY_CONSENT_PURPOSE")
     relevant = {s for s in named if s.dataset in read}
     require(read == {s.dataset for s in relevant} and relevant <= set(held), "ROUND_SNAPSHOT")

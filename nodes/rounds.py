@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -30,6 +30,7 @@ TICK_MS = 25.0
 ROWS_A_MS = 100_000
 CELLS_A_MS = 50
 MOST_HELD = 100
+EARLY_BYTES = 1 << 30  # that may be spooled of a private join which was not checked yet
 
 
 def tick_class(plan: Plan, catalogue: Catalogue, cells: int) -> int:
@@ -97,6 +98,15 @@ class Duty(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A round that may send: when it was opened, under which agreement, and whose streams this helper waits for."""
+
+    at_ms: float
+    agreement: bytes
+    senders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One duty to do outside. ``arrival.manifest`` holds bytes for REMEMBER and ANSWER only."""
 
@@ -111,7 +121,7 @@ class Rounds:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._opened: dict[bytes, tuple[float, bytes]] = {}  # rounds that may send: when opened, under which agreement
+        self._opened: dict[bytes, Opened] = {}
         self._remembered: dict[bytes, Remembered] = {}
         self._under_way: set[tuple[bytes, Duty]] = set()
         self._held: list[tuple[float, int, bytes, Iterable[FromNode]]] = []
@@ -163,8 +173,8 @@ class Rounds:
 
     def drop(self, code_of: Callable[[bytes], str], now_ms: float) -> None:
         """Closes every open round for whose agreement ``code_of`` gives a code, and says so; nothing held is sent."""
-        for round_, (_, agreement) in tuple(self._opened.items()):
-            code = code_of(agreement)
+        for round_, opened in tuple(self._opened.items()):
+            code = code_of(opened.agreement)
             if code:
                 self._close(round_)
                 self._hold(now_ms, round_, (RoundRefusal(round_, code),))
@@ -185,9 +195,37 @@ class Rounds:
         require(round_ in self._remembered, "ROUND_NOT_OPEN")
         return self._remembered[round_]
 
+    def spooled_bytes(self, round_: bytes, sender: str) -> int:
+        """How much of a private join's streams this helper keeps for a round; 0 if it keeps none of ``sender``."""
+        opened, checked = self._opened.get(round_), self._remembered.get(round_)
+        if opened is None or sender not in opened.senders:
+            return 0
+        if checked is None:
+            return EARLY_BYTES
+        return checked.join.most_bytes if checked.join else 0
+
+    def joins(self, round_: bytes) -> bool:
+        """Whether a round that this helper checked is a private join, whose answer takes long."""
+        return round_ in self._remembered and self._remembered[round_].join is not None
+
+    @property
+    def open(self) -> frozenset[bytes]:
+        """The rounds that were opened and not closed."""
+        return frozenset(self._opened)
+
     def due(self, now_ms: float) -> Iterable[FromNode]:
-        """The messages of the first duty whose tick has come; empty if there is none."""
-        return heapq.heappop(self._held)[3] if self._held and self._held[0][0] <= now_ms else ()
+        """The messages of the first duty whose tick has come; empty if there is none. Of those that are made as they
+        are taken, one at a time, so that others pass between them, and none follows once their round is closed."""
+        if not self._held or self._held[0][0] > now_ms:
+            return ()
+        _, _, round_, messages = heapq.heappop(self._held)
+        if not isinstance(messages, Iterator):
+            return messages
+        message = next(messages, None)
+        if message is None:
+            return self.due(now_ms)
+        self._hold(now_ms, round_, messages)
+        return (message,)
 
     def _open(self, arrival: Arrival) -> tuple[Task, ...]:
         round_, now = digest(arrival.manifest), arrival.monotonic_ms
@@ -200,9 +238,11 @@ class Rounds:
         except SplittallyError as error:
             self._hold(now, round_, (RoundRefusal(round_, error.code),))
             return ()
-        self._opened = {r: opened for r, opened in self._opened.items() if now - opened[0] < ROUND_MS}
+        self._opened = {r: opened for r, opened in self._opened.items() if now - opened.at_ms < ROUND_MS}
         self._remembered = {r: kept for r, kept in self._remembered.items() if r in self._opened}
-        self._opened.setdefault(round_, (now, request.agreement_digest))
+        senders = tuple(p.node for p in manifest.participants) if self._name in manifest.helpers else ()
+        self._opened.setdefault(round_, Opened(now, request.agreement_digest, senders))
+        duties = tuple(duty for duty in duties if duty is not Duty.REMEMBER or round_ not in self._remembered)
         return self._begin(round_, duties, arrival)
 
     def _close(self, round_: bytes) -> None:

@@ -73,10 +73,7 @@ def _verified(record: SignedRecord, roots: tuple[RootKey, ...], seat: Seat) -> t
             return JournalKind.AGREEMENT_STORED, wire.digest(record.payload)
         case RecordKind.REVOCATION:
             digest = sign.decoded(record, record.kind, records.Revocation).agreement_digest
-            if digest in seat.agreements:
-                sign.open_revocation(record, seat.roster, seat.agreements[digest])
-            else:  # one that comes first counts for this node if its own guardian, or an officer, signed it
-                sign.open_early_revocation(record, seat.roster, seat.name)
+            sign.open_revocation(record, seat.roster, seat.agreements.get(digest, seat.name))
             return JournalKind.AGREEMENT_REVOKED, digest
         case RecordKind.APPROVAL:
             approval = sign.open_approval(record, seat.roster)

@@ -14,14 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 
+import numpy as np
+
 from engine.errors import require
+from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import domain_of, scope_of
 from engine.trusted.literal import Literal, LiteralValue, Type
 from engine.trusted.noise import Sampler
 from engine.trusted.plan import Key, Plan
 from engine.trusted.records import KeyList
 from engine.trusted.seal import seal
-from engine.trusted.selection import LIST_BYTES, is_readable, keys_info, selected_key, with_keys
+from engine.trusted.selection import LIST_BYTES, Choice, is_readable, keys_info, selected_key, with_keys
 from engine.trusted.stability import stability_of
 from engine.trusted.wire import decode, digest, encode
 from nodes.manifest import Arrival, Round, Seat, choice, selection
@@ -30,6 +33,8 @@ from nodes.sources.render import selection_of
 from nodes.tables import Tables
 
 LEAST_BUCKET = 1 << 12
+# One text of all lines crosses the worker's pipe in a fifth of the time that as many rows take.
+IN_LINES = "SELECT string_agg(w || '\n' || k, '\n') FROM ({}) AS s WHERE k NOT LIKE '%\n%'"
 _READ: Mapping[Type, Callable[[str], LiteralValue]] = {Type.TEXT: str, Type.INTEGER: int, Type.DATE: date.fromisoformat}
 
 
@@ -47,25 +52,14 @@ def with_listed_keys(round_: Round, plan: Plan, arrival: Arrival, seat: Seat) ->
     require(digest(opened) == signed.keys_digest, "ROUND_KEYS")
     values = decode(KeyList, opened, LIST_BYTES).values
     require(len(values) == len(set(values)) == signed.length and all(map(is_readable, values)), "ROUND_KEYS")
-    require({value.type for value in values} == {_type(_key(plan), plan, seat)}, "ROUND_KEYS")
+    require({value.type for value in values} == {_type(_key(plan), plan, seat.catalogue)}, "ROUND_KEYS")
     return with_keys(plan, values)
 
 
 def named_keys(round_: Round, plan: Plan, tables: Tables, source: Source, sampler: Sampler, seat: Seat) -> bytes:
-    """The list of a first phase, most shared first, padded and sealed to the analyst.
-
-    Claim: every value that some person has gets noise, and none below the threshold is named.
-    Because: the one query gives a row for each value; each gets a draw of its own; whole numbers are compared.
-    Checked by: tests/nodes/test_selection.py::test_a_node_names_the_keys_that_many_share_and_no_others
-    """
-    stability, chosen, key = stability_of(plan.aggregate.input, seat.catalogue), choice(round_, plan, seat), _key(plan)
-    salt = tables.snapshot(stability.datasets[0]).id
-    query = selection_of(plan.aggregate, key, seat.catalogue, source.dialect, salt, chosen.weights)
-    [rows] = source.select(tables.databases, [query], stability.at_most_rows)
-    noise = sampler.gaussian(chosen.sigma, len(rows)).tolist()
-    noisy = ((int(row[1] or 0) + z, str(row[0])) for row, z in zip(rows, noise, strict=True))
-    kind, named = _type(key, plan, seat), sorted((w, text) for w, text in noisy if w >= chosen.threshold)
-    values = [value for _, text in reversed(named) if is_readable(value := Literal(kind, _READ[kind](text)))]
+    """The list of a first phase, most shared first, padded and sealed to the analyst."""
+    key = _key(plan)
+    values = most_shared(plan, choice(round_, plan, seat), seat.catalogue, tables, source, sampler)
     body = encode(KeyList(b"", tuple(values[: key.selected_at_most])))
     while len(body) > LIST_BYTES:  # the analyst opens no longer list; the least shared values go
         values = values[: min(len(values), key.selected_at_most) * 9 // 10]
@@ -75,9 +69,31 @@ def named_keys(round_: Round, plan: Plan, tables: Tables, source: Source, sample
     return seal(padded, round_.request.sealing_key, keys_info(round_.id, seat.name))
 
 
+def most_shared(
+    plan: Plan, chosen: Choice, catalogue: Catalogue, tables: Tables, source: Source, sampler: Sampler
+) -> list[Literal]:
+    """The values whose noisy weight reaches the threshold, heaviest first.
+
+    Claim: every value that some person has and that people can read gets noise; none below the threshold is named.
+    Because: the one query gives a line with the weight, and one with the value; a value with a line break, which
+             nobody can be shown, is left out there. Each gets a draw of its own; whole numbers are compared.
+    Checked by: tests/nodes/test_selection.py::test_a_node_names_the_keys_that_many_share_and_no_others
+                tests/nodes/test_selection.py::test_what_people_cannot_read_is_never_named
+    """
+    stability, key = stability_of(plan.aggregate.input, catalogue), _key(plan)
+    salt = tables.snapshot(stability.datasets[0]).id
+    query = selection_of(plan.aggregate, key, catalogue, source.dialect, salt, chosen.weights)
+    [[[text]]] = source.select(tables.databases, [IN_LINES.format(query)], 1)
+    lines = str(text).split("\n") if text is not None else []
+    noisy = np.fromiter(map(int, lines[::2]), np.int64) + sampler.gaussian(chosen.sigma, len(lines) // 2)
+    kind, loud = _type(key, plan, catalogue), np.flatnonzero(noisy >= chosen.threshold).tolist()
+    named = sorted(((int(noisy[i]), lines[2 * i + 1]) for i in loud), reverse=True)
+    return [value for _, text in named if is_readable(value := Literal(kind, _READ[kind](text)))]
+
+
 def _key(plan: Plan) -> Key:
     return plan.aggregate.keys[selected_key(plan.aggregate) or 0]
 
 
-def _type(key: Key, plan: Plan, seat: Seat) -> Type:
-    return domain_of(key.expression, scope_of(plan.aggregate.input, seat.catalogue)).type
+def _type(key: Key, plan: Plan, catalogue: Catalogue) -> Type:
+    return domain_of(key.expression, scope_of(plan.aggregate.input, catalogue)).type

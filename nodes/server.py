@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from traceback import extract_tb
 
@@ -32,6 +33,7 @@ from nodes.log import Log
 from nodes.manifest import Seat
 from nodes.rounds import Duty, Rounds, Task, refusal_ms
 from nodes.rulebook import accept
+from nodes.spool import Spool
 from nodes.witnesses import ALONE, NONCE_BYTES, Vouching, hear, journal_part, testify
 
 METHOD = "/splittally.v1.Federation/Attend"
@@ -67,10 +69,12 @@ class Server:
         dialler: Callable[[], grpc.Channel],
         log: Log,
         roots: tuple[records.RootKey, ...] = (),
+        spool: Path | None = None,
     ) -> None:
         self._seat, self._node, self._dialler, self._log = replace(seat, unvouched=ALONE), node, dialler, log
         self._roots, self._vouching = roots, Vouching(seat.randomness.bytes(NONCE_BYTES))
         self._rounds = Rounds(seat.name)
+        self._spool = Spool(spool, seat.name) if spool else None  # without one, this member helps in no private join
         self._changed = threading.Condition(threading.RLock())
         self._closing = threading.Event()
         self._plans = ThreadPoolExecutor(PLANS_AT_ONCE, "plan")
@@ -157,8 +161,9 @@ class Server:
         while not over.is_set():
             now = self._seat.clock.monotonic_ms()
             burst, due = self._rounds.due(now), self._rounds.next_due
-            if burst:
+            if burst or self._rounds.idle:
                 self._changed.notify_all()
+            if burst:
                 return burst
             if self._closing.is_set():
                 return None
@@ -180,6 +185,8 @@ class Server:
                     self._log.event("attending", epoch=str(message.epoch))
                 case records.SignedRecord():
                     self._take(message)
+                case messages.Relay():
+                    self._keep(message)
                 case messages.AskWitness():
                     self._say(testify(message, self._seat))
                 case messages.AskJournal() if self._rounds.has_room:
@@ -195,10 +202,24 @@ class Server:
         clock = self._seat.clock
         with self._changed:
             tasks = self._rounds.receive(message, clock.now_ms(), clock.monotonic_ms())
+            self._tidy()
             self._changed.notify_all()
         for task in tasks:
-            pool = self._plans if task.duty is Duty.ANSWER else self._duties
+            long = task.duty is Duty.ANSWER or (task.duty is Duty.HELP and self._rounds.joins(task.round))
+            pool = self._plans if long else self._duties
             pool.submit(self._perform, task).add_done_callback(partial(self._finish, task))
+
+    def _keep(self, relay: messages.Relay) -> None:
+        """Spools a sealed part of a private join, on the line's own thread: a slow disk holds up the sender."""
+        with self._changed:
+            most = self._rounds.spooled_bytes(relay.round, relay.sender)
+            if self._spool and relay.receiver == self._seat.name:
+                self._spool.add(relay, most)
+
+    def _tidy(self) -> None:
+        """Forgets the streams of rounds that are no longer open. Called with the lock held."""
+        if self._spool:
+            self._spool.keep(self._rounds.open)
 
     def _say(self, message: messages.FromNode) -> None:
         with self._changed:
@@ -215,6 +236,7 @@ class Server:
                 self._seat = accept(record, self._roots, before)
             end = partial(_end_of, self._seat, self._seat.roster is not before.roster)
             self._rounds.drop(end, before.clock.monotonic_ms())
+            self._tidy()
             if self._seat is not before:
                 self._say(self._hello())
         self._log.event("record_taken", kind=record.kind.name.lower(), closed=self._seat.unvouched)
@@ -223,16 +245,19 @@ class Server:
         now = self._seat.clock.monotonic_ms()
         match task.duty, task.ask:
             case Duty.READY, messages.AskReady() as ask:
-                return (ready(ask, self._seat),), now
+                return (ready(ask, self._seat, self._node.sampler if self._node else None),), now
             case Duty.HELP, messages.AskAnswer() as ask:
-                given = help_answer(ask, self._rounds.remembered(task.round), self._seat)
+                held, spool = self._rounds.remembered(task.round), self._spool
+                streams = {name: spool.relays(task.round, name) for name in held.round.nodes} if spool else {}
+                given = help_answer(ask, held, self._seat, streams)
                 return (*_parts(messages.AnswerPart, task.round, given.sealed), given.answer), now
             case Duty.REMEMBER, None:
                 self._rounds.remember(remember(task.arrival, self._seat))
                 return (), now
             case _ if self._node is not None:
                 reply = answer(task.arrival, replace(self._node, seat=self._seat))
-                return (*_parts(messages.VectorPart, task.round, reply.vector), reply.shares), reply.leave_ms
+                parts = _parts(messages.VectorPart, task.round, reply.vector)
+                return chain(reply.relays, parts, (reply.shares,)), reply.leave_ms
         return (messages.RoundRefusal(task.round, "ROUND_NOT_FOR_ME"),), now
 
     def _finish(self, task: Task, done: Future[Outcome]) -> None:

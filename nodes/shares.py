@@ -60,8 +60,7 @@ def vouch(round_: Round, body: bytes, sealed: Sequence[tuple[str, bytes]], seat:
     vouched, head = wire.digest(body), sign.sign_head(seat.ledger.head(), seat.keys.signing)
     shares = (records.Share(round_.id, seat.name, name, seed, vouched, head) for name, seed in sealed)
     vouching = tuple(sign.signed(records.RecordKind.SHARE, wire.encode(s), seat.keys.signing) for s in shares)
-    readies = (wire.decode(records.Ready, record.payload) for record in round_.manifest.readies)
-    old = {ready.member: held.size for ready in readies for held in ready.held if held.node == seat.name}
+    old = {ready.member: held.size for ready in round_.readies for held in ready.held if held.node == seat.name}
     proofs = tuple(seat.ledger.extension(old.get(name, 0), head.head) for name in round_.manifest.helpers)
     charge = seat.ledger.charge_proof(round_.id, head)
     return ShareSet(round_.id, vouching, parts_of(body), round_.manifest.phase, proofs, charge)

@@ -3,13 +3,14 @@
 
 Claim: in a snapshot every stored value lies in its declared domain, every row has a person in normal form, consent
        holds (for the purpose of the agreement, where the owner's rule tells purposes apart), and no person has more
-       than ``rows_per_person`` rows; queries read snapshots and nothing else.
+       than ``rows_per_person`` rows; who has more than one is named beside; queries read snapshots and nothing else.
 Because: each value is converted without failing, NaN, infinities and dates beyond the calendar become NULL, numbers
        and dates are clamped (measures) or NULL outside their bounds (keys), decimals lie on their step, texts outside
        their list are NULL; surplus rows of a person go by a hash keyed with the random snapshot id. The copy is
        written beside, closed, and renamed; its id never comes from content.
 Checked by: tests/sources/test_tables.py::test_stored_values_lie_in_their_domains
             tests/sources/test_tables.py::test_surplus_rows_are_dropped
+            tests/sources/test_tables.py::test_whoever_has_several_rows_is_named_beside
             tests/sources/test_tables.py::test_a_snapshot_is_kept_until_binding_or_definition_change
 """
 
@@ -31,7 +32,7 @@ from nodes.schema import columns_of, files_of
 from nodes.sources.dialect import quoted
 from nodes.sources.duckdb import DuckDBSource
 from nodes.sources.publish import counting, published_columns, reading, row_cap, selection
-from nodes.sources.render import ROWS, alias
+from nodes.sources.render import ROWS, SEVERAL, alias
 
 SNAPSHOT_BYTES = 16
 SNAPSHOTS_KEPT = 2
@@ -102,7 +103,7 @@ def cut(
 
 
 def _digest(bound: DatasetBinding, dataset: Dataset) -> str:
-    return wire.digest(wire.encode(bound) + wire.encode(dataset)).hex()
+    return wire.digest(b"2" + wire.encode(bound) + wire.encode(dataset)).hex()  # 2: the copy has two tables
 
 
 def _snapshots(bound: DatasetBinding, home: Home, snapshot: str) -> list[Snapshot]:
@@ -156,7 +157,7 @@ def _write(
 ) -> dict[str, dict[str, int]]:
     """Creates the copy, fills it file by file, drops surplus rows, and checks the owner's statement of size."""
     files = files_of(bound.files)
-    table = f"{quoted(alias(dataset.name))}.{quoted(ROWS)}"
+    table, several = (f"{quoted(alias(dataset.name))}.{quoted(name)}" for name in (ROWS, SEVERAL))
     statements = [f"CREATE TABLE {table} ({published_columns(dataset, source.dialect)})"]
     for file in files:
         columns = columns_of(file, source)
@@ -164,7 +165,7 @@ def _write(
         raw = reading(file, [c.name for c in columns], bound.local_columns, source.dialect)
         statements.append(f"INSERT INTO {table} {selection(bound, dataset, raw, source.dialect)}")
     statements += counting(dataset, table)
-    statements += row_cap(dataset, table, snapshot, source.dialect)
+    statements += row_cap(dataset, table, several, snapshot, source.dialect)
     persons = f"DISTINCT {quoted(dataset.person.column)}" if dataset.rows_per_person > 1 else "*"
     statements.append(f"SELECT COUNT(*), COUNT({persons}) FROM {table}")
     answer = source.cut(alias(dataset.name), path, files, spill, statements)

@@ -134,6 +134,7 @@ DEFAULTS = {
     "RequestStatus.refreshes_ms": "0",
     "RequestStatus.account": '""',
     "RequestStatus.run": "0",
+    "RequestStatus.relayed_bytes": "0",
     "Ready.join_key": 'b""',
     "Ready.sealed_dummies": 'b""',
 }

@@ -12,9 +12,8 @@ from engine.cli.options import NODE_HOME, Json
 if TYPE_CHECKING:
     from engine.governance.budget import Balance, Guarantee, Total
     from engine.governance.replay import Replayed, WouldRefuse
-    from engine.trusted.records import Agreement, Loss
+    from engine.trusted.records import Agreement
 
-FOOTNOTE = "Rho adds up and is what is charged; epsilon does not: half of the epsilon is about a quarter of the rho."
 app = typer.Typer(help="Show what a node has spent, what is left, and what other rules would change.")
 Home_ = Annotated[
     Path, typer.Option("--home", metavar="DIR", help="A node's home; default: ~/.splittally/node.", show_default=False)
@@ -32,6 +31,7 @@ def budget(context: typer.Context, home: Home_ = NODE_HOME, as_json: Json = Fals
         return
     from engine.cli.show import console, print_json
     from engine.governance.budget import NEW_PERIOD, balances, totals
+    from engine.governance.budget_text import FOOTNOTE, total_sentence
     from engine.trusted.clock import SystemClock
     from engine.trusted.home import Home
 
@@ -45,7 +45,7 @@ def budget(context: typer.Context, home: Home_ = NODE_HOME, as_json: Json = Fals
         return
     _print(found)
     for total in totals(found, opened.manifest().catalogue, opened.name):
-        console().print(_sentence(total), soft_wrap=True)
+        console().print(total_sentence(total), soft_wrap=True)
     console().print(NEW_PERIOD, soft_wrap=True)
     console().print(FOOTNOTE, style="dim")
 
@@ -55,6 +55,7 @@ def totals_(home: Home_ = NODE_HOME, as_json: Json = False) -> None:
     """Show what one person can have lost at a node: this period, since the beginning, over all datasets."""
     from engine.cli.show import console, print_json
     from engine.governance.budget import NEW_PERIOD, balances, totals
+    from engine.governance.budget_text import total_sentence
     from engine.trusted.clock import SystemClock
     from engine.trusted.home import Home
 
@@ -64,7 +65,7 @@ def totals_(home: Home_ = NODE_HOME, as_json: Json = False) -> None:
         print_json([_total(total) for total in found])
         return
     for total in found:
-        console().print(_sentence(total), soft_wrap=True)
+        console().print(total_sentence(total), soft_wrap=True)
     console().print(NEW_PERIOD, soft_wrap=True)
 
 
@@ -76,6 +77,7 @@ def guarantee_(
     """Show what the federation promises: the most that one person can lose, over all nodes and datasets."""
     from engine.cli.show import console, print_json
     from engine.governance.budget import NEW_PERIOD, guarantee
+    from engine.governance.budget_text import promise_sentence
     from engine.trusted.home import Home
 
     found = guarantee(Home.load(home).manifest())
@@ -83,7 +85,7 @@ def guarantee_(
         print_json([_promise(promise) for promise in found])
         return
     for promise in found:
-        console().print(_promised(promise), soft_wrap=True)
+        console().print(promise_sentence(promise), soft_wrap=True)
     console().print(NEW_PERIOD, soft_wrap=True)
 
 
@@ -96,6 +98,7 @@ def what_if_(
     """Show each account of a node with the cap it would have under other rules. Nothing is changed."""
     from engine.cli.show import console, new_table, print_json
     from engine.governance.budget import balances, difference
+    from engine.governance.budget_text import FOOTNOTE, account_word, left_of, limit_words, period_words
     from engine.governance.replay import what_if
     from engine.governance.rules import load_amendment
     from engine.trusted.clock import SystemClock
@@ -106,9 +109,9 @@ def what_if_(
     shown = what_if(balances(opened, clock), caps, clock.now_ms())
     rows = [
         {
-            "account": _account(b),
+            "account": account_word(b.scope),
             "name": b.name,
-            "period": _period(b),
+            "period": period_words(b),
             "spent_rho_billionths": b.spent.rho_billionths,
             "cap_rho_billionths": b.cap.rho_billionths if b.cap else None,
             "new_cap_rho_billionths": cap.rho_billionths if cap else None,
@@ -123,8 +126,8 @@ def what_if_(
     for heading in ("account", "name", "period", "spent", "cap now", "cap then", "left then (of rho)"):
         table.add_column(heading)
     for balance, cap in shown:
-        cells = [_account(balance), balance.name, _period(balance), _epsilon(balance.spent)]
-        cells += [_epsilon(balance.cap), _epsilon(cap), _share(cap, balance.spent)]
+        cells = [account_word(balance.scope), balance.name, period_words(balance), limit_words(balance.spent)]
+        cells += [limit_words(balance.cap), limit_words(cap), left_of(cap, balance.spent)]
         table.add_row(*map(str, cells))
     console().print(table)
     console().print(FOOTNOTE, style="dim")
@@ -142,6 +145,7 @@ def replay_(
     """Dry acceptance: which past charges of a node other rules or a drafted agreement would have refused, and why."""
     from engine.cli.show import console, new_table, print_json
     from engine.governance.budget import journal
+    from engine.governance.budget_text import limit_words
     from engine.governance.replay import replay
     from engine.governance.rules import load_amendment
     from engine.governance.text import day
@@ -163,7 +167,7 @@ def replay_(
         table.add_column(heading, overflow="fold")
     for r in done.refused:
         request = r.request_digest.hex()[:16]
-        table.add_row(day(r.at_ms), r.analyst, r.agreement, request, _epsilon(r.loss), r.code, r.account)
+        table.add_row(day(r.at_ms), r.analyst, r.agreement, request, limit_words(r.loss), r.code, r.account)
     if done.refused:
         console().print(table)
     console().print(f"{len(done.refused)} of {done.charges} past charges would have been refused. What would be left:")
@@ -176,6 +180,7 @@ def replay_(
 
 def _print(found: tuple[Balance, ...]) -> None:
     from engine.cli.show import console, new_table, percent
+    from engine.governance.budget_text import figure, period_words
     from engine.governance.text import day
 
     table = new_table()
@@ -186,74 +191,37 @@ def _print(found: tuple[Balance, ...]) -> None:
     for balance in found:
         document = _document(balance)
         left = document["left"]
-        cells = [document["account"], document["name"], _period(balance), _figure(balance.spent)]
-        cells += ["no limit", ""] if balance.cap is None else [_figure(balance.cap), percent(float(str(left)))]
+        cells = [document["account"], document["name"], period_words(balance), figure(balance.spent)]
+        cells += ["no limit", ""] if balance.cap is None else [figure(balance.cap), percent(float(str(left)))]
         cells += [day(balance.refreshes_ms) if balance.refreshes_ms else "never"]
         table.add_row(*map(str, cells))
     console().print(table)
 
 
 def _document(balance: Balance) -> dict[str, object]:
+    from engine.governance.budget_text import account_word, shown
     from engine.governance.text import day
 
     cap = balance.cap
     document: dict[str, object] = {
-        "account": _account(balance),
+        "account": account_word(balance.scope),
         "name": balance.name,
         "period_days": balance.period_days or None,
         "refreshes": day(balance.refreshes_ms) if balance.refreshes_ms else None,
         "spent_rho_billionths": balance.spent.rho_billionths,
-        "spent_epsilon": _shown(balance.spent)[0],
+        "spent_epsilon": shown(balance.spent)[0],
     }
     if cap is None or balance.left is None:
         return document | {"cap_rho_billionths": None, "cap_epsilon": None, "left": None}
     return document | {
         "cap_rho_billionths": cap.rho_billionths,
-        "cap_epsilon": _shown(cap)[0],
+        "cap_epsilon": shown(cap)[0],
         "left": balance.left.rho_billionths / cap.rho_billionths if cap.rho_billionths else 0.0,
     }
 
 
-def _shown(loss: Loss) -> tuple[float | None, float]:
-    """Epsilon and the delta it holds at: 1e-6, or more where the loss has more of its own; None: no promise."""
-    from engine.governance.text import delta_for
-    from engine.trusted.epsilon import epsilon_of
-
-    delta = delta_for(loss)
-    return (float(epsilon_of(loss, delta)) if delta < 1 else None), float(delta)
-
-
-def _figure(loss: Loss) -> str:
-    epsilon, delta = _shown(loss)
-    if epsilon is None:
-        return "no promise"
-    return f"{epsilon:.2f}" if delta == 1e-6 else f"{epsilon:.2f} (delta {delta:.0e})"
-
-
-def _account(balance: Balance) -> str:
-    return balance.scope.name.lower().removesuffix("_account")
-
-
-def _period(balance: Balance) -> str:
-    return f"{balance.period_days} days" if balance.period_days else "lifetime"
-
-
-def _epsilon(loss: Loss | None) -> str:
-    from engine.governance.text import loss_words
-
-    return loss_words(loss) if loss else "no limit"
-
-
-def _share(cap: Loss | None, spent: Loss) -> str:
-    from engine.cli.show import percent
-
-    if cap is None:
-        return ""
-    left = cap.rho_billionths - spent.rho_billionths
-    return "nothing: everything would be refused" if left <= 0 else percent(left / cap.rho_billionths)
-
-
 def _total(total: Total) -> dict[str, object]:
+    from engine.governance.budget_text import limit_words
     from engine.governance.text import day
 
     period = total.this_period
@@ -264,41 +232,21 @@ def _total(total: Total) -> dict[str, object]:
         "period_ends": day(total.ends_ms) if total.ends_ms else None,
         "this_period_rho_billionths": period.rho_billionths if period else None,
         "ever_rho_billionths": total.ever.rho_billionths,
-        "ever": _epsilon(total.ever),
+        "ever": limit_words(total.ever),
     }
 
 
-def _sentence(total: Total) -> str:
-    from engine.governance.text import day
-
-    whom = f"A person with one {total.identifier}, in {', '.join(total.datasets)} together"
-    this = (
-        f"{_epsilon(total.this_period)} in this period of {total.period_days} days, which ends {day(total.ends_ms)}; "
-    )
-    return f"{whom}, can have lost here: {this if total.this_period else ''}{_epsilon(total.ever)} since the beginning."
-
-
 def _promise(promise: Guarantee) -> dict[str, object]:
+    from engine.governance.budget_text import limit_words
+
     return {
         "identifier": promise.identifier,
         "nodes": promise.nodes,
         "lifetime_rho_billionths": promise.lifetime.rho_billionths if promise.lifetime else None,
-        "lifetime": _epsilon(promise.lifetime),
+        "lifetime": limit_words(promise.lifetime),
         "period_days": promise.period_days or None,
         "period_rho_billionths": promise.period.rho_billionths if promise.period else None,
     }
-
-
-def _promised(promise: Guarantee) -> str:
-    from engine.governance.text import nodes_words
-
-    whom = f"A person with one {promise.identifier}, who may be at {nodes_words(promise.nodes)}"
-    if promise.lifetime is None:
-        return f"{whom}: nothing is guaranteed, for no cap names the identifier, and every statement is refused."
-    period = (
-        f", and {_epsilon(promise.period)} in any one period of {promise.period_days} days" if promise.period else ""
-    )
-    return f"{whom}, can lose at most {_epsilon(promise.lifetime)} for ever{period}."
 
 
 def _read(payload: bytes) -> Agreement:

@@ -90,6 +90,7 @@ def revoke(
     from engine.cli.show import console, print_json
     from engine.client.papers import find_agreement
     from engine.client.states import plain
+    from engine.governance.homes import put_into_inbox
     from engine.governance.revocation import revocation_record
     from engine.trusted.clock import SystemClock
     from engine.trusted.home import Home
@@ -106,7 +107,8 @@ def revoke(
         raise typer.Exit(2)
     record = revocation_record(opened, digest, reason, SystemClock())
     if node_home is not None:
-        console(error=as_json).print(f"{put_into_inbox(node_home, record)}; the node takes it within a second.")
+        file = put_into_inbox(Home.load(node_home), record)
+        console(error=as_json).print(f"{file}; the node takes it within a second.")
     hand(opened, record)
     if as_json:
         print_json({"agreement": name, "digest": digest.hex(), "revoked": True})
@@ -147,18 +149,6 @@ def _agreements(home: Home) -> tuple[SignedRecord, ...]:
         return line.describe().agreements
     finally:
         line.close()
-
-
-def put_into_inbox(node_home: Path, record: SignedRecord) -> Path:
-    """Gives a record to a department's own node without the coordinator: its process picks it up within a second."""
-    from engine.trusted.home import Home
-    from engine.trusted.wire import digest, encode
-
-    opened = Home.load(node_home)
-    (opened.path / "inbox").mkdir(mode=0o700, exist_ok=True)
-    name = f"inbox/{record.kind.name.lower()}-{digest(record.payload).hex()[:16]}.record"
-    opened.write(name, encode(record))
-    return opened.path / name
 
 
 def hand(home: Home, record: SignedRecord) -> None:

@@ -111,6 +111,7 @@ def _keep(shown: Console, running: Demonstration) -> None:
     statement = "SELECT sex, COUNT(*) AS n FROM residents GROUP BY sex"
     shown.print(f'  splittally submit --home {home} "{statement}"', soft_wrap=True)
     shown.print(f"  splittally requests --home {home}", soft_wrap=True)
+    shown.print(f"  splittally desk --home {home}", soft_wrap=True)
     shown.print("Ctrl-C stops them and removes the homes.")
     try:
         running.local.wait_until_stopped()

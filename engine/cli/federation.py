@@ -69,6 +69,10 @@ def init(
     n_min: Annotated[int, typer.Option(min=0, help="Least survivors of a round; 0: all hosts of the plan.")] = 0,
     f: Annotated[int, typer.Option("-f", "--corrupt", min=0, help="Nodes assumed corrupt.")] = 0,
     roots: Annotated[int, typer.Option(min=1, max=9, help="Root keys.")] = 1,
+    helpers: Annotated[
+        int | None,
+        typer.Option(min=0, show_default=False, help="Helpers without data; default: until there are two helpers."),
+    ] = None,
     cap_epsilon: _CapEpsilon = Fraction(8),
     lifetime_epsilon: _LifetimeEpsilon = None,
     cap_delta: _Delta = Fraction(1, 10**6),
@@ -112,6 +116,7 @@ def init(
         auditors=auditor,
         caps=default_caps(cap_epsilon, cap_delta, lifetime_epsilon),
         roots=roots,
+        helpers=helpers,
     )
     if agreement:
         budget, per_plan = loss_for(budget_epsilon, budget_delta), loss_for(per_plan_epsilon, per_plan_delta)
@@ -127,6 +132,8 @@ def init(
         soft_wrap=True,
     )
     for line in ("Next:", *_next(founded, analyst[0])):
+        shown.print(line, markup=False, soft_wrap=True)
+    for line in _join_words(founded):
         shown.print(line, markup=False, soft_wrap=True)
     shown.print("Keys stand in each home only: carry a home to its owner's machine and delete it here.", style="dim")
 
@@ -150,6 +157,25 @@ def _init_roots(directory: Path, federation: str, roots: int, coordinator: str, 
     console().print(
         "Next: members run `splittally federation apply`; a root runs `federation admit --catalog C FILE...`."
     )
+
+
+def _join_words(founded: Federation) -> Iterator[str]:
+    """What a private join would need that this federation lacks, if two of its departments have one identifier."""
+    from engine.governance.federation import JOIN_HELPERS, joinable
+    from engine.trusted.records import Role
+
+    pairs = joinable(founded.manifest.catalogue)
+    if not pairs:
+        return
+    names = "; ".join(" and ".join(pair) for pair in pairs)
+    yield (
+        f"Private joins across departments ({names}) need five bodies: the two owners and three helpers of bodies that"
+        " are neither an owner's nor the analyst's; an agreement that names private_join; and a guardian of each owner"
+        " who approves each plan."
+    )
+    short = [max(0, JOIN_HELPERS - len({*founded.names(Role.HELPER)} - {*pair})) for pair in pairs]
+    if max(short):
+        yield f"This federation has {JOIN_HELPERS - max(short)} of the three helpers: found it with more --helpers."
 
 
 def _next(founded: Federation, analyst: str) -> Iterator[str]:

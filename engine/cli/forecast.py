@@ -8,6 +8,7 @@ import typer
 
 from engine.cli.check import STATEMENT_HELP, OwnCatalogue, OwnHome, context_of, statement_text
 from engine.cli.options import ANALYST_HOME, DELTA, EPSILON, Delta, Epsilon, Json, NMin
+from engine.figures import rounded, share_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -106,19 +107,11 @@ def _cells(column: ColumnError) -> tuple[str, ...]:
     from engine.cli.show import text
 
     half = column.half_width
-    sizes = ("no usable figure", "") if half is None else (f"± {_rounded(half)}", _rounded(column.deviation or 0.0))
+    sizes = ("no usable figure", "") if half is None else (f"± {rounded(half)}", rounded(column.deviation or 0.0))
     figure = "NULL" if column.figure is None else text(column.figure, 0 if abs(column.figure) >= 1000 else 2)
-    relative = "" if column.relative is None else _percent(column.relative)
+    relative = "" if column.relative is None else share_words(column.relative)
     name = column.column if column.exact else f"{column.column} *"
     return (name, ", ".join(column.keys) or "all rows", f"{column.cells:,}", *sizes, figure, relative)
-
-
-def _rounded(size: float) -> str:
-    """Two digits, thousands apart."""
-    from math import floor, log10
-
-    places = max(0, 1 - floor(log10(size))) if size > 0 else 0
-    return f"{round(size, 1 - floor(log10(size))):,.{places}f}" if size > 0 else "0"
 
 
 def _costs(cost: Cost) -> list[str]:
@@ -127,7 +120,7 @@ def _costs(cost: Cost) -> list[str]:
     lines = [f"{price} at each of {', '.join(cost.nodes)}; once more if a round is lost and asked again"]
     for share in cost.shares:
         refused = ", so it would be refused" if share.share > 1 else ""
-        lines.append(f"{_percent(share.share)} of {share.account}, {share.span}{refused}")
+        lines.append(f"{share_words(share.share)} of {share.account}, {share.span}{refused}")
     return [*lines, "what was spent before, the node alone knows: `splittally budget`"]
 
 
@@ -139,8 +132,3 @@ def _list(shown: Console, heading: str, lines: list[str]) -> None:
         shown.print(heading, style="bold")
     for line in lines:
         shown.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
-
-
-def _percent(share: float) -> str:
-    """Two digits, and no power of ten from a hundred on."""
-    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:,.0f} %"

@@ -27,8 +27,9 @@ def hand_in(
 
     Whoever receives one verifies it. Handed in again, it changes nothing.
     """
-    from engine.cli.decide import hand, put_into_inbox
+    from engine.cli.decide import hand
     from engine.cli.show import console, print_json
+    from engine.governance.homes import put_into_inbox
     from engine.governance.manifests import read_signed
     from engine.trusted.home import Home
     from engine.trusted.wire import digest
@@ -39,7 +40,7 @@ def hand_in(
     taken = []
     for file, record in records:
         if node_home is not None:
-            put_into_inbox(node_home, record)
+            put_into_inbox(Home.load(node_home), record)
         if opened is not None:
             hand(opened, record)
         kind = record.kind.name.lower().replace("_", " ")

@@ -17,6 +17,7 @@ from engine.cli import (
     coordinator,
     decide,
     demo,
+    desk,
     explain,
     federation,
     forecast,
@@ -79,6 +80,7 @@ app.command("withdraw")(decide.withdraw)
 app.command("hand-in")(hand_in.hand_in)
 app.add_typer(budget.app, name="budget")
 app.command("schema")(schema.schema)
+app.command("desk")(desk.desk)
 app.command("coordinator")(coordinator.coordinator)
 app.add_typer(node.app, name="node")
 app.add_typer(federation.app, name="federation")

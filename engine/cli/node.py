@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -140,43 +141,38 @@ def snapshot(
 @app.command()
 def subjects(home: _Home = NODE_HOME, as_json: Json = False) -> None:
     """List the rounds that could have counted one person's rows; the id is read from the terminal, never shown."""
-    import json
-    import subprocess
-    import sys
     from datetime import UTC, datetime
 
     from engine.cli.show import console, new_table, print_json
-    from engine.errors import error_for
+    from engine.governance.subjects import ask_node
+    from engine.trusted.home import Home
 
     if sys.stdin.isatty():
         person = str(typer.prompt("The person's id", hide_input=True, err=True))
     else:
         person = sys.stdin.readline().rstrip("\n")
-    program = [sys.executable, "-m", "nodes", "subjects", "--home", str(home)]
-    asked = subprocess.run(program, input=person + "\n", capture_output=True, text=True, check=False)
-    if asked.returncode:
-        raise error_for(str(json.loads(asked.stderr.splitlines()[-1])["code"]), path=str(home), home=str(home))
-    told = json.loads(asked.stdout)
+    told = ask_node(Home.load(home), person)
     if as_json:
-        print_json(told)
+        print_json(told.document)
         return
     table = new_table()
     for heading in ("when", "analyst", "rows of the person in", "request"):
         table.add_column(heading, overflow="fold")
-    for found in told["rounds"]:
-        at = datetime.fromtimestamp(found["at_ms"] // 1000, UTC).isoformat(" ", "minutes")
-        rows = ", ".join(f"{name}: {count}" for name, count in found["rows"].items())
-        table.add_row(at, found["analyst"], rows, found["request"])
-    console().print(table if told["rounds"] else "No round could have counted rows of this person.")
-    console().print(f"Rounds over snapshots that are no longer kept: {told['unknown']}.")
-    for sentence in told["cannot_know"]:
+    for found in told.rounds:
+        at = datetime.fromtimestamp(found.at_ms // 1000, UTC).isoformat(" ", "minutes")
+        rows = ", ".join(f"{name}: {count}" for name, count in found.rows)
+        table.add_row(at, found.analyst, rows, found.request)
+    console().print(table if told.rounds else "No round could have counted rows of this person.")
+    console().print(f"Rounds over snapshots that are no longer kept: {told.unknown}.")
+    for sentence in told.cannot_know:
         console().print(sentence, style="dim")
 
 
 def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None, as_json: bool) -> None:
-    from engine.cli.decide import hand, put_into_inbox
+    from engine.cli.decide import hand
     from engine.cli.show import console, print_json
     from engine.errors import require
+    from engine.governance.homes import put_into_inbox
     from engine.governance.revocation import pause_record
     from engine.trusted.clock import SystemClock
     from engine.trusted.home import Home
@@ -189,7 +185,7 @@ def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None, a
         hand(opened, record)
         taken = _within(lambda: _says(opened, paused))
     else:
-        file = put_into_inbox(node_home, record)
+        file = put_into_inbox(Home.load(node_home), record)
         taken = _within(lambda: not file.exists())
         require(not file.with_suffix(".refused").exists(), "POLICY_RECORD_OLD")
     if as_json:

@@ -131,16 +131,6 @@ def _queued_document(queued: Queued) -> dict[str, object]:
     }
 
 
-def status_words(status: RequestStatus) -> str:
-    """One line: the state, for whom it waits, how many have replied, the code of a refusal."""
-    from engine.client.states import state_word
-
-    waiting = f" for {_awaited(status)}" if status.waiting_for else ""
-    replied = f", {len(status.replied)} of {len(status.participants)} replied" if status.participants else ""
-    run = f", run {status.run}" if status.run > 1 else ""
-    return f"{state_word(status.state)}{waiting}{run}{replied}{' ' + status.code if status.code else ''}"
-
-
 def status_document(status: RequestStatus) -> dict[str, object]:
     from engine.client.states import state_word
 
@@ -154,6 +144,7 @@ def status_document(status: RequestStatus) -> dict[str, object]:
         "attempt": status.attempt,
         "nodes": list(status.participants),
         "replied": list(status.replied),
+        "relayed_bytes": status.relayed_bytes,
         "changed": moment(status.changed_ms),
     }
 

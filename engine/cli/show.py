@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
-from decimal import Decimal
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.errors import SplittallyError
+from engine.figures import Value, decimals, interval_words
+from engine.figures import percent as percent
+from engine.figures import plain as plain
+from engine.figures import text as text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from engine.sql.finish import Answer
 
 UNLIMITED = 10_000  # columns
-Value = int | float | Decimal | date | str | bool | None
 
 
 def console(*, error: bool = False) -> Console:
@@ -79,17 +78,6 @@ def print_written(file: object, as_json: bool, **facts: object) -> None:
         console().print(str(file), soft_wrap=True)
 
 
-def plain(value: Value | Fraction) -> int | float | str | bool | None:
-    """A value as JSON has it: numbers as numbers, dates in ISO form."""
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal | Fraction):
-        return int(value) if value == int(value) else float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
 def rows_json(columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> list[dict[str, object]]:
     return [dict(zip(columns, map(plain, row), strict=True)) for row in rows]
 
@@ -135,52 +123,15 @@ def answer_table(answer: Answer, exact: Sequence[Mapping[str, Value]] | None = N
         cells: list[str] = []
         for name, value in zip(answer.columns, row, strict=True):
             interval = answer.intervals[index].get(name)
-            places = _places(interval)
+            places = decimals(interval)
             own = 0 if name in whole and interval else places
             cells.append(text(value, own))
             if name in estimates:
-                cells.append(_interval(value, interval, places))
+                cells.append(interval_words(value, interval, places))
                 if exact is not None:
                     cells.append(text(exact[index].get(name), own))
         table.add_row(*cells)
     return table
-
-
-def text(value: Any, places: int | None = None) -> str:
-    """A value for a table cell: thousands apart, no more decimals than the interval supports."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int) and not places:
-        return str(value) if places is None else f"{value:,}"
-    if isinstance(value, int | float | Decimal | Fraction):
-        return f"{float(value):,.{places or 0}f}" if places is not None else f"{float(value):g}"
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def percent(share: float) -> str:
-    """A share as it may be relied upon: rounded down."""
-    return f"{math.floor(share * 1000) / 10:.1f} %"
-
-
-def _places(interval: tuple[float, float] | None) -> int | None:
-    """Decimals worth showing: two digits of the interval's half width."""
-    if interval is None:
-        return None
-    half = (float(interval[1]) - float(interval[0])) / 2
-    return max(0, min(6, 1 - math.floor(math.log10(half)))) if half > 0 else 0
-
-
-def _interval(value: Any, interval: tuple[float, float] | None, places: int | None) -> str:
-    if interval is None:
-        return ""
-    low, high = float(interval[0]), float(interval[1])
-    if isinstance(value, int | float | Decimal):
-        below, above = float(value) - low, high - float(value)
-        if math.isclose(below, above, rel_tol=0.02, abs_tol=10.0 ** -(places or 0)):
-            return f"± {text(max(below, above), places)}"
-    return f"{text(low, places)} .. {text(high, places)}"
 
 
 def footer(nodes: Sequence[str], cost: Mapping[str, object]) -> str:

@@ -36,10 +36,10 @@ def submit(
     """Sign a statement, hand it in, and show the answer when there is one (exit 4 or 5 when there is none yet)."""
     import sys
 
-    from engine.cli.requests import status_document, status_words
+    from engine.cli.requests import status_document
     from engine.cli.show import print_json, progress
     from engine.client.session import connect
-    from engine.client.states import require_nobody_awaited
+    from engine.client.states import require_nobody_awaited, status_words
 
     statement = sys.stdin.read() if sql == "-" else sql
     with connect(home) as session, progress() as report:
@@ -65,10 +65,10 @@ def watch(
     as_json: Json = False,
 ) -> None:
     """Follow a request until it ends, one line a change; exits with the status of its refusal, if it is refused."""
-    from engine.cli.requests import status_document, status_words
+    from engine.cli.requests import status_document
     from engine.cli.show import console, print_json
     from engine.client.session import connect
-    from engine.client.states import named_if_late
+    from engine.client.states import named_if_late, status_words
 
     with connect(home) as session, named_if_late(session.home.name) as latest:
         for status in session.watch(request, wait):

@@ -34,6 +34,8 @@ from engine.trusted.home import Home
 from engine.trusted.messages import Submission
 from engine.trusted.records import Loss, Receipt, SignedHead, SignedRecord
 
+_KEEPING = threading.Lock()  # a home names the file it is writing by the process alone
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -94,7 +96,7 @@ class Archive:
             "delta": str(asked.delta),
             "shared_by": asked.shared_by,
         }
-        self._home.write(f"requests/{name}/asked.json", json.dumps(document).encode(), secret=True)
+        self._keep(f"requests/{name}/asked.json", json.dumps(document).encode(), secret=True)
 
     def keep_release(self, digest: bytes, released: Released) -> None:
         name, of_run = digest.hex(), _of_run(released.receipt.round_manifest.run)
@@ -141,7 +143,7 @@ class Archive:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             name, body = f"{head.head.size:012}-{head.head.root.hex()[:16]}", wire.encode(head)
             if not (folder / name).exists():
-                self._home.write(f"heads/{head.head.member}/{name}", body)
+                self._keep(f"heads/{head.head.member}/{name}", body)
             if len(list(folder.glob(f"{head.head.size:012}-*"))) > 1:
                 contrary.append(head.head.member)
         return tuple(contrary)
@@ -153,6 +155,11 @@ class Archive:
             return tuple(wire.decode(SignedHead, file.read_bytes()) for file in files)
         except (OSError, Refused) as error:
             raise BadFile("FILE_HOME_BROKEN", path=str(files[0].parent), internal=repr(error)) from None
+
+    def _keep(self, name: str, body: bytes, *, secret: bool = False) -> None:
+        """Writes one file of the home, durably; threads take turns."""
+        with _KEEPING:
+            self._home.write(name, body, secret=secret)
 
     def _put(self, name: str, body: bytes) -> None:
         """Writes one file as a whole, for its owner's eyes, without waiting for the disk."""

@@ -26,6 +26,7 @@ from engine.trusted.calibrate import Tree, tree_of
 from engine.trusted.catalogue import DEFAULT_PERSONS, Catalogue, Dataset
 from engine.trusted.domain import Domain, bounded
 from engine.trusted.domains import domain_of, scope_of
+from engine.trusted.join import is_join
 from engine.trusted.plan import Aggregate, Clamp, Filter, LiteralValue, Measure, Project, Relation, Statistic, Type
 from engine.trusted.stability import Stability, stability_of
 from engine.trusted.walk import names_in
@@ -62,7 +63,7 @@ def assume(plan: Aggregate, catalogue: Catalogue, rows: int | None, persons: int
 
 def _from_catalogue(plan: Aggregate, catalogue: Catalogue, stability: Stability) -> Assumption:
     scanned = [d for d in catalogue.datasets if d.name in stability.datasets]
-    persons = max(map(_persons, scanned))
+    persons = (min if is_join(plan) else max)(map(_persons, scanned))
     if all(d.at_most_persons == DEFAULT_PERSONS for d in scanned):
         rows = ROWS_A_CELL * max(prod(shape) for shape in shapes(plan))
         persons = max(1, rows // stability.rows)

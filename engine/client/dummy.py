@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 
 from engine.trusted import dates
-from engine.trusted.catalogue import Bounds, Catalogue, Column, Dataset
+from engine.trusted.catalogue import Bounds, Catalogue, Column, Dataset, IdentifierForm
 from engine.trusted.plan import Literal, LiteralValue, Plan, Type
 from engine.trusted.walk import expressions_above, expressions_of, parts_of, relations_of
 
@@ -90,9 +90,21 @@ def _dealt(dataset: Dataset, persons: int, seed: int, literals: Sequence[Literal
     shares: dict[str, list[Row]] = {node: [] for node in dataset.hosts}
     for place, (node, person) in enumerate(owners):
         row: Row = {name: values[place] for name, values in columns.items()}
-        row[dataset.person.column] = person if whole else str(person)
+        row[dataset.person.column] = person if whole else identifier(dataset.person.form, person)
         shares[node].append(row)
     return shares
+
+
+def identifier(form: IdentifierForm, person: int) -> str:
+    """The text that names a dummy person, as the form wants it; the same in all datasets of one form."""
+    if form is IdentifierForm.NINO:
+        return f"Q{chr(ord('A') + person // 10**6 % 26)}{person % 10**6:06d}"
+    if form is IdentifierForm.NHS_NUMBER:  # the last digit makes the weighted sum a multiple of 11, if it is one digit
+        for number in (10 * (person + 4 * 10**7), 10 * (person + 4 * 10**7) + 1):
+            check = -sum(int(digit) * (10 - place) for place, digit in enumerate(str(number))) % 11
+            if check < 10:
+                return f"{number}{check}"
+    return str(person)
 
 
 def _owners(dataset: Dataset, persons: int, seed: int) -> Iterable[tuple[str, int]]:

@@ -13,13 +13,13 @@ from itertools import chain
 from math import floor
 from typing import Any
 
-from engine.errors import Refused
 from engine.sql.evaluate import evaluate
 from engine.trusted import dates
 from engine.trusted.calibrate import Block, Grid, grid_of, layout_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domain import Domain
-from engine.trusted.domains import domain_of, person_of, scope_of
+from engine.trusted.domains import Scope, domain_of, person_of, product_of, scope_of
+from engine.trusted.join import factors_of
 from engine.trusted.plan import (
     Expression,
     Feature,
@@ -32,6 +32,7 @@ from engine.trusted.plan import (
     PersonFeature,
     PersonJoin,
     Plan,
+    PrivateJoin,
     Project,
     Relation,
     Scan,
@@ -48,10 +49,7 @@ Table = Sequence[Row]
 def exact_cells(
     plan: Plan, catalogue: Catalogue, calibration: Calibration, tables: Mapping[str, Table]
 ) -> tuple[int, ...]:
-    """Cells in ring units, laid out as a release's; ``tables``: all rows of each dataset, of all hosts.
-
-    Raises Refused POLICY_NOT_SUPPORTED for a relation this cannot read.
-    """
+    """Cells in ring units, laid out as a release's; ``tables``: all rows of each dataset, of all hosts."""
     aggregate = plan.aggregate
     scope, person = scope_of(aggregate.input, catalogue), person_of(aggregate.input, catalogue)
     rows = list(rows_of(aggregate.input, catalogue, tables))
@@ -59,7 +57,7 @@ def exact_cells(
     cells = [0] * calibration.cells
     for block in layout_of(aggregate, scope):
         measure = aggregate.measures[block.measure]
-        adds = _adds(measure, grid_of(measure, scope))
+        adds = _adds_of(measure, scope)
         multiplier, chosen = calibration.multipliers[block.measure], aggregate.grouping_sets[block.grouping_set].keys
         seen: set[tuple[int, LiteralValue]] = set()
         for index, row in enumerate(rows):
@@ -98,6 +96,19 @@ def _places(key: Key, rows: Table) -> list[int | None]:
     return [listed.get(evaluate(key.expression, row)) for row in rows]
 
 
+def _adds_of(measure: Measure, scope: Scope) -> Callable[[Row], int | None]:
+    """As ``_adds``; of a product across a private join, whole steps of each factor are multiplied."""
+    if measure.clamp is None or measure.expression is None or product_of(measure.expression, scope) is None:
+        return _adds(measure, grid_of(measure, scope))
+    left, right = (_adds(factor, grid_of(factor, scope)) for factor in factors_of(measure, scope))
+
+    def adds(row: Row) -> int | None:
+        first, second = left(row), right(row)
+        return None if first is None or second is None else first * second
+
+    return adds
+
+
 def _adds(measure: Measure, grid: Grid) -> Callable[[Row], int | None]:
     """What a row adds to its cell in whole steps: 1 to a count, the leaf's first step to a tree; None: nothing."""
 
@@ -122,7 +133,7 @@ def _steps(number: Fraction, grid: Grid) -> int:
 
 
 def rows_of(relation: Relation, catalogue: Catalogue, tables: Mapping[str, Table]) -> Iterable[Row]:
-    """The rows of a relation, of all hosts together. Raises Refused POLICY_NOT_SUPPORTED."""
+    """The rows of a relation, of all hosts together."""
     match relation:
         case Scan(dataset=name):
             return tables[name]
@@ -143,14 +154,14 @@ def rows_of(relation: Relation, catalogue: Catalogue, tables: Mapping[str, Table
             )
         case PersonJoin():
             return _joined(relation, catalogue, tables)
+        case PrivateJoin(left=left, right=right):
+            return _joined(PersonJoin(JoinKind.INNER, left, right), catalogue, tables)
         case UnionAll(left=left, right=right):
             person, other = person_of(left, catalogue), person_of(right, catalogue)
             renamed = (
                 {person if n == other else n: v for n, v in row.items()} for row in rows_of(right, catalogue, tables)
             )
             return chain(rows_of(left, catalogue, tables), renamed)
-        case _:
-            raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
 
 def _is_whole(expression: Expression | None, scope: Mapping[str, Domain]) -> bool:

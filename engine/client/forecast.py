@@ -26,6 +26,7 @@ from engine.sql.spread import Simulation
 from engine.sql.statement import KeyLeaf, MomentLeaf, Output, Statement, Widen
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Catalogue
+from engine.trusted.join import is_join
 from engine.trusted.plan import Aggregate, ColumnRef, Type
 from engine.trusted.records import Loss, Rules
 from engine.trusted.selection import UNIT, choice_of
@@ -83,6 +84,16 @@ class Forecast:
     advice: tuple[Advice, ...]
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        from engine.client.shown import forecast_grid
+
+        return forecast_grid(self).as_text()
+
+    def _repr_html_(self) -> str:
+        from engine.client.shown import forecast_grid
+
+        return forecast_grid(self).as_html()
+
 
 def forecast(statement: Statement, catalogue: Catalogue, rules: Rules, terms: Terms, asker: Asker = NOBODY) -> Forecast:
     """The forecast of a prepared statement; nothing is read from any data.
@@ -96,7 +107,9 @@ def forecast(statement: Statement, catalogue: Catalogue, rules: Rules, terms: Te
     require_delta(terms.delta)
     aggregate = statement.plan.aggregate
     hosts = stability_of(aggregate.input, catalogue).hosts
-    n_min = least_nodes(rules, hosts, terms.n_min)
+    joins = is_join(aggregate)  # each of the two owners adds all of the noise, whatever is assumed of the other
+    n_min = least_nodes(rules, hosts, terms.n_min, joins=joins)
+    honest = len(hosts) if joins else n_min - rules.f
     price = price_of(terms.epsilon, terms.delta, statement.plan)
     loss = price.total
     assumption = assume(aggregate, catalogue, terms.expected_rows, terms.expected_persons)
@@ -106,10 +119,10 @@ def forecast(statement: Statement, catalogue: Catalogue, rules: Rules, terms: Te
         assumption=assumption,
         cost=Cost(terms.epsilon, terms.delta, loss, hosts, shares_of(statement.plan, catalogue, rules, loss, asker)),
         n_min=n_min,
-        variance_factor=len(hosts) / (n_min - rules.f),
+        variance_factor=len(hosts) / honest,
         bias=biases(statement, catalogue, assumption),
         advice=(),
-        notes=(*statement.notes, *_threshold(price, aggregate, catalogue), *_notes(n_min, rules.f, len(hosts))),
+        notes=(*statement.notes, *_threshold(price, aggregate, catalogue), *_notes(n_min, rules.f, len(hosts), honest)),
     )
     return replace(found, advice=advise(statement, catalogue, rules, found))
 
@@ -175,13 +188,13 @@ def _threshold(price: Price, aggregate: Aggregate, catalogue: Catalogue) -> tupl
     )
 
 
-def _notes(n_min: int, f: int, hosts: int) -> tuple[str, ...]:
+def _notes(n_min: int, f: int, hosts: int, honest: int) -> tuple[str, ...]:
     notes = []
-    if n_min - f < hosts:
-        factor = hosts / (n_min - f)
+    if honest < hosts:
+        factor = hosts / honest
         reason = f"n_min is {n_min} of {hosts}" + (f" and {f} assumed corrupt" if f else "")
         notes.append(
-            f"{reason}: noise is sized for {n_min - f}, so with all {hosts} answering the variance is"
+            f"{reason}: noise is sized for {honest}, so with all {hosts} answering the variance is"
             f" {factor:.3g} times, the error {sqrt(factor):.3g} times, that of n_min = {hosts} without corrupt nodes."
         )
     return tuple(notes)

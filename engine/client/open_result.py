@@ -1,12 +1,15 @@
 """Opening a result: every check that the analyst's machine makes before it believes a number.
 
      1 the round runs this very request, with this plan and this noise
-     2 its helpers are members of distinct bodies, none the analyst's
+     2 its helpers are members of distinct bodies, none the analyst's; of a private join just three, none an owner's
      3 the survivors are distinct participants, at least n_min
      4 every survivor signed its share for this round, for this analyst, over the vector that came
      5 every helper signed its answer for this round and these survivors, over the masks that came
      6 seeds and masks open with the analyst's key alone; without them the vectors are noise
      7 the check cell counts the survivors
+
+In a private join the vectors are what the owners committed to (digests, no figures), the analyst holds no seed, and
+the helpers' answers add up to the result: nobody has it before the analyst's machine adds the three.
 
 Nothing is taken from the coordinator on trust. When only the sum was sent (above 8 MiB), step 4 cannot compare
 digests of vectors; ``checked_each_vector`` is then False, and the receipt says so.
@@ -22,8 +25,9 @@ import numpy as np
 from engine.errors import Unavailable
 from engine.trusted import ring, wire
 from engine.trusted.calibrate import calibrate
+from engine.trusted.join import is_join
 from engine.trusted.mask import SEED_BYTES, answer_info, seed_info, subtract_mask
-from engine.trusted.messages import FORWARD_BYTES, BodyKind, ResultHead, Submission
+from engine.trusted.messages import FORWARD_BYTES, BodyKind, Commitment, ResultHead, Submission
 from engine.trusted.plan import Plan
 from engine.trusted.records import Calibration, HelperAnswer, Request, Role, RoundManifest, Share
 from engine.trusted.ring import Vector
@@ -34,6 +38,7 @@ from engine.trusted.stability import stability_of
 
 WORD_BYTES = 8
 LEAST_COMMITTEE = 3
+JOIN_HELPERS = 3
 UNSEEN = b""  # the list of keys is not at hand: its length and digest are signed, and the digest is compared by nobody
 
 
@@ -69,19 +74,38 @@ def open_result(
     vectors = _vectors(head, bodies, manifest)
     shares = check_shares(head, vectors, round_, request, roster)  # 4
     _check_answers(head, bodies, round_, manifest, roster)  # 5
-    total = _sum(vectors, manifest.calibration.cells + 1)
-    for share in shares:  # 6
-        seed = key.open(share.sealed_seed, seed_info(round_, share.node, request.analyst))
-        require_sound(len(seed) == SEED_BYTES, "a seed of another length")
-        subtract_mask(total, seed, round_, share.node)
-    for helper in manifest.helpers:
-        masks = key.open(bodies[BodyKind.SEALED_MASKS, helper], answer_info(round_, helper))
-        require_sound(len(masks) == WORD_BYTES * len(total), "masks of another length")
-        total = ring.subtract(total, ring.from_bytes(masks))
+    length = manifest.calibration.cells + 1
+    sealed = {helper: bodies[BodyKind.SEALED_MASKS, helper] for helper in manifest.helpers}
+    parts = _open_answers(sealed, round_, length, key)  # 6
+    if joins(manifest):
+        total = _sum(parts, length)
+    else:
+        total = ring.subtract(_sum(vectors, length), _sum(parts, length))
+        _take_own_masks(total, shares, round_, request.analyst, key)
     *cells, check = ring.to_signed(total)
     if check != len(head.survivors):  # 7
         raise Unavailable("ROUND_CHECK_FAILED")
     return Opened(manifest, head.survivors, tuple(cells), not head.summed, tuple(shares))
+
+
+def joins(manifest: RoundManifest) -> bool:
+    """Whether the round is a private join of two owners' rows."""
+    plan: Plan = wire.decode(Plan, manifest.plan, wire.PLAN_BYTES)
+    return is_join(plan.aggregate)
+
+
+def _open_answers(sealed: Mapping[str, bytes], round_: bytes, length: int, key: SealingKey) -> tuple[bytes, ...]:
+    """What each helper sealed to the analyst: its masks, or its part of a join."""
+    opened = tuple(key.open(body, answer_info(round_, helper)) for helper, body in sealed.items())
+    require_sound(all(len(part) == WORD_BYTES * length for part in opened), "masks of another length")
+    return opened
+
+
+def _take_own_masks(total: Vector, shares: list[Share], round_: bytes, analyst: str, key: SealingKey) -> None:
+    for share in shares:
+        seed = key.open(share.sealed_seed, seed_info(round_, share.node, analyst))
+        require_sound(len(seed) == SEED_BYTES, "a seed of another length")
+        subtract_mask(total, seed, round_, share.node)
 
 
 def require_sound(holds: bool, detail: str) -> None:
@@ -113,6 +137,7 @@ def check_round(
     nodes = [p.node for p in manifest.participants]
     hosts = stability_of(plan.aggregate.input, catalogue).hosts
     require_sound(len(set(nodes)) == len(nodes) and set(nodes) <= set(hosts), "the participants are not distinct hosts")
+    require_sound(not joins(manifest) or tuple(nodes) == hosts, "an owner is missing")
     expected = _calibration(plan, manifest, request, roster, keys)
     require_sound(manifest.calibration == expected, "its units or noise are not those computed here")
     return manifest
@@ -137,9 +162,14 @@ def _calibration(
 def check_helpers(manifest: RoundManifest, request: Request, roster: Roster) -> None:
     bodies = [roster.require(helper, Role.HELPER).body for helper in manifest.helpers]
     least = max(LEAST_COMMITTEE, roster.manifest.rules.committee, request.committee) - 1
+    barred = {request.analyst}
+    if joins(manifest):
+        require_sound(len(bodies) == JOIN_HELPERS, "a private join has three helpers")
+        barred.update(p.node for p in manifest.participants)
     require_sound(len(bodies) >= least, "the committee is too small")
     require_sound(len(set(bodies)) == len(bodies), "two helpers are of one body")
-    require_sound(roster.member(request.analyst).body not in bodies, "a helper is of the analyst's body")
+    own = {roster.member(name).body for name in barred}
+    require_sound(own.isdisjoint(bodies), "a helper is of the analyst's body, or of an owner's")
 
 
 def check_survivors(head: ResultHead, manifest: RoundManifest, request: Request) -> None:
@@ -155,16 +185,27 @@ def check_survivors(head: ResultHead, manifest: RoundManifest, request: Request)
 def _vectors(
     head: ResultHead, bodies: Mapping[tuple[BodyKind, str], bytes], manifest: RoundManifest
 ) -> tuple[bytes, ...]:
-    """One vector a survivor, or the sum; a sum in place of small vectors is not accepted."""
-    length = WORD_BYTES * (manifest.calibration.cells + 1)
-    small = length * len(manifest.participants) <= FORWARD_BYTES
-    require_sound(not (head.summed and small), "the vectors were withheld")
+    """One vector a survivor, or the sum; a sum in place of small vectors is not accepted. Of a join, commitments."""
+    require_sound(not (head.summed and forwards_each(manifest)), "the vectors were withheld")
     senders = ("",) if head.summed else head.survivors
     expected = {(BodyKind.MASKED_VECTOR, s) for s in senders} | {(BodyKind.SEALED_MASKS, h) for h in manifest.helpers}
     require_sound(set(bodies) == expected, "parts are missing or not asked for")
     vectors = tuple(bodies[BodyKind.MASKED_VECTOR, sender] for sender in senders)
-    require_sound(all(len(v) == length for v in vectors), "a vector of another length")
+    if joins(manifest):
+        committed = [wire.decode(Commitment, vector) for vector in vectors]
+        named = [(c.round, c.owner) for c in committed]
+        expected_names = [(wire.digest(head.manifest), owner) for owner in head.survivors]
+        require_sound(named == expected_names, "a commitment is of another round or owner")
+    else:
+        length = WORD_BYTES * (manifest.calibration.cells + 1)
+        require_sound(all(len(v) == length for v in vectors), "a vector of another length")
     return vectors
+
+
+def forwards_each(manifest: RoundManifest) -> bool:
+    """Whether the coordinator has to forward each node's vector: all are small, or commitments to a join."""
+    size = WORD_BYTES * (manifest.calibration.cells + 1) * len(manifest.participants)
+    return size <= FORWARD_BYTES or joins(manifest)
 
 
 def check_shares(

@@ -22,6 +22,7 @@ from engine.trusted.calibrate import calibrate, grid_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.describe import english, normalised_sql
 from engine.trusted.domains import scope_of
+from engine.trusted.join import is_join
 from engine.trusted.plan import Plan, Statistic
 from engine.trusted.records import AccountScope, Approval, Decision, Loss, Request
 from engine.trusted.selection import phases_of, with_keys
@@ -34,10 +35,23 @@ NORMAL_95 = 1.959964
 UNKNOWN = "Not known here: name the home of your node (--node-home) to see what is left of its accounts."
 
 
+Sections = tuple[tuple[str, tuple[str, ...]], ...]  # heading, lines
+
+
 def page_of(queued: Queued, roster: Roster, balances: Iterable[Balance] | None = None) -> str:
     """The page, ending in a line end. ``balances``: the accounts of the guardian's own node, if they are at hand."""
+    return text_of(sections_of(queued, roster, balances))
+
+
+def text_of(sections: Sections) -> str:
+    """The bytes of a page are UTF-8 of this."""
+    return "\n".join(f"{title}\n{indent(chr(10).join(lines), '  ')}\n" for title, lines in sections)
+
+
+def sections_of(queued: Queued, roster: Roster, balances: Iterable[Balance] | None = None) -> Sections:
+    """What a page says, section by section; ``text_of`` it is what gets signed."""
     request, catalogue = queued.request, roster.manifest.catalogue
-    sections = [
+    sections: list[tuple[str, list[str]]] = [
         ("Request", _request_lines(queued, roster)),
         ("Agreement", _agreement_lines(queued)),
         ("What the nodes do", english(queued.plan, catalogue).splitlines()),
@@ -50,7 +64,7 @@ def page_of(queued: Queued, roster: Roster, balances: Iterable[Balance] | None =
         ("Decisions so far", [_decision_line(d) for d in queued.decisions] or ["None."]),
         ("In the analyst's own words (not checked, and never executed)", _own_words(queued)),
     ]
-    return "\n".join(f"{title}\n{indent(chr(10).join(lines), '  ')}\n" for title, lines in sections)
+    return tuple((title, tuple(lines)) for title, lines in sections)
 
 
 def loss_of(request: Request) -> Loss:
@@ -95,6 +109,11 @@ def _column_lines(plan: Plan, catalogue: Catalogue) -> list[str]:
 
 def _participant_lines(queued: Queued, catalogue: Catalogue) -> list[str]:
     hosts, request = stability_of(queued.plan.aggregate.input, catalogue).hosts, queued.request
+    if is_join(queued.plan.aggregate):
+        return [
+            f"Owners: {' and '.join(hosts)}; both must answer, and a guardian of each approves.",
+            "Committee: three helpers of three bodies, none of them an owner's or the analyst's.",
+        ]
     return [
         f"Nodes: {', '.join(hosts)}; at least {request.n_min} must answer, {request.f} of them assumed corrupt.",
         f"Committee: the analyst and at least {request.committee - 1} helpers of other bodies.",
@@ -104,11 +123,12 @@ def _participant_lines(queued: Queued, catalogue: Catalogue) -> list[str]:
 def _budget_lines(queued: Queued, catalogue: Catalogue, balances: Iterable[Balance] | None) -> list[str]:
     if balances is None:
         return [UNKNOWN]
-    lines = [line for b in balances if _concerns(b, queued, catalogue) for line in _balance_lines(b, queued.request)]
+    lines = [line for b in balances if concerns(b, queued, catalogue) for line in _balance_lines(b, queued.request)]
     return lines or ["Nothing has been charged to the accounts of this question yet."]
 
 
-def _concerns(balance: Balance, queued: Queued, catalogue: Catalogue) -> bool:
+def concerns(balance: Balance, queued: Queued, catalogue: Catalogue) -> bool:
+    """Whether the account has a cap, and answering would be charged to it."""
     datasets = [d for d in catalogue.datasets if d.name in columns_read(queued.plan, catalogue)]
     names = {
         AccountScope.IDENTIFIER: {d.person.identifier for d in datasets},

@@ -45,6 +45,15 @@ th,td{border-bottom:1px solid #505a5f;padding:.4rem .6rem;text-align:left;vertic
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A release as a CSV, its description and a page, whether it is published or kept to oneself."""
+
+    csv: bytes
+    metadata: bytes
+    page: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """The files by the ends of their names, and the record over the CSV."""
 
@@ -76,23 +85,29 @@ class _Column:
 
 def publish(release: Release, agreement: Agreement, title: str, name: str, key: SigningKey, now_ms: int) -> Published:
     """The files of one release and the signed record; ``name``: that of the files, without ending."""
-    columns = _columns(release)
-    table = _csv(release, columns)
+    made = written(release, agreement, title, name, key.name, now_ms, "Published")
     record = Publication(
         version=RECORD_VERSION,
         request_digest=bytes.fromhex(release.request_id),
         run=release.run,
         analyst=key.name,
         title=title,
-        table_digest=wire.digest(table),
+        table_digest=wire.digest(made.csv),
         decided_ms=now_ms,
     )
-    about = _about(release, agreement, key.name, now_ms)
-    return Published(
-        table,
+    return Published(made.csv, made.metadata, made.page, signed(RecordKind.PUBLICATION, wire.encode(record), key))
+
+
+def written(
+    release: Release, agreement: Agreement, title: str, name: str, analyst: str, now_ms: int, done: str = "Written"
+) -> Written:
+    """The files alone; ``name``: that of the CSV, without ending; ``done``: what was done on that day, in a word."""
+    columns = _columns(release)
+    about = _about(release, agreement, analyst, now_ms, done)
+    return Written(
+        _csv(release, columns),
         _metadata(release, columns, title, name, about, now_ms),
         _page(release, columns, title, about),
-        signed(RecordKind.PUBLICATION, wire.encode(record), key),
     )
 
 
@@ -140,11 +155,11 @@ def _csv(release: Release, columns: tuple[_Column, ...]) -> bytes:
     return text.getvalue().encode()
 
 
-def _about(release: Release, agreement: Agreement, analyst: str, now_ms: int) -> dict[str, str]:
+def _about(release: Release, agreement: Agreement, analyst: str, now_ms: int, done: str) -> dict[str, str]:
     """What readers need to know of the figures, heading by heading."""
     cost = f"epsilon {float(release.epsilon):g} at delta {float(release.delta):g}"
     return {
-        "Published": datetime.fromtimestamp(now_ms // 1000, UTC).strftime("%d %B %Y"),
+        done: datetime.fromtimestamp(now_ms // 1000, UTC).strftime("%d %B %Y"),
         "By": f"{analyst}, under the agreement “{agreement.title}” ({agreement.name}, edition {agreement.edition})",
         "Purpose": agreement.purpose,
         "Answered by": ", ".join(release.survivors),

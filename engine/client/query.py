@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,10 +14,11 @@ from engine.client.archive import Asked, Question, Released
 from engine.client.open_result import LEAST_COMMITTEE
 from engine.client.release import Release
 from engine.client.standing import in_force
-from engine.client.states import ENDED_BADLY, named_if_late
+from engine.client.states import ENDED_BADLY, named_if_late, plain
 from engine.client.terms import Price, least_nodes, price_of
 from engine.errors import Refused, Unavailable, error_for
 from engine.trusted import wire
+from engine.trusted.join import is_join
 from engine.trusted.messages import FederationDescription, RequestState, RequestStatus, Submission
 from engine.trusted.records import RECORD_VERSION, Agreement, Loss, RecordKind, Request, SignedRecord
 from engine.trusted.sign import NONCE_BYTES, open_agreement, signed
@@ -32,6 +34,7 @@ DAY_MS = 24 * 3_600_000
 MAX_ATTEMPTS = 2
 GLANCE_SECONDS = 2.0  # how long a forecast waits for the coordinator
 MOST_DAYS = 3_660
+_SUBMITTING = tuple(threading.Lock() for _ in range(64))
 Progress = Callable[[RequestStatus], None]
 
 
@@ -62,6 +65,11 @@ class Query:
     asked: Asked | None = None
     kept: Released | None = None  # the release of the same question, given before
 
+    def __repr__(self) -> str:
+        """The statement and where it stands; nothing is asked to tell."""
+        state = "not asked yet" if self.asked is None else f"request {self.asked.digest.hex()}"
+        return f"{plain(self.statement.sql)}\n{state}; epsilon {float(self.epsilon):g}, delta {float(self.delta):g}"
+
     @cached_property
     def plan(self) -> bytes:
         """The exact bytes that are approved, signed for and sent to nodes."""
@@ -81,10 +89,16 @@ class Query:
     def hosts(self) -> tuple[str, ...]:
         return stability_of(self.statement.plan.aggregate.input, self.session.catalogue).hosts
 
+    @cached_property
+    def joins(self) -> bool:
+        """Whether it is a private join of two departments' rows."""
+        return is_join(self.statement.plan.aggregate)
+
     @property
     def n_min(self) -> int:
-        """The least number of nodes to answer; Refused POLICY_N_MIN_HOSTS when there are not so many."""
-        return least_nodes(self.session.roster.manifest.rules, self.hosts, self.least)
+        """The least number of nodes to answer; Refused POLICY_N_MIN_HOSTS, POLICY_N_MIN_JOIN."""
+        rules = self.session.roster.manifest.rules
+        return least_nodes(rules, self.hosts, self.least, joins=self.joins)
 
     def explain(self) -> str:
         """What the nodes will do, in English and as normalised SQL, and what it costs. Free."""
@@ -92,6 +106,11 @@ class Query:
 
         plan, catalogue = self.statement.plan, self.session.catalogue
         asks = f"Asks {', '.join(self.hosts)}; at least {self.n_min} must answer."
+        if self.joins:
+            asks = (
+                f"Asks {' and '.join(self.hosts)}: both must answer, after a guardian of each has approved, and three"
+                " helpers of other bodies put their rows together without seeing a person or a value."
+            )
         return "\n\n".join((english(plan, catalogue), normalised_sql(plan, catalogue), asks, self.cost_words()))
 
     def cost_words(self) -> str:
@@ -139,7 +158,14 @@ class Query:
             return None
 
     def submit(self) -> str:
-        """Signs the request and hands it in; its id. The same question, once released, is not asked again."""
+        """Signs the request and hands it in; its id. The same question, once released, is not asked again.
+
+        Threads with one plan take turns: of one question asked twice at the same moment, one request is made.
+        """
+        with _SUBMITTING[hash(self.plan) % len(_SUBMITTING)]:
+            return self._submit()
+
+    def _submit(self) -> str:
         if self.asked is not None:
             return self.asked.digest.hex()
         loss, n_min = self.loss, self.n_min  # refused before anything is sent
@@ -151,20 +177,26 @@ class Query:
         self.asked = self._same_question(question, described) or self._hand_in(question, record)
         return self.asked.digest.hex()
 
-    def wait(self, timeout: float | None = None, progress: Progress | None = None, run: int = 1) -> Release:
+    def wait(self, timeout: float | None = None, progress: Progress | bool | None = None, run: int = 1) -> Release:
         """The release of a ``run``, once there is one; submits first if need be.
 
         ``timeout`` in seconds, then Waiting APPROVAL_WAITING while somebody has to decide, else Unavailable
-        ROUND_PENDING; ``progress`` is called with each status. Raises the refusal of a request that was refused, and
-        ROUND_RESULT_INVALID or ROUND_CHECK_FAILED for a result that does not hold (open_result.py).
+        ROUND_PENDING; ``progress`` is called with each status, or True: one line on the screen. Raises the refusal of
+        a request that was refused, and ROUND_RESULT_INVALID or ROUND_CHECK_FAILED for a result that does not hold
+        (open_result.py).
         """
+        if progress is True:
+            from engine.client.progress import on_screen
+
+            with on_screen() as shown:
+                return self.wait(timeout, shown, run)
         self.submit()
         line, clock = self.session.line, self.session.clock
         end = None if timeout is None else clock.monotonic_ms() + 1e3 * timeout
         while True:
             left = None if end is None else max((end - clock.monotonic_ms()) / 1e3, 1e-3)
             try:
-                return self._follow(left, progress, run)
+                return self._follow(left, progress or None, run)
             except Unavailable as lost:  # the coordinator may come back, and knows the request
                 if lost.code != "NODE_UNREACHABLE":
                     raise

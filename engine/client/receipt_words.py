@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from fractions import Fraction
 
+from engine.client.open_result import joins
 from engine.client.receipts import Verified
 from engine.trusted import wire
 from engine.trusted.account import add_loss
@@ -33,7 +34,7 @@ def checks(found: Verified) -> tuple[tuple[str, str], ...]:
         ),
         ("request", f"signed by {found.request.analyst}; names this plan and this agreement"),
         ("approvals", ", ".join(f"{a.guardian} for {a.node}" for a in found.approvals) or "none asked for"),
-        ("helpers ready", ", ".join(round_.helpers)),
+        ("helpers ready", ", ".join(round_.helpers) + _owners_ready(found)),
         ("round", "units, noise and layout are those computed here from the plan and the catalogue"),
         ("shares", f"signed by {', '.join(receipt.survivors)}, each with its journal's head (sizes {heads})"),
         ("helpers' answers", f"signed by {', '.join(round_.helpers)}, over the same nodes"),
@@ -42,6 +43,12 @@ def checks(found: Verified) -> tuple[tuple[str, str], ...]:
             f"proven for {named}" + (f"; no proof enclosed for {', '.join(unproven)}" if unproven else ""),
         ),
     )
+
+
+def _owners_ready(found: Verified) -> str:
+    """Of a private join both owners were ready too, with keys for this one round."""
+    round_ = found.receipt.round_manifest
+    return f"; and both owners: {', '.join(p.node for p in round_.participants)}" if joins(round_) else ""
 
 
 def _share(record: SignedRecord) -> Share:
@@ -74,6 +81,11 @@ def in_words(found: Verified) -> str:
         f"Cost at each of {', '.join(nodes)}: {cost}; attempt {round_.attempt} of at most {request.max_attempts}.",
         f"Answered by {', '.join(receipt.survivors)}" + (f"; absent: {', '.join(absent)}." if absent else "."),
     ]
+    if joins(round_):
+        lines.append(
+            "A private join: each owner's share names by its digest what it committed to; the three helpers worked on"
+            " pseudonyms and random shares, and only the sum of their answers is the result."
+        )
     if not receipt.checked_each_vector:
         lines.append("The coordinator sent the nodes' vectors as one sum: a wrong sum would not show in this receipt.")
     return "\n".join(lines)

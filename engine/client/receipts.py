@@ -7,7 +7,8 @@
      5 guardians approved this request                      10 charges stand in the journals that the shares vouch for
 
 A receipt file is a ``SignedRecord`` of kind RECEIPT: the bytes of a ``Receipt``, signed by who keeps it. So an edit of
-what nobody else signed (which proofs are enclosed) shows as well. Step 10 checks the proofs there are: a missing one
+what nobody else signed (which proofs are enclosed) shows as well. Of a private join the owners were ready too, and
+their shares name what they committed to by its digest. Step 10 checks the proofs there are: a missing one
 is said, and is no fault of the release. The numbers themselves are not in a receipt; they go with it.
 """
 
@@ -18,19 +19,20 @@ from dataclasses import dataclass
 
 from engine.client.open_result import (
     UNSEEN,
-    WORD_BYTES,
     check_answers_named,
     check_helpers,
     check_round,
     check_shares,
     check_survivors,
+    forwards_each,
+    joins,
 )
 from engine.errors import Refused, Unavailable, require
 from engine.governance.proofs import verify_inclusion
 from engine.trusted import wire
 from engine.trusted.account import add_loss, within
 from engine.trusted.journal import leaf_hash
-from engine.trusted.messages import FORWARD_BYTES, ResultHead, Submission
+from engine.trusted.messages import ResultHead, Submission
 from engine.trusted.plan import Plan
 from engine.trusted.records import (
     RECORD_VERSION,
@@ -122,8 +124,7 @@ def verify_receipt(body: bytes, roots: tuple[RootKey, ...]) -> Verified:
         _check_scope(round_, agreement, roster)
     except Unavailable as error:
         raise Refused("POLICY_RECEIPT_INVALID", detail=error.facts.get("detail", error.message)) from None
-    small = WORD_BYTES * (round_.calibration.cells + 1) * len(round_.participants) <= FORWARD_BYTES
-    _require(receipt.checked_each_vector == small, "it says otherwise which vectors were checked")
+    _require(receipt.checked_each_vector == forwards_each(round_), "it says otherwise which vectors were checked")
     charged = _check_charges(receipt, shares, round_id, request)  # (10)
     return Verified(receipt, keeper, roster, request, agreement, approvals, charged)
 
@@ -173,14 +174,21 @@ def _check_approvals(round_: RoundManifest, request: Request, roster: Roster) ->
         _require(approval.expires_ms > round_.created_ms, "an approval had expired")
         _require(approval.guardian != request.analyst, "the analyst approved the own request")
     _require(len({a.guardian for a in found}) == len(found), "a guardian's approval stands twice")
+    _require(_owners(round_) <= {a.node for a in found}, "a private join was not approved at both owners")
     return found
+
+
+def _owners(round_: RoundManifest) -> frozenset[str]:
+    """Of a private join."""
+    return frozenset(p.node for p in round_.participants) if joins(round_) else frozenset()
 
 
 def _check_readies(round_: RoundManifest, request: Request, roster: Roster) -> None:
     readies = [open_ready(record, roster) for record in round_.readies]
-    _require(tuple(r.member for r in readies) == round_.helpers, "a helper's ready is missing or of another helper")
+    owners = (p.node for p in round_.participants if p.node in _owners(round_))
+    _require(tuple(r.member for r in readies) == (*round_.helpers, *owners), "a ready is missing or of another member")
     digest = wire.digest(round_.request.payload)
-    _require(all(r.request_digest == digest for r in readies), "a helper was ready for another request")
+    _require(all(r.request_digest == digest for r in readies), "a member was ready for another request")
 
 
 # -- charges

@@ -32,6 +32,7 @@ from engine.sql.statement import GroupingLeaf, KeyLeaf, Output, Statement, Widen
 from engine.trusted.calibrate import calibrate, layout_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import scope_of
+from engine.trusted.join import is_join
 from engine.trusted.plan import ColumnRef, Type
 from engine.trusted.records import Calibration, Loss, Rules
 from engine.trusted.stability import stability_of
@@ -61,6 +62,16 @@ class Rehearsal:
     loss: Loss
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        from engine.client.shown import rehearsal_grid
+
+        return rehearsal_grid(self).as_text()
+
+    def _repr_html_(self) -> str:
+        from engine.client.shown import rehearsal_grid
+
+        return rehearsal_grid(self).as_html()
+
 
 @dataclass(frozen=True, slots=True)
 class Rehearsing:
@@ -88,7 +99,8 @@ def rehearse(
     stability = stability_of(statement.plan.aggregate.input, catalogue)
     small = replace(catalogue, datasets=tuple(d for d in catalogue.datasets if d.name in stability.datasets))
     asked = prepare(statement.sql, small, rules)
-    n_min, price = least_nodes(rules, stability.hosts, terms.n_min), price_of(terms.epsilon, terms.delta, asked.plan)
+    n_min = least_nodes(rules, stability.hosts, terms.n_min, joins=is_join(asked.plan.aggregate))
+    price = price_of(terms.epsilon, terms.delta, asked.plan)
     progress("making dummy data")
     if terms.keep is not None:
         _keep(terms.keep, dummy_rows(catalogue, asked.plan, terms.persons, terms.seed), catalogue)

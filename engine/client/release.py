@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadFile
-from engine.trusted.plan import Type
 from engine.trusted.records import Loss
 
 if TYPE_CHECKING:
     import pyarrow
 
+    from engine.client.plot import Chart
     from engine.sql.finish import Answer
 
 
@@ -45,19 +45,32 @@ class Release:
     @property
     def table(self) -> pyarrow.Table:
         """The answer as an Arrow table, typed as the statement says; decimals as doubles, NULLs as nulls."""
-        import pyarrow
+        from engine.client.arrow import plain_table
 
-        kinds = {
-            Type.BOOLEAN: pyarrow.bool_(),
-            Type.INTEGER: pyarrow.int64(),
-            Type.DECIMAL: pyarrow.float64(),
-            Type.DATE: pyarrow.date32(),
-            Type.TEXT: pyarrow.string(),
-        }
-        answer = self.answer
-        columns = zip(*answer.rows, strict=True) if answer.rows else ((),) * len(answer.columns)
-        arrays = [pyarrow.array(c, kinds[t]) for c, t in zip(columns, answer.types, strict=True)]
-        return pyarrow.Table.from_arrays(arrays, names=list(answer.columns))
+        return plain_table(tuple(zip(self.answer.columns, self.answer.types, strict=True)), self.answer.rows)
+
+    @property
+    def with_intervals(self) -> pyarrow.Table:
+        """The answer with two more columns behind each estimate, the ends of its 95 % interval."""
+        from engine.client.arrow import widened_table
+
+        return widened_table(self.answer)
+
+    def plot(self, x: str | None = None, y: str | None = None, colour: str | None = None) -> Chart:
+        """A chart with error bars, drawn by notebooks; see plot.py. Refused SQL_PLOT for names that do not fit."""
+        from engine.client.plot import chart_of
+
+        return chart_of(self.answer, repr(self), x, y, colour)
+
+    def __repr__(self) -> str:
+        from engine.client.shown import release_grid
+
+        return release_grid(self).as_text()
+
+    def _repr_html_(self) -> str:
+        from engine.client.shown import release_grid
+
+        return release_grid(self).as_html()
 
     def to_pandas(self) -> Any:
         """The answer as a pandas.DataFrame; BadFile FILE_PACKAGE without the package pandas."""

@@ -27,6 +27,15 @@ def state_word(state: RequestState) -> str:
     return _WORDS[state]
 
 
+def status_words(status: RequestStatus) -> str:
+    """One line: the state, for whom it waits, what was carried of a join, how many have replied, a refusal's code."""
+    waiting = f" for {', '.join(map(plain, status.waiting_for))}" if status.waiting_for else ""
+    replied = f", {len(status.replied)} of {len(status.participants)} replied" if status.participants else ""
+    run = f", run {status.run}" if status.run > 1 else ""
+    carried = f", {status.relayed_bytes / 1e6:,.1f} MB carried" if status.relayed_bytes else ""
+    return f"{state_word(status.state)}{waiting}{run}{carried}{replied}{' ' + status.code if status.code else ''}"
+
+
 def plain(text: str) -> str:
     """Somebody else's words on one line, with nothing in them that a terminal or page would act upon."""
     return "".join(c if c.isprintable() else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)

@@ -6,28 +6,31 @@ that cannot end well. The coordinator reads the typed plan, never the statement.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from engine.coordinator.agreements import Agreements
 from engine.coordinator.events import Candidate, Terms, Windows
+from engine.coordinator.streams import streaming_ms
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.calibrate import calibrate
+from engine.trusted.join import is_join
 from engine.trusted.messages import Chosen, Submission
 from engine.trusted.plan import Plan
-from engine.trusted.records import Calibration, Operation, Request, Role, Selection, SignedRecord
+from engine.trusted.records import Calibration, Loss, Request, Role, Selection, SignedRecord
 from engine.trusted.selection import choice_for, phases_of, with_keys
 from engine.trusted.sign import Roster, open_request, open_selection, require_current
 from engine.trusted.stability import stability_of
-from engine.trusted.verify import operations_used
 
 LEAST_COMMITTEE = 3
+JOIN_HELPERS = 3  # the whole committee of a private join
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A submission that may run. ``digest`` names the request: SHA-256 of its signed bytes."""
+    """A submission that may run. ``digest`` names the request: SHA-256 of its signed bytes. ``streaming_ms``: what a
+    join's bulk may take, by the owners' public figures, on its way to the helpers and again inside them."""
 
     digest: bytes
     submission: Submission
@@ -41,8 +44,14 @@ class Admitted:
     datasets: frozenset[str] = frozenset()
     agreement_ends: int = 0
     joins: bool = False  # two departments' rows: approved plan by plan, whatever they say
+    streaming_ms: int = 0
     run: int = 1
     approvals: tuple[SignedRecord, ...] = ()
+
+    @property
+    def join_price(self) -> Loss | None:
+        """What members are told when they are asked to get ready for a join."""
+        return self.request.loss if self.joins else None
 
 
 def admit(
@@ -69,12 +78,14 @@ def admit(
         raise Refused("POLICY_CATALOGUE_DIFFERS")
     stability = stability_of(plan.aggregate.input, manifest.catalogue)
     hosts = stability.hosts
-    least = max(min(manifest.rules.n_min or len(hosts), len(hosts)), request.f + 1)
+    joins = is_join(plan.aggregate)
+    usual = len(hosts) if joins else min(manifest.rules.n_min or len(hosts), len(hosts))
+    least = max(usual, request.f + 1)
     if request.f != manifest.rules.f:
         raise Refused("POLICY_F_DIFFERS")
     if not least <= request.n_min <= len(hosts):
         raise Refused("POLICY_N_MIN")
-    helpers = max(LEAST_COMMITTEE, manifest.rules.committee, request.committee) - 1
+    committee = max(LEAST_COMMITTEE, manifest.rules.committee, request.committee)
     digest = wire.digest(submission.request.payload)
     case = partial(
         Admitted,
@@ -82,10 +93,11 @@ def admit(
         submission,
         request,
         hosts,
-        helpers,
+        JOIN_HELPERS if joins else committee - 1,
         datasets=frozenset(stability.datasets),
         agreement_ends=agreement.until_ms,
-        joins=Operation.PRIVATE_JOIN in operations_used(plan),
+        joins=joins,
+        streaming_ms=streaming_ms(plan, manifest.catalogue) if joins else 0,
     )
     if phases_of(plan) == 1:
         return case(calibrate(plan, manifest.catalogue, request.loss, request.n_min, request.f))
@@ -109,12 +121,23 @@ def _selection(chosen: Chosen, digest: bytes, plan: Plan, request: Request, rost
 def terms_of(case: Admitted, roster: Roster, windows: Windows, expires: int) -> Terms:
     """What the rounds of a request have to keep to. Helpers are tried in an order of the request's own.
 
-    ``expires``: the request's expiry on the clock of the rounds. No helper is of the analyst's body.
+    ``expires``: the request's expiry on the clock of the rounds. No helper is of the analyst's body, nor in a join of
+    an owner's.
     """
-    analyst = roster.member(case.request.analyst)
-    others = [m for m in roster.manifest.members if Role.HELPER in m.roles and m.body != analyst.body]
+    barred = {roster.member(name).body for name in (case.request.analyst, *(case.hosts if case.joins else ()))}
+    others = [m for m in roster.manifest.members if Role.HELPER in m.roles and m.body not in barred]
     others.sort(key=lambda m: wire.digest(case.digest + m.name.encode()))
     candidates = tuple(Candidate(m.name, m.body) for m in others)
-    request = case.request
-    attempts, named = request.max_attempts, case.names_keys
-    return Terms(case.hosts, candidates, request.n_min, case.helpers, attempts, expires, windows, named)
+    more, least, most = case.streaming_ms, case.request.n_min, case.request.max_attempts
+    windows = replace(windows, share=windows.share + more, answer=windows.answer + more)
+    return Terms(
+        case.hosts,
+        candidates,
+        least,
+        case.helpers,
+        most,
+        expires,
+        windows,
+        names_keys=case.names_keys,
+        joins=case.joins,
+    )

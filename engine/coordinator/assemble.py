@@ -12,11 +12,13 @@ from engine.trusted.sign import NONCE_BYTES
 
 
 def assemble(case: Admitted, services: Services, chosen: Open, readies: dict[str, SignedRecord]) -> Frame:
-    """One attempt at the request over the members ``chosen``, with each helper's *ready*.
+    """One attempt at the request over the members ``chosen``, with each helper's *ready*, in a join also each owner's.
 
     Every member checks all of it against the signed request and its own computation; nothing here is trusted.
     """
     now, windows = services.clock.now_ms(), services.windows
+    length = windows.share + windows.answer + 2 * case.streaming_ms
+    ready = (*chosen.helpers, *(chosen.participants if case.joins else ()))
     manifest = RoundManifest(
         version=RECORD_VERSION,
         nonce=services.randomness.bytes(NONCE_BYTES),
@@ -31,10 +33,11 @@ def assemble(case: Admitted, services: Services, chosen: Open, readies: dict[str
         helpers=chosen.helpers,
         calibration=case.calibration,
         created_ms=now,
-        deadline_ms=min(now + windows.share + windows.answer, case.request.expires_ms),
-        readies=tuple(readies[helper] for helper in chosen.helpers),
+        deadline_ms=min(now + length, case.request.expires_ms),
+        readies=tuple(readies[member] for member in ready),
         selection=None if case.chosen is None else case.chosen.selection,
     )
     payload, keys = wire.encode(manifest), () if case.chosen is None else case.chosen.sealed
     committee = (case.request.analyst, *chosen.helpers)
-    return Frame(wire.digest(payload), payload, manifest, committee, {s.node: s.sealed for s in keys}, case.names_keys)
+    sealed = {s.node: s.sealed for s in keys}
+    return Frame(wire.digest(payload), payload, manifest, committee, sealed, case.names_keys, case.joins)

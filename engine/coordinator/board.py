@@ -37,6 +37,14 @@ class Board:
             self._live[request] = replace(status, replied=(*status.replied, node))
             self._changed.notify_all()
 
+    def relayed(self, request: bytes, count: int) -> None:
+        """So many bytes more were carried in the round that is open."""
+        with self._changed:
+            status = self._live.get(request)
+            if status is not None:
+                self._live[request] = replace(status, relayed_bytes=status.relayed_bytes + count)
+                self._changed.notify_all()
+
     def status(self, request: bytes) -> RequestStatus:
         """The status now; Refused POLICY_REQUEST_UNKNOWN."""
         with self._changed:

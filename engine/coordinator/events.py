@@ -36,6 +36,7 @@ class Terms:
     expires: int
     windows: Windows = Windows()
     names_keys: bool = False  # a first phase: it ends with the nodes' lists, and no helper answers
+    joins: bool = False  # of two owners' rows: both are asked whether they are ready, and both are needed
 
 
 # -- events: what happened
@@ -58,7 +59,15 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Readied:
-    helper: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """A member that was asked for a *ready* refused, or sent none that is valid. Of no round: none is open."""
+
+    member: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """A member refused, or sent what is not valid."""
+    """A member of a round refused, or sent what is not valid."""
 
     attempt: int
     member: str
@@ -93,7 +102,7 @@ class Halt:
     reason: str = ""
 
 
-Event = Tick | Joined | Lost | Readied | Shared | Declined | Answered
+Event = Tick | Joined | Lost | Readied | Unready | Shared | Declined | Answered
 
 # -- actions: what to do
 
@@ -102,7 +111,7 @@ Event = Tick | Joined | Lost | Readied | Shared | Declined | Answered
 class AskReadies:
     """``participants``: every host that may take part; a *ready* that leaves one out is refused by all."""
 
-    helpers: tuple[str, ...]
+    members: tuple[str, ...]  # helpers; in a join then its owners
     participants: tuple[str, ...]
 
 

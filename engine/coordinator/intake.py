@@ -2,6 +2,7 @@
 
 A vector or a sum of masks arrives in parts, then the signed records that vouch for it. Only a complete set whose
 signatures, addressees, lengths and digests are right becomes an event; anything else becomes a refusal of the sender.
+In a private join the vector is the owner's commitment; what it commits to goes to the helpers as relays, unread.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from engine.coordinator.combine import WORD_BYTES, Combination
-from engine.coordinator.events import Answered, Declined, Event, Readied, Shared
+from engine.coordinator.events import Answered, Declined, Event, Readied, Shared, Unready
 from engine.coordinator.store import Result
 from engine.errors import Refused
 from engine.trusted import wire
 from engine.trusted.messages import (
+    PART_BYTES,
     AnswerPart,
     AnswerSet,
     AskAnswer,
     BodyKind,
+    Commitment,
     ConsistencyProof,
     FromNode,
     OpenRound,
+    Relay,
     ResultHead,
     RoundRefusal,
     ShareSet,
@@ -33,6 +37,7 @@ from engine.trusted.sign import Roster, open_answer, open_ready, open_share
 
 SEAL_BYTES = 48
 MOST_LIST_BYTES = 2 * LIST_BYTES + SEAL_BYTES
+MOST_COMMITMENT_BYTES = 4096
 ACCOUNT_LENGTH = 100
 
 
@@ -40,7 +45,8 @@ ACCOUNT_LENGTH = 100
 class Frame:
     """What is fixed when a round opens: its id, its exact bytes and what they say, its committee, analyst first.
 
-    ``sealed_keys``: of a second phase, by node; ``names_keys``: a first phase, whose vectors are sealed lists.
+    ``sealed_keys``: of a second phase, by node; ``names_keys``: a first phase, whose vectors are sealed lists;
+    ``joins``: a private join, whose vectors are commitments.
     """
 
     round: bytes
@@ -49,6 +55,7 @@ class Frame:
     committee: tuple[str, ...]
     sealed_keys: Mapping[str, bytes] = field(default_factory=dict)
     names_keys: bool = False
+    joins: bool = False
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -66,9 +73,19 @@ class Frame:
         return self.committee[:1] if self.names_keys else self.committee
 
     @property
-    def vector_bytes(self) -> int:
-        """The length of a vector; of a sealed list, the most."""
-        return MOST_LIST_BYTES if self.names_keys else WORD_BYTES * (self.manifest.calibration.cells + 1)
+    def answer_bytes(self) -> int:
+        """The length of what a helper seals to the analyst: all cells, and the check cell."""
+        return WORD_BYTES * (self.manifest.calibration.cells + 1)
+
+    @property
+    def vector_bytes(self) -> int | None:
+        """The length of a masked vector; None for a sealed list and a commitment."""
+        return None if self.names_keys or self.joins else self.answer_bytes
+
+    @property
+    def most_bytes(self) -> int:
+        """The most that may come in a vector's place."""
+        return self.vector_bytes or (MOST_LIST_BYTES if self.names_keys else MOST_COMMITMENT_BYTES)
 
 
 class _Parts:
@@ -87,17 +104,20 @@ class _Parts:
 
 
 class Intake:
-    """The listener of one round. ``post`` is told each event; ``take`` may be called from many threads."""
+    """The listener of one round. ``post`` is told each event; ``carry`` is given each relay with its request's
+    digest, and waits until there is room for it. ``take`` may be called from many threads."""
 
-    def __init__(self, frame: Frame, roster: Roster, post: Callable[[Event], None]) -> None:
+    def __init__(
+        self, frame: Frame, roster: Roster, post: Callable[[Event], None], carry: Callable[[bytes, Relay], None]
+    ) -> None:
         manifest = frame.manifest
-        self.frame, self._roster, self._post = frame, roster, post
-        self._vectors: dict[str, _Parts] = {p.node: _Parts(frame.vector_bytes) for p in manifest.participants}
-        self._masks: dict[str, _Parts] = {h: _Parts(frame.vector_bytes + SEAL_BYTES) for h in manifest.helpers}
+        self.frame, self._roster, self._post, self._carry = frame, roster, post, carry
+        self._request = wire.digest(manifest.request.payload)
+        self._vectors: dict[str, _Parts] = {p.node: _Parts(frame.most_bytes) for p in manifest.participants}
+        self._masks: dict[str, _Parts] = {h: _Parts(frame.answer_bytes + SEAL_BYTES) for h in manifest.helpers}
         self._sets: dict[str, ShareSet] = {}
         self._complete: dict[str, bytes] = {}
-        length = None if frame.names_keys else frame.vector_bytes
-        self._combination = Combination(length, len(manifest.participants))
+        self._combination = Combination(frame.vector_bytes, len(manifest.participants))
         self._answers: dict[str, tuple[SignedRecord, bytes]] = {}
         self._survivors: tuple[str, ...] = ()
         self.refusals: dict[str, RoundRefusal] = {}
@@ -152,6 +172,8 @@ class Intake:
                 case RoundRefusal():
                     self.refusals[sender] = message
                     self._post(Declined(attempt, sender, message.code))
+                case Relay() if self._is_carried(sender, message):
+                    self._carry(self._request, message)
                 case VectorPart() if sender in self._vectors and sender not in self._sets:
                     self._vectors[sender].add(message.part, message.body)
                 case AnswerPart() if sender in self._masks and sender not in self._answers:
@@ -164,6 +186,15 @@ class Intake:
         except Refused:
             spoilt = "ROUND_ANSWER_INVALID" if isinstance(message, AnswerPart | AnswerSet) else "ROUND_SHARE_INVALID"
             self._post(Declined(attempt, sender, spoilt))
+
+    def _is_carried(self, sender: str, relay: Relay) -> bool:
+        """Whether it goes from an owner, before its shares vouch for all of it, to a helper; else it is dropped."""
+        pair = relay.sender == sender and relay.receiver in self._masks
+        if not (self.frame.joins and pair and sender in self._vectors and sender not in self._sets):
+            return False
+        if len(relay.sealed) > PART_BYTES:
+            raise Refused("POLICY_WIRE_INVALID", internal="a relay that is too long")
+        return True
 
     def _share(self, sender: str, message: ShareSet) -> Shared:
         event = Shared(self.frame.manifest.attempt, sender, wire.digest(wire.encode(message)))
@@ -178,7 +209,8 @@ class Intake:
         committee, digest = self.frame.voucher, wire.digest(vector)
         shares: list[Share] = [open_share(record, self._roster) for record in message.shares]
         sound = (
-            (self.frame.names_keys or len(vector) == self.frame.vector_bytes)
+            len(vector) == (self.frame.vector_bytes or len(vector))
+            and (not self.frame.joins or self._commits(sender, vector))
             and message.parts == self._vectors[sender].count
             and message.phase == self.frame.manifest.phase
             and tuple(s.member for s in shares) == committee
@@ -188,6 +220,10 @@ class Intake:
         )
         if not sound:
             raise Refused("POLICY_RECORD_INVALID")
+
+    def _commits(self, owner: str, vector: bytes) -> bool:
+        commitment: Commitment = wire.decode(Commitment, vector)
+        return (commitment.round, commitment.owner) == (self.frame.round, owner)
 
     def _check_answer(self, sender: str, message: AnswerSet) -> tuple[SignedRecord, bytes]:
         sealed = bytes(self._masks[sender].body)
@@ -203,7 +239,7 @@ class Intake:
 
 
 class Readies:
-    """The listener of one request: which helpers said, signed, that they would serve it."""
+    """The listener of one request: which helpers, and owners, said, signed, that they would serve it."""
 
     def __init__(self, request: bytes, roster: Roster, post: Callable[[Event], None]) -> None:
         self._request, self._roster, self._post = request, roster, post
@@ -213,7 +249,7 @@ class Readies:
     def take(self, sender: str, message: FromNode) -> None:
         try:
             if isinstance(message, RoundRefusal):
-                self._post(Declined(self.attempt, sender, message.code))
+                self._post(Unready(sender, message.code))
             elif isinstance(message, SignedRecord):
                 ready = open_ready(message, self._roster)
                 if (ready.member, ready.request_digest) != (sender, self._request):
@@ -221,4 +257,4 @@ class Readies:
                 self.records[sender] = message
                 self._post(Readied(sender))
         except Refused as refused:
-            self._post(Declined(self.attempt, sender, refused.code))
+            self._post(Unready(sender, refused.code))

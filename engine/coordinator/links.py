@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from queue import SimpleQueue
 from typing import Protocol
 
+import structlog
+
 from engine.coordinator.events import Joined, Lost
+from engine.coordinator.outbox import Outbox
 from engine.trusted import wire
 from engine.trusted.messages import (
     AnswerPart,
@@ -30,13 +32,14 @@ from engine.trusted.messages import (
 )
 from engine.trusted.records import Participant, Ready, RecordKind, SignedRecord
 
+log = structlog.get_logger("coordinator")
 STANDING = b"standing"  # the listener of what is about no round and no request
 Presence = Callable[[Joined | Lost], None]
 
 
 class Listener(Protocol):
     def take(self, sender: str, message: FromNode) -> None:
-        """A message from a connected member, in the order it was sent; must not block."""
+        """A message from a connected member, in the order it was sent; blocks for nothing but room for a relay."""
 
 
 class Link:
@@ -45,7 +48,8 @@ class Link:
     def __init__(self, hello: Hello) -> None:
         self.name = hello.node
         self.hello = hello
-        self.outbox: SimpleQueue[ToNode | None] = SimpleQueue()
+        self.outbox = Outbox()
+        self.broken = False  # its stream has ended; what it said before may still be read
 
 
 class Links:
@@ -114,6 +118,26 @@ class Links:
         for name in names:
             self.send(name, message)
 
+    def carry(self, relay: Relay) -> None:
+        """Hands a relay on, once its receiver has room; drops it when the receiver is gone or the round is over.
+
+        A receiver that takes nothing any more is let go: its senders have other rounds too.
+        """
+        with self._lock:
+            sender, receiver = self._links.get(relay.sender), self._links.get(relay.receiver)
+
+        def wanted() -> bool:
+            return relay.round in self._listeners and sender is not None and not sender.broken
+
+        if receiver is not None and not receiver.outbox.relay(relay, wanted):
+            log.warning("member.stuck", member=receiver.name)
+            self._end(receiver)
+
+    def broke(self, link: Link) -> None:
+        """A stream ended: its reader waits for no room any more, and soon tells that it left."""
+        link.broken = True
+        self._wake()
+
     def hand_over(self, link: Link, message: FromNode) -> None:
         """Gives a message to the listener it is for; a late one, for a round long closed, to nobody."""
         if isinstance(message, Hello) and message.node == link.name:
@@ -148,16 +172,27 @@ class Links:
             self._listeners[key] = listener
 
     def forget(self, key: bytes) -> None:
+        """No message about this round or request is taken any more; a relay that waits for room is dropped."""
         with self._lock:
             self._listeners.pop(key, None)
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
+            links = tuple(self._links.values())
+        for link in links:
+            link.outbox.wake()
 
     def dismiss(self, name: str) -> None:
         """Ends the stream of one member."""
         with self._lock:
             link = self._links.get(name)
         if link is not None:
-            self.leave(link)
-            link.outbox.put(None)
+            self._end(link)
+
+    def _end(self, link: Link) -> None:
+        self.leave(link)
+        link.outbox.put(None)
 
     def close(self) -> None:
         """Ends every stream."""

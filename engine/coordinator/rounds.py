@@ -1,14 +1,15 @@
 """A request's way through its rounds, as a state machine without I/O: an event and the time in, actions out.
 
     GATHERING   enough hosts and helpers are not connected yet
-    READYING    helpers were asked whether they are ready
+    READYING    helpers were asked whether they are ready; in a private join the two owners too
     SHARING     the round is open: nodes charge, compute and send masked vectors
     ANSWERING   the survivors are fixed, and each helper was asked once; left out where nodes only name keys
     ENDED       released or refused
 
 Nothing is charged before SHARING. From then on a lost or silent helper costs the round: the next attempt, if the
 request allows one, is a new round with other helpers. A lost node is missed only when fewer than ``n_min`` remain;
-it is then waited for a little, and sent the same manifest again when it comes back.
+it is then waited for a little, and sent the same manifest again when it comes back. An owner of a private join that
+was restarted has lost its keys, and costs the round as a helper does.
 Times are milliseconds of one monotonic clock. Names are members of the federation.
 """
 
@@ -37,10 +38,13 @@ from engine.coordinator.events import (
     Reopen,
     Shared,
     Terms,
+    Unready,
 )
 from engine.error_codes import CODES
 
 CLOSED = "NODE_WITNESSES_MISSING"  # of a node that has just started: as good as away, it joins once more when it opens
+# of an owner that was restarted before it charged, or after: the keys of its *ready* were in memory only
+KEYS_LOST = ("ROUND_READY_STALE", "NODE_ROUND_LOST")
 TRANSIENT = ("ROUND_", "NODE_")  # refusals that another round may not meet
 REFUSAL_ORDER = ("POLICY_", "APPROVAL_", "BUDGET_", "SQL_", "NODE_", "ROUND_", "BUG_")
 
@@ -113,11 +117,16 @@ def _gather(terms: Terms, state: State, now: int) -> Step:
         return _refuse(state, "POLICY_REQUEST_EXPIRED")
     if len(participants) >= terms.n_min and len(helpers) == terms.helpers:
         chosen = replace(state, phase=Phase.READYING, deadline=now + terms.windows.ready, helpers=helpers)
-        return replace(chosen, ready=frozenset()), (AskReadies(helpers, terms.hosts),)
+        return replace(chosen, ready=frozenset()), (AskReadies(_asked(terms, helpers), terms.hosts),)
     if now >= state.deadline:
         short = len(participants) < terms.n_min
         return _refuse(state, "ROUND_TOO_FEW_NODES" if short else "ROUND_TOO_FEW_HELPERS")
     return state, ()
+
+
+def _asked(terms: Terms, helpers: tuple[str, ...]) -> tuple[str, ...]:
+    """Whose *ready* a round needs."""
+    return (*helpers, *(terms.hosts if terms.joins else ()))
 
 
 def _choose(terms: Terms, state: State, kept: tuple[str, ...]) -> tuple[str, ...]:
@@ -135,17 +144,19 @@ def _choose(terms: Terms, state: State, kept: tuple[str, ...]) -> tuple[str, ...
 
 
 def _on_readying(terms: Terms, state: State, event: Event, now: int) -> Step:
-    failed: tuple[str, ...] = ()
+    failed, asked = tuple[str, ...](), _asked(terms, state.helpers)
     match event:
-        case Readied(helper) if helper in state.helpers:
-            state = replace(state, ready=state.ready | {helper})
-        case Lost(name) | Declined(member=name) if name in state.helpers:
+        case Readied(member) if member in asked:
+            state = replace(state, ready=state.ready | {member})
+        case Unready(name, code) if name in asked[len(state.helpers) :] and not _is_transient(code):
+            return _refuse(state, known_code(code))
+        case Lost(name) | Unready(name) if name in asked:
             failed = (name,)
     if now >= state.deadline:
-        failed = tuple(h for h in state.helpers if h not in state.ready)
+        failed = tuple(m for m in asked if m not in state.ready)
     if failed:
-        return _replace_helpers(terms, state, failed, now)
-    if len(state.ready) < len(state.helpers):
+        return _replace_failed(terms, state, failed, now)
+    if len(state.ready) < len(asked):
         return state, ()
     participants = tuple(h for h in terms.hosts if h in state.connected)
     if len(participants) < terms.n_min:
@@ -165,9 +176,13 @@ def _on_readying(terms: Terms, state: State, event: Event, now: int) -> Step:
     return opened, (Open(opened.attempt, participants, opened.helpers),)
 
 
-def _replace_helpers(terms: Terms, state: State, failed: tuple[str, ...], now: int) -> Step:
-    """Nothing is charged yet: ask others in the place of those that failed, and keep the ready ones."""
+def _replace_failed(terms: Terms, state: State, failed: tuple[str, ...], now: int) -> Step:
+    """Nothing is charged yet: ask other helpers in the place of those that failed, and keep the ready ones. An owner
+    of a join cannot be replaced: it counts as away until it joins."""
+    owners = frozenset(terms.hosts if terms.joins else ()).intersection(failed)
     state = replace(state, avoided=state.avoided.union(failed), deadline=now + terms.windows.ready)
+    if owners:
+        return _regather(terms, replace(state, connected=state.connected - owners), now)
     kept = tuple(h for h in state.helpers if h not in failed)
     trusted = replace(state, connected=state.connected - state.avoided)
     helpers = _choose(terms, trusted, kept)
@@ -175,7 +190,7 @@ def _replace_helpers(terms: Terms, state: State, failed: tuple[str, ...], now: i
         silent = state.connected.intersection(failed)
         return _refuse(state, "ROUND_TOO_FEW_HELPERS") if silent else _regather(terms, state, now)
     asked = tuple(h for h in helpers if h not in kept)
-    ready = state.ready.intersection(kept)
+    ready = state.ready.difference(failed)
     return replace(state, helpers=helpers, ready=ready), (AskReadies(asked, terms.hosts),)
 
 
@@ -194,15 +209,17 @@ def _on_sharing(terms: Terms, state: State, event: Event, now: int) -> Step:
         case Declined(_, member, code) if member in state.participants and code == CLOSED:
             state = replace(state, connected=state.connected - {member})
             state = replace(state, deadline=_sharing_deadline(terms, state, now))
+        case Declined(_, member, code) if terms.joins and member in state.participants and code in KEYS_LOST:
+            return _lose_member(terms, state, member, code, now)
         case Declined(_, member, code) if member in state.participants:
             if member not in state.shared:
                 state = replace(state, refusals={**state.refusals, member: known_code(code)})
         case Declined(_, member, code) if member in state.helpers and not terms.names_keys:
-            return _lose_helper(terms, state, member, known_code(code), now)
+            return _lose_member(terms, state, member, known_code(code), now)
         case Joined(name) if name in state.participants and name not in state.shared:
             state, actions = replace(state, deadline=_sharing_deadline(terms, state, now)), (Reopen(name),)
         case Lost(name) if name in state.helpers and not terms.names_keys:
-            return _lose_helper(terms, state, name, "ROUND_HELPER_LOST", now)
+            return _lose_member(terms, state, name, "ROUND_HELPER_LOST", now)
         case Lost():
             state = replace(state, deadline=_sharing_deadline(terms, state, now))
     later, more = _judge_sharing(terms, state, now)
@@ -255,24 +272,28 @@ def _on_answering(terms: Terms, state: State, event: Event, now: int) -> Step:
                 survivors = tuple(p for p in state.participants if p in state.shared)
                 return replace(state, phase=Phase.ENDED), (Release(survivors),)
         case Declined(_, member, code) if member in pending:
-            return _lose_helper(terms, state, member, known_code(code), now)
+            return _lose_member(terms, state, member, known_code(code), now)
         case Lost(name) if name in pending:
-            return _lose_helper(terms, state, name, "ROUND_HELPER_LOST", now)
+            return _lose_member(terms, state, name, "ROUND_HELPER_LOST", now)
     if now >= state.deadline:
         state = replace(state, avoided=state.avoided.union(pending))
-        return _lose_helper(terms, state, pending[0], "ROUND_HELPER_LOST", now)
+        return _lose_member(terms, state, pending[0], "ROUND_HELPER_LOST", now)
     return state, ()
 
 
-def _lose_helper(terms: Terms, state: State, helper: str, code: str, now: int) -> Step:
+def _lose_member(terms: Terms, state: State, member: str, code: str, now: int) -> Step:
     """The round cannot end in an answer any more: the next attempt, or the refusal."""
-    if not code.startswith(TRANSIENT) or state.attempt >= terms.max_attempts:
+    if not _is_transient(code) or state.attempt >= terms.max_attempts:
         return _refuse(state, code)
-    later, actions = _regather(terms, replace(state, avoided=state.avoided | {helper}), now)
+    later, actions = _regather(terms, replace(state, avoided=state.avoided | {member}), now)
     return later, (Abandon(code), *actions)
 
 
 # -- refusals
+
+
+def _is_transient(code: str) -> bool:
+    return known_code(code).startswith(TRANSIENT)
 
 
 def known_code(code: str) -> str:

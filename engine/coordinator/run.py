@@ -76,8 +76,8 @@ class Run:
     def _perform(self, action: Action) -> None:
         links = self.services.links
         match action:
-            case events.AskReadies(helpers, participants):  # (3)
-                links.send_each(helpers, AskReady(self.case.digest, participants))
+            case events.AskReadies(members, participants):  # (3)
+                links.send_each(members, AskReady(self.case.digest, participants, self.case.join_price))
             case events.Open():  # (4)
                 frame = assemble(self.case, self.services, action, self.readies.records)
                 self._open(frame)  # (5)
@@ -126,7 +126,7 @@ class Run:
         services, digest, made = self.services, self.case.digest, frame.manifest
         attempt, now, phase = made.attempt, made.created_ms, made.phase
         services.store.open_round(digest, frame.round, attempt, frame.payload, now, phase, made.run)
-        self.intake, self.readies.attempt = Intake(frame, self.roster, self.inbox.put), attempt
+        self.intake, self.readies.attempt = Intake(frame, self.roster, self.inbox.put, services.carry), attempt
         services.links.listen(frame.round, self.intake)
         endings.post(services, digest, self.intake)
         self._log("round.opened")

@@ -16,6 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from queue import Empty
 from traceback import extract_tb
 from types import FrameType, TracebackType
@@ -147,6 +148,7 @@ class Handlers:
         """One member's stream: what it says goes to the links, what waits for it goes out."""
         with _Edge(context):
             link = self._join(messages, context)
+            context.add_callback(partial(self._services.links.broke, link))
             reader = threading.Thread(target=self._read, args=(link, messages), daemon=True)
             reader.start()
             yield wire.encode(Welcome(MESSAGE_VERSION, self._services.roster.manifest.epoch), ToNode)

@@ -11,6 +11,7 @@ from engine.coordinator.journals import Journals
 from engine.coordinator.links import Links
 from engine.coordinator.store import Store
 from engine.trusted.clock import Clock
+from engine.trusted.messages import Relay
 from engine.trusted.random import Randomness
 from engine.trusted.sign import Roster
 
@@ -28,3 +29,8 @@ class Services:
     windows: Windows
     journals: Journals
     closed: Callable[[tuple[str, ...]], None]  # told the members of each round that is over
+
+    def carry(self, request: bytes, relay: Relay) -> None:
+        """Hands a relay on, once there is room for it, and shows how much has been carried for its request."""
+        self.links.carry(relay)
+        self.board.relayed(request, len(relay.sealed))

@@ -143,8 +143,13 @@ def load_agreement(path: Path, manifest: FederationManifest) -> Agreement:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise BadFile("FILE_MISSING", path=str(path)) from None
+    return parse_agreement(text, path.name, manifest)
+
+
+def parse_agreement(text: str, file: str, manifest: FederationManifest) -> Agreement:
+    """The agreement that YAML says; raises BadFile FILE_AGREEMENT with the place. ``file``: what it is called there."""
     try:
-        return _agreement(read_yaml(text, path.name), manifest)
+        return _agreement(read_yaml(text, file), manifest)
     except BadFile as error:
         problem = error.message.replace("The catalogue", "The agreement").replace("in a catalogue", "in an agreement")
         raise BadFile("FILE_AGREEMENT", at=error.at, problem=problem, instead=error.hint) from None

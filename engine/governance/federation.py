@@ -42,6 +42,7 @@ MANIFEST_DAYS = 365
 GRACE_SECONDS = 7 * 86_400
 COMMITTEE = 3
 HELPER_NODES = 2
+JOIN_HELPERS = 3  # of a private join: three bodies, none of them an owner's
 MAX_KEYS = 10_000
 MAX_CELLS = 1_000_000
 CAP = (Fraction(8), Fraction(1, 10**6))
@@ -88,6 +89,20 @@ def default_rules(n_min: int = 0, f: int = 0, caps: tuple[AccountCap, ...] | Non
     return Rules(n_min, f, MAX_KEYS, MAX_CELLS, caps or default_caps(), COMMITTEE)
 
 
+def helpers_to_add(catalogue: Catalogue, owners: Sequence[str] = ()) -> int:
+    """How many nodes without data a new federation needs beside its hosts, each a body of its own, until two serve as
+    helpers; for a private join of ``owners`` until three others do."""
+    hosts = {host for dataset in catalogue.datasets for host in dataset.hosts}
+    return max(0, HELPER_NODES - len(hosts), JOIN_HELPERS - len(hosts.difference(owners)) if owners else 0)
+
+
+def joinable(catalogue: Catalogue) -> tuple[tuple[str, str], ...]:
+    """Pairs of departments whose datasets a private join could put together: one host each, the same identifier."""
+    lone = [(d.hosts[0], (d.person.identifier, d.person.form)) for d in catalogue.datasets if len(d.hosts) == 1]
+    pairs = {(one, two) for one, named in lone for two, same in lone if one < two and named == same}
+    return tuple(sorted(pairs))
+
+
 def found(
     directory: Path,
     catalogue: Catalogue,
@@ -113,7 +128,7 @@ def found(
     several. Raises BadFile FILE_HOME_EXISTS, FILE_MEMBER_NAME, FILE_FEDERATION_OPTION, or those of a binding.
     """
     hosts = tuple(dict.fromkeys(host for dataset in catalogue.datasets for host in dataset.hosts))
-    added = max(0, HELPER_NODES - len(hosts)) if helpers is None else helpers
+    added = helpers_to_add(catalogue) if helpers is None else helpers
     seats = _seats(hosts, added, analysts, auditors)
     root_names = ("root",) if roots == 1 else tuple(f"root-{i + 1}" for i in range(roots))
     threshold = root_threshold or max(1, roots - 1)

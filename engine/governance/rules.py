@@ -119,8 +119,13 @@ def load_amendment(path: Path, manifest: FederationManifest) -> Amendment:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise BadFile("FILE_MISSING", path=str(path)) from None
+    return parse_amendment(text, path.name, manifest)
+
+
+def parse_amendment(text: str, file: str, manifest: FederationManifest) -> Amendment:
+    """What YAML changes in the manifest's rules. Raises BadFile FILE_RULES with the place."""
     try:
-        root = read_yaml(text, path.name)
+        root = read_yaml(text, file)
         given = read(root, FIELDS, "Write one `key: value` a line.")
         if not given:
             raise root.wrong("changes nothing", "Write the rules that change.")

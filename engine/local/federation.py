@@ -41,13 +41,15 @@ _SAID = re.compile(r"(?P<code>[A-Z]+_[A-Z_]+)(?: \([^)]*\))?: (?P<message>.*)")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a throw-away federation allows: the caps of its rules, and the agreement's budget and price limit."""
+    """What a throw-away federation allows: the caps of its rules, the agreement's budget and price limit; and how many
+    ``helpers`` without data it has, None: as many as any round needs but that of a private join."""
 
     caps: tuple[AccountCap, ...] | None = None
     budget: Loss | None = None
     per_plan: Loss | None = None
     n_min: int = 0
     f: int = 0
+    helpers: int | None = None
 
 
 @dataclass(slots=True)
@@ -112,6 +114,7 @@ class LocalFederation:
             randomness=SystemRandomness(),
             n_min=terms.n_min,
             f=terms.f,
+            helpers=terms.helpers,
             analysts=(ANALYST,),
             caps=terms.caps,
         )

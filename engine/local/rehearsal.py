@@ -17,11 +17,13 @@ from pathlib import Path
 from engine.client.terms import price_of
 from engine.errors import SplittallyError
 from engine.governance.federation import default_rules
+from engine.local.approvals import answered
 from engine.local.attempt import terms_for
 from engine.local.federation import LocalFederation
 from engine.sql import prepare
 from engine.trusted import wire
 from engine.trusted.catalogue import Catalogue
+from engine.trusted.join import is_join
 
 
 def rehearsal(folder: Path) -> dict[str, object]:
@@ -30,11 +32,13 @@ def rehearsal(folder: Path) -> dict[str, object]:
     catalogue: Catalogue = wire.decode(Catalogue, (folder / "catalogue").read_bytes())
     epsilon, delta, n_min = Fraction(question["epsilon"]), Fraction(question["delta"]), int(question["n_min"])
     plan = prepare(question["sql"], catalogue, default_rules(n_min, int(question["f"]))).plan
-    terms = replace(terms_for(price_of(epsilon, delta, plan).total, n_min), f=int(question["f"]))
+    terms = terms_for(price_of(epsilon, delta, plan).total, n_min, plan, catalogue)
+    terms = replace(terms, f=int(question["f"]))
     bindings = {host: folder / host for dataset in catalogue.datasets for host in dataset.hosts}
     with LocalFederation(catalogue, bindings, terms, _progress) as local, local.session() as session:
         _progress("asking the nodes")
-        release = session.query(question["sql"], epsilon=str(epsilon), delta=str(delta), n_min=n_min).wait()
+        least = None if is_join(plan.aggregate) else n_min  # a join needs both owners anyway
+        release = answered(local, session.query(question["sql"], epsilon=epsilon, delta=delta, n_min=least))
         digest = bytes.fromhex(release.request_id)
         released, keys = session.archive.released(digest), session.archive.keys(digest)
         _progress("stopping the nodes")

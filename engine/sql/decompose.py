@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from engine.sql.bind import BoundQuery
 from engine.sql.bound import Bound, located
-from engine.sql.moments import MOMENTS, moment_leaf
+from engine.sql.moments import MOMENTS, centred, moment_leaf
 from engine.sql.outputs import QUANTILES, AggregateUse, aggregate_leaf, grouping_leaf, key_leaf
 from engine.sql.restrict import Restricted
+from engine.sql.sides import is_private
 from engine.sql.statement import (
     Context,
     CountLeaf,
@@ -31,6 +32,7 @@ from engine.sql.statement import (
 )
 from engine.trusted.calibrate import grid_of
 from engine.trusted.domains import Scope, scope_of
+from engine.trusted.join import factors_of
 from engine.trusted.plan import Aggregate, Clamp, Expression, GroupingSet, Measure, Statistic, Type
 
 _COUNTED = {
@@ -60,11 +62,16 @@ def decompose(restricted: Restricted, context: Context) -> Decomposed:
             _leaf(use, clamp, scope, others)
     for index, (use, clamp) in enumerate(uses):
         total = _total(use, clamp, scope, others) if use.figure is Figure.SUM else None
+        known = len(measures)
         if total is None:
             leaf = _leaf(use, clamp, scope, measures)
         else:
             leaf = TotalLeaf(*(_place(measures, measure) for measure in total))
         leaves.append((aggregate_leaf(index), leaf))
+        if is_private(restricted.relation):
+            with located(use.at):  # conditions of FILTER are of one side each
+                for measure in measures[known:]:
+                    factors_of(measure, scope)
     sets = tuple(GroupingSet(keys) for keys in restricted.query.sets)
     aggregate = Aggregate(restricted.relation, restricted.keys, sets, tuple(measures))
     return Decomposed(restricted.query, aggregate, tuple(leaves))
@@ -75,20 +82,20 @@ def _total(
 ) -> tuple[Measure, Measure] | None:
     """Centred sum and count that make up a SUM; None where they are not released, or gain nothing."""
     condition = _inner(use.filter)
-    centred = Measure(Statistic.CENTRED_SUM, _inner(use.argument), condition, clamp)
+    total = Measure(Statistic.CENTRED_SUM, _inner(use.argument), condition, clamp)
     counted = _present(use.argument, condition)
-    gains = centred in others or grid_of(centred, scope).centre != 0
-    return (centred, counted) if counted in others and gains else None
+    gains = total in others or grid_of(total, scope).centre != 0
+    return (total, counted) if counted in others and gains else None
 
 
 def _leaf(use: AggregateUse, clamp: Clamp | None, scope: Scope, measures: list[Measure]) -> Leaf:
     argument, condition = _inner(use.argument), _inner(use.filter)
     if use.figure is Figure.SUM:
         return SumLeaf(_place(measures, Measure(Statistic.SUM, argument, condition, clamp)))
-    if use.figure is Figure.MEAN:
-        centred = _place(measures, Measure(Statistic.CENTRED_SUM, argument, condition, clamp))
+    if use.figure is Figure.MEAN and use.argument is not None:
+        total = _place(measures, centred(use.argument, condition))
         counted = _present(use.argument if use.second is None else None, condition)  # of two: where both have a value
-        return MeanLeaf(centred, _place(measures, counted))
+        return MeanLeaf(total, _place(measures, counted))
     if use.figure in MOMENTS and use.argument is not None:
         columns = [use.argument] if use.second is None else [use.argument, use.second]
         with located(use.at):

@@ -10,6 +10,7 @@ from engine.sql.expressions import Expressions
 from engine.sql.naming import name_of
 from engine.sql.relations import free_name
 from engine.sql.rows import Rows, is_person
+from engine.sql.sides import is_private
 from engine.sql.syntax import (
     Aggregated,
     Constant,
@@ -42,6 +43,8 @@ def features_of(query: Query, rows: Rows) -> Rows:
     items = [i for i in query.items if isinstance(i, Item)]
     rows = rows.with_aliases({i.alias.lower(): i.expression for i in items if i.alias})
     _check_grouping(query, items, rows)
+    if is_private(rows.relation):
+        raise Refused("SQL_JOIN_NESTED", at=query.at)
     with located(query.at):  # all rows of a person at one node
         stability_of(PersonAggregate(rows.whole, ()), rows.catalogue)
     features = Features(rows)

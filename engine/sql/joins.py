@@ -9,9 +9,22 @@ from engine.errors import Position, Refused
 from engine.sql.bound import Bound, leaf, located
 from engine.sql.relations import check_joins, free_name
 from engine.sql.rows import Columns, Rows, conjuncts, is_person
+from engine.sql.sides import are_apart, is_private, side_of_hosts, with_side
 from engine.sql.syntax import Apply, Join, Name, SyntaxExpression
-from engine.trusted.domains import Domain, scope_of
-from engine.trusted.plan import ColumnRef, JoinKind, Literal, NamedExpression, PersonJoin, Project, Type
+from engine.trusted.domains import Domain, person_of, scope_of
+from engine.trusted.join import LEFT, RIGHT
+from engine.trusted.plan import (
+    ColumnRef,
+    JoinKind,
+    Literal,
+    NamedExpression,
+    PersonAggregate,
+    PersonJoin,
+    PrivateJoin,
+    Project,
+    Relation,
+    Type,
+)
 
 ONE_SIDED = (JoinKind.SEMI, JoinKind.ANTI)
 MARK = "present"  # TRUE beside every row of the right side of a LEFT JOIN
@@ -46,36 +59,76 @@ def met(kind: JoinKind, left: Rows, right: Rows, at: Position) -> Rows:
     """One relation of both, over the names of both; the right side's columns get names of their own."""
     with located(at):
         check_joins(left.relation, right.relation)
+        left, at_side, place = _placed(kind, left, right)
     if kind in ONE_SIDED:
-        relation = PersonJoin(kind, left.whole, right.whole)
         with located(at):
+            relation = place(kind, right.whole)
             scope_of(relation, left.catalogue)
         return replace(left, relation=relation, predicate=None)
     with located(at):  # placement before names
-        scope_of(PersonJoin(JoinKind.SEMI, left.whole, right.whole), left.catalogue)
-    taken = scope_of(left.relation, left.catalogue)
+        scope_of(place(JoinKind.SEMI, right.whole), left.catalogue)
+    taken = [*scope_of(left.relation, left.catalogue), *_persons_in(left)]
     own = [n for n, d in scope_of(right.relation, left.catalogue).items() if not d.person]
     outer = kind is JoinKind.LEFT
     meets = {n.lower() for n in own} & {n.lower() for n in taken}
-    side, names = (right.whole, {}) if not outer and not meets else _renamed(right, [*taken])
-    relation = PersonJoin(kind, left.whole, side)
+    side, names = (right.whole, {}) if not outer and not meets else _renamed(right, taken)
     with located(at):
+        relation = place(kind, side)
         scope = scope_of(relation, left.catalogue)
     person = leaf(ColumnRef(left.person), scope[left.person], at)
     if outer:
-        person = leaf(ColumnRef(names["", MARK]), Domain(Type.TEXT, nullable=True, person=True), at)
+        person = leaf(ColumnRef(names["", MARK]), Domain(Type.TEXT, nullable=True, person=True, side=at_side), at)
 
     def moved(table: str, name: str, bound: Bound) -> Bound:
         if is_person(bound):
             return person
-        if not names or bound.domain is None:
+        if bound.domain is None:
             return bound
+        if not names:
+            return _at(at_side, bound)
         made = names[table, name]
         known = scope[made]
         return leaf(ColumnRef(made), replace(known, person=True) if _marks(bound) else known, bound.at)
 
     tables = {t: _mapped(t, columns, moved) for t, columns in right.tables.items()}
     return replace(left, relation=relation, tables={**left.tables, **tables}, predicate=None)
+
+
+Place = Callable[[JoinKind, Relation], Relation]
+
+
+def _placed(kind: JoinKind, left: Rows, right: Rows) -> tuple[Rows, int, Place]:
+    """Where the two sides meet: at one node, at the side of a private join that holds the right one's rows, or in a
+    private join of their own. With the left rows as they then are, and the side of the right ones."""
+    if is_private(right.relation):
+        raise Refused("SQL_JOIN_NESTED")
+    if isinstance(held := left.relation, PrivateJoin):
+        side = side_of_hosts(held, right.relation, left.catalogue)
+        if side is None:
+            raise Refused("SQL_JOIN_DEPARTMENTS")
+        own = held.left if side == LEFT else held.right
+        return left, side, lambda kind, other: with_side(held, side, PersonJoin(kind, own, other))
+    if not are_apart(left.relation, right.relation, left.catalogue):
+        return left, 0, lambda kind, other: PersonJoin(kind, left.whole, other)
+    if kind in (JoinKind.LEFT, JoinKind.ANTI):
+        raise Refused("SQL_JOIN_KIND", join="LEFT JOIN" if kind is JoinKind.LEFT else "NOT EXISTS")
+    tables = {t: _mapped(t, columns, lambda _t, _n, b: _at(LEFT, b)) for t, columns in left.tables.items()}
+    return replace(left, tables=tables), RIGHT, lambda kind, other: _across(kind, left.whole, other)
+
+
+def _across(kind: JoinKind, left: Relation, right: Relation) -> PrivateJoin:
+    """EXISTS and IN: with one row for each person of the other department."""
+    return PrivateJoin(left, PersonAggregate(right, ()) if kind is JoinKind.SEMI else right)
+
+
+def _at(side: int, bound: Bound) -> Bound:
+    return bound if bound.domain is None else replace(bound, domain=replace(bound.domain, side=side))
+
+
+def _persons_in(rows: Rows) -> list[str]:
+    """The person columns of both sides of a private join."""
+    held = rows.relation
+    return [person_of(s, rows.catalogue) for s in (held.left, held.right)] if isinstance(held, PrivateJoin) else []
 
 
 def _mapped(table: str, columns: Columns, moved: Callable[[str, str, Bound], Bound]) -> Columns:

@@ -16,10 +16,11 @@ from engine.errors import Bug
 from engine.sql.bound import Bound, literal
 from engine.sql.expressions import Expressions
 from engine.sql.figures import Unit
+from engine.sql.sides import factored, factors_in, reads_both
 from engine.sql.statement import Figure, MomentLeaf
 from engine.trusted.calibrate import Grid, grid_of
 from engine.trusted.domains import Scope, clamp_of
-from engine.trusted.plan import Function, Measure, Statistic, Type
+from engine.trusted.plan import Expression, Function, Measure, Statistic, Type
 
 VARIANCES = frozenset({Figure.VAR_POP, Figure.VAR_SAMP, Figure.STDDEV_POP, Figure.STDDEV_SAMP})
 _PARTS = {
@@ -41,20 +42,20 @@ def moment_leaf(
     """The measures of one figure over one column, or two (dependent one first), each put in its place."""
     binder = Expressions(lambda syntax: None)
     if len(columns) == 2:
-        for column in columns:
-            condition = _where_present(binder, column, condition)
+        for factor in (factor for column in columns for factor in factors_in(column, scope)):
+            condition = _where_present(binder, factor, condition)
     inner = None if condition is None else condition.expression
     named = dict(zip("yx", columns, strict=False))
     about: dict[str, Bound] = {}
     for name, column in named.items():
-        grid = grid_of(_centred(column, inner), scope)
+        grid = grid_of(centred(column, inner), scope)
         centre = int(grid.centre) if _whole(column, grid) else grid.centre
         less = (column, literal(centre, column.at))
         about[name] = binder.call(Function.SUBTRACT, less, column.at) if centre else column
     found: list[tuple[str, int]] = []
     for part in _PARTS[figure]:
         bound = named[part] if len(part) == 1 else _product(binder, about[part[0]], about[part[1]])
-        found.append((part, place(_centred(bound, inner))))
+        found.append((part, place(centred(factored(bound, scope), inner))))
     first = columns[0]
     sure = len(columns) == 2 or (first.domain is not None and not first.domain.nullable)
     counted = Measure(Statistic.COUNT_ROWS, None, inner)
@@ -79,10 +80,12 @@ def _where_present(binder: Expressions, column: Bound, condition: Bound | None) 
     return present if condition is None else binder.call(Function.AND, (condition, present), column.at)
 
 
-def _centred(bound: Bound, condition: Any) -> Measure:
+def centred(bound: Bound, condition: Expression | None) -> Measure:
+    """The sum of a value less the centre of its clamp; the plain sum of a product across a private join."""
     if bound.domain is None:
-        raise Bug("BUG_UNEXPECTED", internal="a moment without type")
-    return Measure(Statistic.CENTRED_SUM, bound.expression, condition, clamp_of(bound.domain))
+        raise Bug("BUG_UNEXPECTED", internal="a mean or moment without type")
+    statistic = Statistic.SUM if reads_both(bound.domain) else Statistic.CENTRED_SUM
+    return Measure(statistic, bound.expression, condition, clamp_of(bound.domain))
 
 
 def moment(leaf: MomentLeaf, sums: Mapping[int, Any], units: Sequence[Unit]) -> Any:

@@ -10,6 +10,7 @@ from engine.sql.bound import Bound, leaf, typed
 from engine.sql.expressions import Expressions
 from engine.sql.refusals import refuse_node
 from engine.sql.rows import Rows
+from engine.sql.sides import factored, factors_in, reads_both
 from engine.sql.statement import Figure
 from engine.sql.syntax import (
     Aggregated,
@@ -22,7 +23,7 @@ from engine.sql.syntax import (
     operands_of,
 )
 from engine.sql.windows import Windows, refuse_window
-from engine.trusted.domains import Domain
+from engine.trusted.domains import Domain, scope_of
 from engine.trusted.plan import ColumnRef, Expression, Function, Literal, Type
 from engine.trusted.stability import stability_of
 
@@ -190,7 +191,7 @@ class Outputs:
         condition = None if where is None else self._rows.condition(where, "inside another", "FILTER")
         if syntax.argument is None:
             return AggregateUse(Figure.ROWS, None, condition, syntax.at)
-        argument = self._rows.bind(syntax.argument, "inside another")
+        argument = self._value(syntax.argument)
         if syntax.distinct:
             return self._distinct(syntax, argument, condition)
         if syntax.aggregate == "count":
@@ -200,7 +201,7 @@ class Outputs:
             both = wanted if condition is None else self._and(condition, wanted)
             return AggregateUse(Figure.ROWS, None, both, syntax.at)
         if syntax.second is not None:
-            second = self._number(syntax, self._rows.bind(syntax.second, "inside another"))
+            second = self._number(syntax, self._value(syntax.second))
             return self._pair(syntax, self._number(syntax, argument), second, condition)
         if syntax.aggregate not in _FIGURES:
             raise refuse_node("LogicalOr", syntax.at, "", ())
@@ -208,12 +209,20 @@ class Outputs:
         argument = self._number(syntax, argument, dates=figure in QUANTILES)
         return AggregateUse(figure, argument, condition, syntax.at, fraction=_fraction(syntax))
 
+    def _value(self, syntax: SyntaxExpression) -> Bound:
+        """What an aggregate is over; where it reads both sides of a private join, as a product of one of each."""
+        bound = self._rows.bind(syntax, "inside another")
+        return (
+            factored(bound, scope_of(self._rows.relation, self._rows.catalogue)) if reads_both(bound.domain) else bound
+        )
+
     def _pair(self, syntax: Aggregated, first: Bound, second: Bound, condition: Bound | None) -> AggregateUse:
         """Figures over rows where both columns have a value."""
         figure = _FIGURES.get(syntax.aggregate)
         if figure is not None:
             return AggregateUse(figure, first, condition, syntax.at, second)
-        for column in (first, second):
+        scope = scope_of(self._rows.relation, self._rows.catalogue)
+        for column in (*factors_in(first, scope), *factors_in(second, scope)):
             present = self._expressions.call(Function.IS_NULL, (column,), syntax.at)
             present = self._expressions.call(Function.NOT, (present,), syntax.at)
             condition = present if condition is None else self._and(condition, present)

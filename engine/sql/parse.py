@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from engine.sql.windows import read_order
 from engine.trusted.plan import JoinKind
 
 _DEPTH = 8_000  # interpreter frames: 64 levels of brackets need some 2,000
+_ROOM = threading.RLock()
 _QUERY: tuple[str, ...] = ("with_", "distinct", "expressions", "from_", "joins", "where", "group", "having", "qualify")
 _QUERY += ("order", "limit", "offset")
 _JOINS = {"": JoinKind.INNER, "INNER": JoinKind.INNER, "LEFT": JoinKind.LEFT, "LEFT OUTER": JoinKind.LEFT} | {
@@ -68,12 +70,14 @@ def _plain(query: Query) -> Query:
 
 @contextmanager
 def _room() -> Iterator[None]:
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, _DEPTH))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
+    """Room for deep statements; for one thread at a time, since the limit is the interpreter's."""
+    with _ROOM:
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(before, _DEPTH))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(before)
 
 
 def _tree(sql: str) -> Node:

@@ -17,6 +17,7 @@ from engine.sql.statement import Context, Figure, MeanLeaf, MomentLeaf, Ordering
 from engine.trusted.calibrate import cells_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import scope_of
+from engine.trusted.join import is_join
 from engine.trusted.plan import PLAN_VERSION, Aggregate, Plan, Type
 from engine.trusted.selection import selected_key
 from engine.trusted.stability import Stability, stability_of
@@ -76,6 +77,15 @@ def _catalogue_digest(catalogue: Catalogue) -> bytes:
     return digest(encode(catalogue))
 
 
+def _across(left: str, right: str) -> tuple[str, ...]:
+    return (
+        f"{left} and {right} each add all of the noise, so errors are 1.41 times those of one department's answer.",
+        f"It runs once guardians of {left} and of {right} have approved it. Neither learns of the other's rows.",
+        "Three helpers learn the numbers of persons of each side and of both, with some added who do not exist.",
+        "A sixteenth of rho, and half of delta, is for hiding those numbers.",
+    )
+
+
 def _notes(decomposed: Decomposed, stability: Stability, *, adds_up: bool) -> tuple[str, ...]:
     rows = "1 row" if stability.rows == 1 else f"{stability.rows} rows"
     notes = [f"One person counts with at most {rows}; further rows of a person are left out."]
@@ -86,6 +96,8 @@ def _notes(decomposed: Decomposed, stability: Stability, *, adds_up: bool) -> tu
         notes.append(
             f"One person may appear at {stability.overlap} nodes, so noise is {stability.overlap} times as large."
         )
+    if is_join(decomposed.aggregate):
+        notes += _across(*stability.hosts)
     if adds_up:
         notes.append(
             "Counts and sums are adjusted so that subtotals add up, but for rounding where noise is hardly larger than"

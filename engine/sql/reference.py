@@ -20,6 +20,7 @@ from engine.sql.syntax import Name, SyntaxExpression
 from engine.sql.windows import FUNCTIONS as WINDOWS
 from engine.trusted.catalogue import Bounds, Catalogue, Column, Dataset, IdentifierForm, PersonUnit
 from engine.trusted.domains import Domain, column_domain
+from engine.trusted.join import Side, sides_of
 from engine.trusted.plan import ColumnRef, Literal, Type
 from engine.trusted.records import Rules
 from engine.trusted.wording import literal_text, number_text
@@ -119,6 +120,22 @@ SOURCES = (  # what it is for, statement
         "SELECT k, SUM(v) FROM (SELECT 1 AS k, x AS v FROM people UNION ALL SELECT 2, n FROM people) AS w GROUP BY k",
     ),
 )
+ACROSS = (  # what it is for, statement; ``wages`` is held by one department, ``homes`` by another
+    (
+        "Keys and figures of either",
+        "SELECT h.t, w.n // 10 AS tens, AVG(w.x) FROM wages AS w JOIN homes AS h ON w.id = h.id GROUP BY h.t, tens",
+    ),
+    ("Products", "SELECT SUM(w.x * h.n), CORR(w.x, h.n) FROM wages AS w JOIN homes AS h ON w.id = h.id"),
+    (
+        "Conditions of each",
+        "SELECT COUNT(*) FILTER (WHERE w.p AND h.n > 2) FROM wages AS w JOIN homes AS h ON w.id = h.id WHERE w.x > 0",
+    ),
+    ("Persons that both have", "SELECT AVG(x) FROM wages WHERE id IN (SELECT id FROM homes WHERE n > 2)"),
+    (
+        "Figures per person",
+        "SELECT AVG(f.s) FROM (SELECT id, SUM(x) AS s FROM wages GROUP BY id) AS f JOIN homes AS h ON f.id = h.id",
+    ),
+)
 RELEASED = (  # what it is for, statement
     ("Shares", "SELECT t, COUNT(*) * 100.0 / SUM(COUNT(*)) OVER () AS share FROM people GROUP BY t"),
     ("Shares within", "SELECT t, p, COUNT(*) / SUM(COUNT(*)) OVER (PARTITION BY t) AS share FROM people GROUP BY t, p"),
@@ -134,22 +151,26 @@ RELEASED = (  # what it is for, statement
 
 
 def catalogue() -> Catalogue:
-    """One dataset with a column of each kind."""
-    dataset = Dataset(
-        name="people",
-        title="Residents",
+    """A dataset with a column of each kind, and two like it that are held by one department each."""
+    hosts = {"people": ("north", "south"), "wages": ("tax",), "homes": ("council",)}
+    return Catalogue(1, "reference", tuple(_dataset(name, own) for name, own in hosts.items()))
+
+
+def _dataset(name: str, hosts: tuple[str, ...]) -> Dataset:
+    return Dataset(
+        name=name,
+        title=name,
         about="",
-        hosts=("north", "south"),
+        hosts=hosts,
         person=PersonUnit("id", "nino", IdentifierForm.AS_IS),
         overlap=1,
         rows_per_person=1,
         groups_per_person=1,
-        placement="resident",
+        placement=name,
         at_most_persons=10**6,
         at_most_rows=10**6,
         columns=COLUMNS,
     )
-    return Catalogue(1, "reference", (dataset,))
 
 
 def bound(text: str, *, nullable: bool = True) -> Bound:
@@ -238,6 +259,19 @@ def _examples(listed: Sequence[tuple[str, str]]) -> list[str]:
     return _table(("for", "example", "nodes add up"), rows)
 
 
+def _across() -> list[str]:
+    rows = []
+    for title, sql in ACROSS:
+        sides = sides_of(prepare(sql, catalogue(), RULES).plan, catalogue())
+        rows.append((title, f"`{sql}`", "; ".join(f"{side.host}: {_computed(side)}" for side in sides)))
+    return _table(("for", "example", "each computes, for each person"), rows)
+
+
+def _computed(side: Side) -> str:
+    found = (measure.statistic.name.lower().replace("_", " ") for measure in side.aggregate.measures)
+    return ", ".join(dict.fromkeys(found))
+
+
 def _refused() -> list[str]:
     found: dict[tuple[str, str, str], None] = {}
     for row in (*NODES.values(), *CLAUSES.values()):
@@ -292,10 +326,23 @@ def reference() -> str:
         *_clauses(),
         "## Where rows come from",
         "",
-        "Joins, EXISTS and IN are on the person, and need datasets of one `placement`. UNION ALL needs the same hosts",
-        "and identifier, and adds what one person may count.",
+        "Joins, EXISTS and IN are on the person, and need datasets of one `placement`, or of two departments (below).",
+        "UNION ALL needs the same hosts and identifier, and adds what one person may count.",
         "",
         *_examples(SOURCES),
+        "## Joins of two departments",
+        "",
+        "A JOIN on the person, EXISTS or IN between datasets that two departments hold, one node each, under one",
+        "identifier, is a private join: neither learns of the other's rows, and three helpers multiply shares of what",
+        "each computes for each of its persons. So every condition, group key and factor reads rows of one side:",
+        "a figure is COUNT, SUM, AVG, a variance, or of two columns SUM(a * b), a covariance, CORR or a regression.",
+        "Figures per person, filters, unions and joins within a department come first, in derived tables. Quantiles,",
+        "MIN and MAX, keys without a list, LEFT JOIN and NOT EXISTS between departments, and a third department are",
+        "refused. The agreement has to name `private_join`, and a guardian of each department approves each statement.",
+        "Each adds all of the noise: errors are 1.41 times those of one department's answer. Half of delta and a",
+        "sixteenth of rho hide how many persons each has.",
+        "",
+        *_across(),
         "## Over released figures",
         "",
         "Window functions read keys and figures that are released anyway, so they cost nothing; their intervals come",

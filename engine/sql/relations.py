@@ -68,7 +68,7 @@ def pruned(relation: Relation, needed: frozenset[str], catalogue: Catalogue) -> 
         case PersonAggregate(input=source, features=features):
             used = tuple(f for f in features if f.name in needed)
             return PersonAggregate(pruned(source, _named(used), catalogue), used)
-        case PersonJoin(left=left, right=right):
+        case PersonJoin(left=left, right=right) | PrivateJoin(left=left, right=right):
             left_needed = needed & scope_of(left, catalogue).keys()
             right_needed = (needed - left_needed) | {person_of(right, catalogue)}
             return replace(

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from engine.errors import Refused
 from engine.sql.bind import BoundQuery
 from engine.sql.bound import Bound, located
-from engine.sql.outputs import COUNTS, AggregateUse
+from engine.sql.outputs import COUNTS, QUANTILES, AggregateUse
 from engine.sql.relations import filtered, pruned
-from engine.sql.statement import Context
+from engine.sql.sides import is_private, side_of
+from engine.sql.statement import Context, Figure
 from engine.trusted.domains import DEFAULT_MAX_KEYS, Domain, clamp_of, is_selectable, key_values
 from engine.trusted.plan import Clamp, Key, Relation
 from engine.trusted.walk import names_in
+
+_QUANTILES = {Figure.LOWEST: "MIN", Figure.HIGHEST: "MAX"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +33,21 @@ class Restricted:
 
 
 def restrict(query: BoundQuery, context: Context) -> Restricted:
-    """Raises Refused SQL_KEY_NO_DOMAIN, SQL_KEY_TOO_MANY, SQL_UNBOUNDED_MEASURE, SQL_PERSON_COLUMN."""
+    """Raises Refused SQL_KEY_NO_DOMAIN, SQL_KEY_TOO_MANY, SQL_UNBOUNDED_MEASURE, SQL_PERSON_COLUMN; for joins of two
+    departments SQL_JOIN_SIDES, SQL_JOIN_KEY, SQL_JOIN_FIGURE."""
     above = [use.argument for use in query.aggregates] + [use.filter for use in query.aggregates]
     above += [use.second for use in query.aggregates] + [*query.keys]
     needed = frozenset().union(*(names_in(bound.expression) for bound in above if bound is not None))
     whole = filtered(query.relation, None if query.predicate is None else query.predicate.expression)
     relation = pruned(whole, needed, context.catalogue)
     keys = tuple(_key(key, context.rules.max_keys or DEFAULT_MAX_KEYS) for key in query.keys)
+    private = is_private(relation)
+    for bound, key in zip(query.keys, keys, strict=True):
+        if private and side_of(bound) and key.selected_at_most:
+            raise Refused("SQL_JOIN_KEY", at=bound.at)
+    for use in query.aggregates:
+        if private and use.figure in QUANTILES:
+            raise Refused("SQL_JOIN_FIGURE", at=use.at, figure=_QUANTILES.get(use.figure, "A quantile"))
     selected = [bound for bound, key in zip(query.keys, keys, strict=True) if key.selected_at_most]
     if len(selected) > 1:
         raise Refused("SQL_KEYS_SELECTED_TWICE", at=selected[1].at)

@@ -10,11 +10,12 @@ from engine.sql.bound import Bound
 from engine.sql.expressions import Expressions
 from engine.sql.refusals import meant
 from engine.sql.relations import datasets_in, filtered
+from engine.sql.sides import is_private, narrowed
 from engine.sql.syntax import Aggregated, Apply, Existence, Name, Query, SyntaxExpression, Windowed, holds_aggregate
 from engine.sql.windows import refuse_window
 from engine.trusted.catalogue import Catalogue, Dataset
 from engine.trusted.domains import person_of
-from engine.trusted.plan import Function, Relation
+from engine.trusted.plan import Function, PrivateJoin, Relation
 
 Columns = Mapping[str, tuple[str, Bound]]  # lower-case name -> name as declared, expression
 
@@ -61,10 +62,15 @@ class Rows:
         return self._expressions(where, ()).condition(syntax, what)
 
     def filtered(self, conditions: tuple[SyntaxExpression, ...], where: str, what: str) -> Rows:
-        """Only rows where all conditions hold."""
+        """Only rows where all conditions hold; each goes to its own side of a private join."""
         rows = self
+        if is_private(self.relation):
+            conditions = tuple(part for syntax in conditions for part in conjuncts(syntax))
         for syntax in conditions:
             own = self.condition(syntax, where, what)
+            if isinstance(rows.relation, PrivateJoin):
+                rows = replace(rows, relation=narrowed(rows.relation, own))
+                continue
             if rows.predicate is not None:
                 own = Expressions(_nothing).call(Function.AND, (rows.predicate, own), own.at)
             rows = replace(rows, predicate=own)

@@ -98,7 +98,8 @@ def _case(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
 def _is_null(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
     [operand] = operands
     if operand.domain is not None and operand.domain.person and operand.domain.nullable:
-        operand = replace(operand, domain=Domain(Type.BOOLEAN, True, True, values=(False, True)))  # joins.MARK
+        marked = Domain(Type.BOOLEAN, True, True, values=(False, True), side=operand.domain.side)  # joins.MARK
+        operand = replace(operand, domain=marked)
     return call(F.IS_NULL, (operand,), at)
 
 

@@ -9,6 +9,7 @@ from engine.sql.bound import Bound, alike, leaf, located, typed
 from engine.sql.expressions import Expressions
 from engine.sql.relations import check_joins, free_name
 from engine.sql.rows import Rows, is_person
+from engine.sql.sides import is_private
 from engine.trusted.domains import scope_of
 from engine.trusted.plan import ColumnRef, Expression, Function, NamedExpression, Project, Relation, Type, UnionAll
 
@@ -19,6 +20,8 @@ def added(left: Rows, right: Rows, at: Position) -> Rows:
     """The rows of both; columns meet by position and have the left side's names."""
     with located(at):
         check_joins(left.relation, right.relation)
+        if is_private(left.relation) or is_private(right.relation):
+            raise Refused("SQL_JOIN_NESTED")
     sides = _columns(left), _columns(right)
     if len(sides[0]) != len(sides[1]):
         expected = f"as many columns on both sides, and there are {len(sides[0])} and {len(sides[1])}"

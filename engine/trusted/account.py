@@ -11,10 +11,12 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from fractions import Fraction
 
+from engine.errors import require
 from engine.trusted.records import Loss
 
 BILLION = 10**9
 QUINTILLION = 10**18
+SIZES_PART = 16
 DIGITS = Context(prec=50, Emax=10**6, Emin=-(10**6))
 
 
@@ -26,6 +28,17 @@ def add_loss(a: Loss, b: Loss) -> Loss:
 def within(loss: Loss, cap: Loss) -> bool:
     """Whether neither part is above that of ``cap``."""
     return loss.rho_billionths <= cap.rho_billionths and loss.delta_quintillionths <= cap.delta_quintillionths
+
+
+def noise_part(loss: Loss) -> Loss:
+    """What of a private join's loss the noise of its cells may cost: all but a sixteenth of rho, which pays, with all
+    of delta, for hiding the numbers of persons (join.py).
+
+    Raises Refused SQL_EPSILON_RANGE, SQL_DELTA_RANGE where that is nothing.
+    """
+    require(loss.rho_billionths >= SIZES_PART, "SQL_EPSILON_RANGE")
+    require(0 < loss.delta_quintillionths < QUINTILLION, "SQL_DELTA_RANGE")
+    return Loss(loss.rho_billionths - loss.rho_billionths // SIZES_PART, 0)
 
 
 def decimal_of(value: Fraction) -> Decimal:

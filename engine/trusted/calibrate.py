@@ -2,18 +2,22 @@
 
 Claim: the released vector (ring units, all blocks of a plan together) has L2 sensitivity at most D2 for adding or
        removing one person, and noise of scale ``sigma`` over h = n_min - f honest nodes makes it rho-zCDP with
-       rho = D2^2 / (2 sigma^2) <= the loss. Headroom: no true sum plus 40 standard deviations reaches 2^62.
+       rho = D2^2 / (2 sigma^2) <= the loss (of a private join: its noise part, with h = 1). Headroom: no true sum plus
+       40 standard deviations reaches 2^62.
 Because: a block (one measure in one grouping set) moves by at most ``rows`` steps of ``bound_steps`` (counts of
        persons: sqrt(min(rows, groups)), 1 without keys; trees: rows sqrt(depth), all rows on one path), scaled by its
-       multiplier; squares of blocks add; ``overlap`` hosts move at most ``overlap`` times as far. Ceilings are taken
-       on exact integers. A measure's weight only enters the choice of multipliers: D2 is summed up from the multipliers
-       chosen, whatever they are, and sigma follows from it: a weight moves accuracy between measures, never the loss.
+       multiplier; squares of blocks add; ``overlap`` hosts move at most ``overlap`` times as far. A product across a
+       private join is one of whole steps, at most the product of both bounds; each of its two owners adds noise of
+       scale sigma and relies on no other. Ceilings are taken on exact integers.
+       A measure's weight only enters the choice of multipliers: D2 is summed up from the multipliers chosen, whatever
+       they are, and sigma follows from it: a weight moves accuracy between measures, never the loss.
        Shares: each of h nodes adds a discrete Gaussian of scale s = node_sigma >= 64. By Kairouz, Liu, Steinke 2021
        (arXiv 2102.06387, Theorem 1) the sum costs rho = 1/2 (D2/sigma + tau sqrt(d))^2 with
        tau = 10 sum_{k<h} exp(-2 pi^2 s^2 k/(k+1)) <= 10 h exp(-pi^2 64^2) < h 1e-17000: for every h and d below 1e1000
        tau sqrt(d) < 1e-60, and the term is dropped.
 Checked by: tests/trusted_numerics/test_calibrate.py::test_no_person_moves_a_block_beyond_its_declared_norm
             tests/trusted_numerics/test_calibrate.py::test_weights_split_the_square_and_change_no_loss
+            tests/trusted_numerics/test_join.py::test_no_person_moves_a_private_join_beyond_d2
 """
 
 from __future__ import annotations
@@ -24,11 +28,11 @@ from fractions import Fraction
 from math import ceil, floor, isqrt, lcm, prod
 
 from engine.errors import Refused
-from engine.trusted.account import BILLION
+from engine.trusted.account import BILLION, noise_part
 from engine.trusted.catalogue import Catalogue
-from engine.trusted.domains import Scope, domain_of, scope_of
+from engine.trusted.domains import Scope, clamp_of, domain_of, product_of, scope_of
 from engine.trusted.intervals import step_within
-from engine.trusted.plan import Aggregate, Measure, Plan, Statistic, Type
+from engine.trusted.plan import Aggregate, Measure, Plan, PrivateJoin, Statistic, Type
 from engine.trusted.records import Calibration, Loss
 from engine.trusted.stability import Stability, stability_of
 
@@ -94,13 +98,17 @@ def grid_of(measure: Measure, scope: Scope) -> Grid:
 
     The step is the one every value of the expression is a multiple of, where that is known and not too fine; else the
     power of two that puts 2^19 to 2^20 steps (2^29 to 2^30 where a known step was too fine) into the bound. Ends
-    between grid points round to a neighbour, so the bound is rounded up. Raises Refused POLICY_PLAN_INVALID,
+    between grid points round to a neighbour, so the bound is rounded up. A product across a private join has the
+    product of its factors' grids. Raises Refused POLICY_PLAN_INVALID,
     POLICY_NOT_SUPPORTED.
     """
     if measure.statistic in _COUNTS:
         return Grid(Fraction(1), Fraction(0), 1)
     if measure.expression is None or measure.clamp is None:
         raise Refused("POLICY_PLAN_INVALID", internal="a sum without expression or clamp")
+    if factors := product_of(measure.expression, scope):
+        left, right = (grid_of(Measure(Statistic.SUM, f, None, clamp_of(domain_of(f, scope))), scope) for f in factors)
+        return Grid(left.step * right.step, Fraction(0), left.bound_steps * right.bound_steps)
     lower, upper = measure.clamp.lower, measure.clamp.upper
     if measure.statistic is Statistic.QUANTILE_TREE:
         reach, middle = upper - lower, lower
@@ -155,8 +163,11 @@ def calibrate(plan: Plan, catalogue: Catalogue, loss: Loss, n_min: int, f: int) 
     aggregate = plan.aggregate
     stability = stability_of(aggregate.input, catalogue)
     honest = n_min - f
-    if f < 0 or honest < 1 or n_min > len(stability.hosts):
+    private = isinstance(aggregate.input, PrivateJoin)
+    if f < 0 or honest < 1 or n_min > len(stability.hosts) or (private and n_min < len(stability.hosts)):
         raise Refused("POLICY_TOO_FEW_HONEST")
+    if private:
+        loss, honest = noise_part(loss), 1
     if loss.rho_billionths < 1:
         raise Refused("SQL_EPSILON_RANGE")
     scope = scope_of(aggregate.input, catalogue)

@@ -8,7 +8,6 @@ Checked by: tests/trusted_numerics/test_describe.py::test_a_change_of_the_plan_c
 
 from __future__ import annotations
 
-from engine.errors import Refused
 from engine.trusted.calibrate import cells_of, grid_of
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import Scope, clamp_of, domain_of, person_of, scope_of
@@ -25,6 +24,7 @@ from engine.trusted.plan import (
     PersonFeature,
     PersonJoin,
     Plan,
+    PrivateJoin,
     Project,
     Relation,
     Scan,
@@ -63,20 +63,34 @@ _SPELLED = {Statistic.SUM: "SUM", Statistic.CENTRED_SUM: "SUM", Statistic.QUANTI
 
 
 def english(plan: Plan, catalogue: Catalogue) -> str:
-    """Lines of plain English. The plan must have passed verify_plan; POLICY_NOT_SUPPORTED else."""
+    """Lines of plain English. The plan must have passed verify_plan."""
     aggregate = plan.aggregate
     stability, scope = stability_of(aggregate.input, catalogue), scope_of(aggregate.input, catalogue)
     lines = _source_lines(aggregate.input, catalogue)
     lines += [f"Group key {i}: {_key_words(key)}." for i, key in enumerate(aggregate.keys, 1)]
     lines += [f"Groups: {_sets_words(aggregate)}."]
     lines += [f"Released for each group, {i}: {_measure_words(m, scope)}." for i, m in enumerate(aggregate.measures, 1)]
-    persons = "one node" if stability.overlap == 1 else f"up to {stability.overlap} nodes"
+    persons, row = "one node" if stability.overlap == 1 else f"up to {stability.overlap} nodes", "row"
+    if isinstance(aggregate.input, PrivateJoin):
+        persons, row = "both nodes together", "joined row"
     cells = cells_of(aggregate, scope)
     lines.append(
         f"In all {cells} noisy numbers, and no rows. One person counts with at most"
-        f" {_plural(stability.rows, 'row')} in at most {_plural(stability.groups, 'group')}, at {persons}."
+        f" {_plural(stability.rows, row)} in at most {_plural(stability.groups, 'group')}, at {persons}."
     )
-    return "\n".join(lines)
+    return "\n".join(lines + (_revealed(*stability.hosts) if row == "joined row" else []))
+
+
+def _revealed(left: str, right: str) -> list[str]:
+    """What a private join shows to whom, and what it cannot keep from parties that cheat together (PROTOCOLS P4)."""
+    return [
+        f"Private join: {left} and {right} send shares of what they computed, under pseudonyms, to three helpers.",
+        f"Revealed to the helpers: this plan, and the numbers of persons of {left}, of {right} and of both, padded.",
+        f"Revealed to the analyst: the noisy numbers. Revealed to {left} and {right}: nothing of each other's rows.",
+        f"Limit: {left} or {right}, if it cheats and sees the answer, can learn about chosen persons of the other.",
+        f"Limit: a helper that conspires with {left} or {right} can test whether a person is among the other's.",
+        "Limit: two helpers that conspire see the computed rows of both, under pseudonyms.",
+    ]
 
 
 def _plural(count: int, word: str) -> str:
@@ -100,11 +114,12 @@ def _source_lines(relation: Relation, catalogue: Catalogue) -> list[str]:
         case PersonJoin(join=kind, left=left, right=right):
             inner = [f"  {line}" for line in _source_lines(right, catalogue)]
             return [*_source_lines(left, catalogue), f"{_JOINED[kind]}:", *inner]
+        case PrivateJoin(left=left, right=right):
+            inner = [f"  {line}" for line in _source_lines(right, catalogue)]
+            return [*_source_lines(left, catalogue), f"By a private join, j{_JOINED[JoinKind.INNER][1:]}:", *inner]
         case UnionAll(left=left, right=right):
             inner = [f"  {line}" for line in _source_lines(right, catalogue)]
             return [*_source_lines(left, catalogue), "And, under the same names, all of these rows too:", *inner]
-        case _:
-            raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
 
 def _feature_text(feature: PersonFeature, language: int) -> str:
@@ -186,11 +201,11 @@ def _source_sql(relation: Relation, catalogue: Catalogue) -> str:
             on = [f"{a}.{named(person_of(side, catalogue))}" for a, side in (("a", left), ("b", right))]
             joined = f"{sides[0]} AS a {kind.name} JOIN {sides[1]} AS b ON {' = '.join(on)}"
             return f"(SELECT * FROM {joined}) AS t"  # noqa: S608
+        case PrivateJoin(left=left, right=right):
+            return _source_sql(PersonJoin(JoinKind.INNER, left, right), catalogue)
         case UnionAll(left=left, right=right):
             both = [(", ".join(map(named, scope_of(s, catalogue))), _source_sql(s, catalogue)) for s in (left, right)]
             return f"({' UNION ALL '.join(f'SELECT {names} FROM {source}' for names, source in both)}) AS t"  # noqa: S608
-        case _:
-            raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
 
 def _measure_sql(measure: Measure, aggregate: Aggregate, catalogue: Catalogue) -> str:

@@ -24,7 +24,8 @@ from engine.trusted.plan import Expression, Function, Literal, LiteralValue, Typ
 @dataclass(frozen=True, slots=True)
 class Domain:
     """What is known of a value. ``values``: finite set without NULL, in display order; ``null_key``: NULL is a
-    declared key value; ``interval``: inclusive (dates: days since 1970-01-01); ``step``: every value is a multiple."""
+    declared key value; ``interval``: inclusive (dates: days since 1970-01-01); ``step``: every value is a multiple;
+    ``side``: of a private join, whose columns it reads: 1 the left one's, 2 the right one's, 3 both."""
 
     type: Type
     nullable: bool = True
@@ -34,6 +35,7 @@ class Domain:
     step: Fraction | None = None
     person: bool = False
     grain: Function | None = None  # a TRUNC_ function: every date is the first day of such a period
+    side: int = 0
 
 
 class Use(NamedTuple):

@@ -18,7 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
+from functools import reduce
 from math import ceil, floor
+from operator import or_
 
 from engine.errors import Refused
 from engine.trusted import dates, intervals, plan
@@ -43,8 +45,7 @@ _OVERFLOWING |= {Function.DAYS_BETWEEN, Function.ADD_DAYS}
 def scope_of(relation: plan.Relation, catalogue: Catalogue) -> Scope:
     """Domain of every output column, person column first.
 
-    Raises Refused POLICY_PLAN_INVALID for names that do not resolve, POLICY_NOT_SUPPORTED for operators this version
-    does not run, and what ``domain_of`` raises.
+    Raises Refused POLICY_PLAN_INVALID for names that do not resolve, and what ``domain_of`` and ``stability_of`` raise.
     """
     match relation:
         case plan.Scan(dataset=name):
@@ -72,8 +73,10 @@ def scope_of(relation: plan.Relation, catalogue: Catalogue) -> Scope:
             if [*scope][1:] != [*other][1:]:
                 raise Refused("POLICY_PLAN_INVALID", internal="columns of a union")
             return {n: _either(a, b) for (n, a), b in zip(scope.items(), other.values(), strict=True)}
-        case _:
-            raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
+        case plan.PrivateJoin(left=left, right=right):
+            stability_of(relation, catalogue)
+            scope, other = (_of_side(i, scope_of(side, catalogue)) for i, side in enumerate((left, right), 1))
+            return _beside(scope, ((n, d) for n, d in other.items() if not d.person))
 
 
 def _either(left: Domain, right: Domain) -> Domain:
@@ -82,6 +85,10 @@ def _either(left: Domain, right: Domain) -> Domain:
         raise Refused("POLICY_PLAN_INVALID", internal="types of a union")
     either = Use(Function.CASE, (), (Domain(Type.BOOLEAN), left, right))
     return left if left.person else TABLE[Function.CASE].rule(either)
+
+
+def _of_side(side: int, scope: Scope) -> Scope:
+    return {name: replace(domain, side=side) for name, domain in scope.items()}
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -231,7 +238,16 @@ def _apply(use: Use, local: bool) -> Domain:
     result = row.rule(use)
     if not local and use.function in _OVERFLOWING and result.type is not Type.DECIMAL and not bounded(result):
         raise Refused("SQL_TOO_LARGE", what=f"the result of {use.function.name}")
-    return _within_limits(result)
+    return _within_limits(replace(result, side=reduce(or_, (d.side for d in use.domains))))
+
+
+def product_of(expression: Expression, scope: Scope) -> tuple[Expression, Expression] | None:
+    """The factors of a product across a private join, each of one side only, the left side's first."""
+    match expression:
+        case Call(function=Function.MULTIPLY, arguments=(first, second)):
+            sides = domain_of(first, scope).side, domain_of(second, scope).side
+            return {(1, 2): (first, second), (2, 1): (second, first)}.get(sides)
+    return None
 
 
 def _within_limits(domain: Domain) -> Domain:

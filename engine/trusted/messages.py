@@ -118,8 +118,8 @@ class Commitment:
     owner: str
     rows: int  # dummies included
     width: int  # words a row
-    pseudonyms_digest: bytes  # SHA-256 of the pseudonyms, 16 bytes a row
-    third_digest: bytes  # of the third share: what the two streams leave
+    pseudonyms_digest: bytes  # SHA-256 of a salt and the pseudonyms, 16 bytes a row, ascending
+    third_digest: bytes  # of another salt and the third share: what the two streams leave
     seed_digests: tuple[bytes, ...]  # of the two streams' seeds
     noise_digests: tuple[bytes, ...]  # of the three shares of the owner's noise: two seeds, one vector
 
@@ -236,6 +236,7 @@ class RequestStatus:
     refreshes_ms: int = 0  # when a spent budget is filled up again; 0: never
     account: str = ""  # whose budget is spent
     run: int = 0
+    relayed_bytes: int = 0  # of a private join: carried from owners to helpers in the round that is open
 
 
 @dataclass(frozen=True, slots=True)

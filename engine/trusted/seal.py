@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives import hashes, hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from engine.errors import Refused
 
@@ -41,6 +42,19 @@ class SealingKey:
             return _SUITE.decrypt(sealed, self._key, info=info)
         except (InvalidTag, ValueError):
             raise Refused("POLICY_SEAL_INVALID") from None
+
+    def shared(self, public_key: bytes, info: bytes) -> bytes:
+        """32 bytes that the holders of this key and of ``public_key`` alone can compute, bound to ``info``.
+
+        Claim: another ``info`` gives unrelated bytes; a point of small order is POLICY_SEAL_INVALID.
+        Because: X25519, then HKDF-SHA256; the library refuses a shared secret of zeros.
+        Checked by: tests/trusted_crypto/test_seal.py::test_two_keys_share_a_secret_bound_to_its_purpose
+        """
+        try:
+            secret = self._key.exchange(X25519PublicKey.from_public_bytes(public_key))
+        except ValueError:
+            raise Refused("POLICY_SEAL_INVALID") from None
+        return HKDF(hashes.SHA256(), 32, None, info).derive(secret)
 
 
 def seal(payload: bytes, public_key: bytes, info: bytes) -> bytes:

@@ -69,7 +69,7 @@ def choice_of(price: Loss, overlap: int, groups: int) -> Choice:
     sigma = root_up(Fraction(UNIT**2 * BILLION * overlap, 2 * price.rho_billionths))
     delta = Fraction(price.delta_quintillionths, QUINTILLION * overlap)
     weights = tuple(isqrt(UNIT**2 // keys) for keys in range(1, groups + 1))
-    return Choice(weights, sigma, max(w + _rare(sigma, delta / keys) for keys, w in enumerate(weights, 1)))
+    return Choice(weights, sigma, max(w + rare(sigma, delta / keys) for keys, w in enumerate(weights, 1)))
 
 
 def choice_for(plan: Plan, catalogue: Catalogue, price: Loss | None) -> Choice:
@@ -78,7 +78,7 @@ def choice_for(plan: Plan, catalogue: Catalogue, price: Loss | None) -> Choice:
     return choice_of(price or Loss(0, 0), stability.overlap, stability.groups)
 
 
-def _rare(sigma: int, tail: Fraction) -> int:
+def rare(sigma: int, tail: Fraction) -> int:
     """A whole m with P[N >= m] <= tail, within a millionth of the least that the bound gives."""
     aim = math.log(tail.denominator) - math.log(tail.numerator)
     x = math.sqrt(2 * max(aim, 1.0))

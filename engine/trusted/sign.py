@@ -211,8 +211,10 @@ def open_approval(record: SignedRecord, roster: Roster) -> records.Approval:
     return approval
 
 
-def open_revocation(record: SignedRecord, roster: Roster, agreement: Agreement) -> records.Revocation:
-    """The end of ``agreement``, signed by a policy officer or by a guardian of a node that hosts a dataset in scope.
+def open_revocation(record: SignedRecord, roster: Roster, of: Agreement | str) -> records.Revocation:
+    """The end of an agreement, signed by a policy officer or by a guardian of a node that hosts a dataset in scope.
+
+    Where the agreement is not known yet, ``of`` is the node that asks, and a guardian's word is for that node alone.
 
     Claim: either side of an agreement can end it, and nobody else.
     Because: the hosts come from the signed catalogue; a guardian counts only for the node it answers for.
@@ -221,18 +223,10 @@ def open_revocation(record: SignedRecord, roster: Roster, agreement: Agreement) 
     revocation = decoded(record, RecordKind.REVOCATION, records.Revocation)
     party = roster.member(revocation.party)
     require_signed_by(record, party)
-    guards = Role.GUARDIAN in party.roles and party.department in hosts_of(agreement, roster)
-    require(guards or Role.POLICY_OFFICER in party.roles, "POLICY_UNKNOWN_MEMBER", name=party.name)
-    return revocation
-
-
-def open_early_revocation(record: SignedRecord, roster: Roster, node: str) -> records.Revocation:
-    """The end of an agreement that ``node`` does not hold yet, signed by a policy officer or by its own guardian."""
-    revocation = decoded(record, RecordKind.REVOCATION, records.Revocation)
-    party = roster.member(revocation.party)
-    require_signed_by(record, party)
-    own = Role.GUARDIAN in party.roles and party.department == node
-    require(own or Role.POLICY_OFFICER in party.roles, "POLICY_AGREEMENT_UNKNOWN")
+    code = "POLICY_AGREEMENT_UNKNOWN" if isinstance(of, str) else "POLICY_UNKNOWN_MEMBER"
+    hosts = {of} if isinstance(of, str) else hosts_of(of, roster)
+    guards = Role.GUARDIAN in party.roles and party.department in hosts
+    require(guards or Role.POLICY_OFFICER in party.roles, code, name=party.name)
     return revocation
 
 
@@ -253,9 +247,11 @@ def open_witness(record: SignedRecord, roster: Roster) -> records.Witness:
 
 
 def open_ready(record: SignedRecord, roster: Roster) -> records.Ready:
-    """A helper's readiness, signed by the helper it names, with its own head."""
+    """The readiness of a helper, or of an owner in a private join, signed by the member it names, with its own head."""
     ready = decoded(record, RecordKind.READY, records.Ready)
-    require_signed_by(record, roster.require(ready.member, Role.HELPER))
+    member = roster.member(ready.member)
+    require(bool({Role.HELPER, Role.NODE} & set(member.roles)), "POLICY_UNKNOWN_MEMBER", name=member.name)
+    require_signed_by(record, member)
     require(ready.head.member == ready.member, "POLICY_RECORD_INVALID")
     return ready
 

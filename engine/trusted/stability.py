@@ -6,9 +6,11 @@ Because: the snapshot cut keeps at most ``rows_per_person`` rows of a person, Fi
          PersonAggregate makes one row of them, a PersonJoin meets each of a person's rows with each on the other side
          and with nobody else's, a UnionAll adds the rows of both sides, and the node caps groups where fewer are
          declared than rows. Where rows of a person are put together, all of them are at one node: one placement,
-         overlap 1, or one host.
+         overlap 1, or one host. A PrivateJoin meets rows as a PersonJoin does, those of two nodes; it is the outermost
+         relation of a plan, so nothing is computed from its rows.
 Checked by: tests/trusted_numerics/test_calibrate.py::test_no_person_moves_a_block_beyond_its_declared_norm
             tests/sources/test_persons.py::test_no_person_moves_an_answer_beyond_its_declared_norm
+            tests/trusted_numerics/test_join.py::test_no_person_moves_a_private_join_beyond_d2
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.errors import Refused
+from engine.trusted import plan
 from engine.trusted.catalogue import Catalogue, Dataset, IdentifierForm
-from engine.trusted.plan import Filter, JoinKind, PersonAggregate, PersonJoin, Project, Relation, Scan, UnionAll
 
 MOST_JOINED_ROWS = 100_000  # of one person
 
@@ -34,22 +36,29 @@ class Stability:
     at_most_rows: int  # in one host's share; the owner's statement, for headroom only
 
 
-def stability_of(relation: Relation, catalogue: Catalogue) -> Stability:
+def stability_of(relation: plan.Relation, catalogue: Catalogue) -> Stability:
     """Of one aggregate's input. Raises Refused POLICY_PLAN_INVALID, POLICY_NOT_SUPPORTED; for joins and features
-    SQL_OVERLAP_FEATURES, SQL_JOIN_PLACEMENT, SQL_TOO_LARGE."""
+    SQL_OVERLAP_FEATURES, SQL_JOIN_PLACEMENT, SQL_TOO_LARGE; for private joins SQL_JOIN_HOSTS, SQL_JOIN_IDENTIFIER."""
+    if isinstance(relation, plan.PrivateJoin):
+        return _across(_local(relation.left, catalogue), _local(relation.right, catalogue))
+    return _local(relation, catalogue)
+
+
+def _local(relation: plan.Relation, catalogue: Catalogue) -> Stability:
+    """Of rows that are put together where they lie; a PrivateJoin there is POLICY_NOT_SUPPORTED."""
     match relation:
-        case Scan(dataset=name):
+        case plan.Scan(dataset=name):
             return _scanned(dataset_of(name, catalogue))
-        case Filter(input=source) | Project(input=source):
-            return stability_of(source, catalogue)
-        case PersonAggregate(input=source):
-            held = stability_of(source, catalogue)
+        case plan.Filter(input=source) | plan.Project(input=source):
+            return _local(source, catalogue)
+        case plan.PersonAggregate(input=source):
+            held = _local(source, catalogue)
             _check_together(held, held)
             return replace(held, rows=1, groups=1)
-        case PersonJoin(join=kind, left=left, right=right):
-            return _joined(stability_of(left, catalogue), stability_of(right, catalogue), kind)
-        case UnionAll(left=left, right=right):
-            return _added(stability_of(left, catalogue), stability_of(right, catalogue))
+        case plan.PersonJoin(join=kind, left=left, right=right):
+            return _joined(_local(left, catalogue), _local(right, catalogue), kind)
+        case plan.UnionAll(left=left, right=right):
+            return _added(_local(left, catalogue), _local(right, catalogue))
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
 
@@ -74,16 +83,36 @@ def _scanned(dataset: Dataset) -> Stability:
     )
 
 
-def _joined(left: Stability, right: Stability, kind: JoinKind) -> Stability:
+def _joined(left: Stability, right: Stability, kind: plan.JoinKind) -> Stability:
     _check_together(left, right)
-    datasets = tuple(dict.fromkeys(left.datasets + right.datasets))
-    if kind in (JoinKind.SEMI, JoinKind.ANTI):
+    if kind in (plan.JoinKind.SEMI, plan.JoinKind.ANTI):
+        datasets = tuple(dict.fromkeys(left.datasets + right.datasets))
         return replace(left, datasets=datasets, at_most_rows=max(left.at_most_rows, right.at_most_rows))
+    found = _met(left, right)
+    return replace(found, at_most_rows=max(left.at_most_rows * right.rows, right.at_most_rows))
+
+
+def _met(left: Stability, right: Stability) -> Stability:
+    """Each row of a person with each of the same person's on the other side."""
     rows = left.rows * right.rows
     if rows > max(MOST_JOINED_ROWS, left.rows, right.rows):
         raise Refused("SQL_TOO_LARGE", what="the number of joined rows of one person")
-    groups, most = min(rows, left.groups * right.groups), max(left.at_most_rows * right.rows, right.at_most_rows)
-    return replace(left, rows=rows, groups=groups, datasets=datasets, at_most_rows=most)
+    datasets = tuple(dict.fromkeys(left.datasets + right.datasets))
+    return replace(left, rows=rows, groups=min(rows, left.groups * right.groups), datasets=datasets)
+
+
+def _across(left: Stability, right: Stability) -> Stability:
+    """Pairs of rows of one person, one row at each of two nodes."""
+    for side in (left, right):
+        if len(side.hosts) > 1:
+            raise Refused("SQL_JOIN_HOSTS", dataset=side.datasets[0], hosts=", ".join(side.hosts))
+    if left.hosts == right.hosts:
+        raise Refused("SQL_JOIN_PLACEMENT", left=left.datasets[0], right=right.datasets[0])
+    if left.identifier != right.identifier:
+        raise Refused("SQL_JOIN_IDENTIFIER", left=left.datasets[0], right=right.datasets[0])
+    found = _met(left, right)
+    most = min(left.at_most_rows * right.rows, right.at_most_rows * left.rows)
+    return replace(found, hosts=left.hosts + right.hosts, placement="", at_most_rows=most)
 
 
 def _added(left: Stability, right: Stability) -> Stability:

@@ -7,7 +7,8 @@ Because: each is computed again from the plan's expressions and the signed catal
 Checked by: tests/trusted_numerics/test_verify.py::test_forged_plans_are_refused
 
 The checks, in order: (1) version (2) catalogue (3) sizes (4) names and literals (5) relations, types, placement
-(6) keys and their values (7) grouping sets (8) measures and clamps (9) persons counted once (10) cells.
+(6) keys and their values (7) grouping sets (8) measures and clamps (9) persons counted once, sides of a private join
+(10) cells.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from engine.trusted.domains import (
     person_of,
     scope_of,
 )
+from engine.trusted.join import check_join, is_join
 from engine.trusted.plan import (
     PLAN_VERSION,
     Aggregate,
@@ -68,7 +70,8 @@ _CLAMPED = (Statistic.SUM, Statistic.CENTRED_SUM, Statistic.QUANTILE_TREE)
 
 def verify_plan(plan: Plan, catalogue: Catalogue, rules: Rules) -> None:
     """Raises Refused for the first check that fails: POLICY_PLAN_INVALID, POLICY_CATALOGUE_DIFFERS,
-    POLICY_NOT_SUPPORTED, SQL_TOO_COMPLEX, SQL_TEXT_UNPRINTABLE, SQL_OVERLAP_PERSONS, or a code of domains.py.
+    POLICY_NOT_SUPPORTED, SQL_TOO_COMPLEX, SQL_TEXT_UNPRINTABLE, SQL_OVERLAP_PERSONS, or a code of domains.py, of
+    stability.py or of join.py.
     """
     aggregate = plan.aggregate
     _require(plan.version == PLAN_VERSION, "version")  # (1)
@@ -89,6 +92,8 @@ def verify_plan(plan: Plan, catalogue: Catalogue, rules: Rules) -> None:
         _check_measure(measure, scope)
         if measure.statistic is Statistic.COUNT_PERSONS and stability.overlap > 1:  # (9)
             raise Refused("SQL_OVERLAP_PERSONS")
+    if is_join(aggregate):
+        check_join(aggregate, scope)
     if cells_of(aggregate, scope) > (rules.max_cells or DEFAULT_MAX_CELLS):  # (10)
         raise Refused("SQL_TOO_COMPLEX", what="cells in the answer")
 
@@ -183,6 +188,7 @@ def columns_read(plan: Plan, catalogue: Catalogue) -> Mapping[str, frozenset[str
     Because: names are followed from the aggregate through each relation down to the scans.
     Checked by: tests/trusted_numerics/test_verify.py::test_columns_follow_lineage
                 tests/sources/test_persons.py::test_columns_follow_lineage_through_joins
+                tests/trusted_numerics/test_join.py::test_columns_follow_lineage_through_private_joins
     """
     aggregate, read = plan.aggregate, dict[str, frozenset[str]]()
     needed = frozenset().union(*map(names_in, expressions_above(aggregate)))
@@ -203,15 +209,14 @@ def columns_read(plan: Plan, catalogue: Catalogue) -> Mapping[str, frozenset[str
                 used = [e for f in features if f.name in needed for e in (f.expression, f.filter) if e is not None]
                 person = frozenset({person_of(source, catalogue)})
                 below.append((source, person.union(*map(names_in, used))))
-            case PersonJoin(join=kind, left=left, right=right):
+            case PersonJoin(left=left, right=right) | PrivateJoin(left=left, right=right):
+                one_sided = isinstance(relation, PersonJoin) and relation.join in (JoinKind.SEMI, JoinKind.ANTI)
                 for side in (left, right):
-                    kept = needed if side is left or kind in (JoinKind.INNER, JoinKind.LEFT) else frozenset[str]()
+                    kept = needed if side is left or not one_sided else frozenset[str]()
                     below.append((side, (kept & scope_of(side, catalogue).keys()) | {person_of(side, catalogue)}))
             case UnionAll(left=left, right=right):
                 renamed = {person_of(left, catalogue): person_of(right, catalogue)}
                 below += [(left, needed), (right, frozenset(renamed.get(name, name) for name in needed))]
-            case _:
-                raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
     return read
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nodes.sources.dialect import Dialect
+
+if TYPE_CHECKING:  # a worker loads this file, and has no use for numpy
+    from nodes.sources.columns import PersonRows
 
 Row = list[str | int | float | bool | None]
 
@@ -38,3 +41,6 @@ class Source(Protocol):
 
         More than ``most_rows`` rows from one query is a failure too.
         """
+
+    def read(self, databases: Mapping[str, Path], queries: Sequence[str], most_rows: int) -> list[PersonRows]:
+        """As ``select``, of queries whose rows are persons: one person, then integers without NULL."""

@@ -13,12 +13,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
 from engine.errors import Unavailable, require
 from nodes.sources import Limits, Row
+from nodes.sources.columns import PersonRows, person_rows
 from nodes.sources.dialect import DUCKDB
 from nodes.sources.frames import read_frame, write_frame
 
@@ -42,20 +44,21 @@ class Child:
         )
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The answer; NODE_SOURCE_FAILED if none comes in time."""
+        """The answer, and in it the "streams" that came before it; NODE_SOURCE_FAILED if none comes in time."""
         assert self.process.stdin and self.process.stdout  # noqa: S101
-        timer = Timer(seconds, self.process.kill)
+        timer, streams = Timer(seconds, self.process.kill), list[bytes]()
         timer.start()
         try:
             write_frame(self.process.stdin, request)
-            answer = read_frame(self.process.stdout)
+            while isinstance(answer := read_frame(self.process.stdout), bytes):
+                streams.append(answer)
         except OSError:
             answer = None
         finally:
             timer.cancel()
         if not isinstance(answer, dict):
             raise Unavailable("NODE_SOURCE_FAILED", internal="worker ended")
-        return answer
+        return {**answer, "streams": streams} if streams else answer
 
     def close(self) -> None:
         self.process.kill()
@@ -82,6 +85,13 @@ class DuckDBSource:
         require("rows" in answer, "NODE_SOURCE_FAILED", internal="a query failed")
         rows: list[list[Row]] = answer["rows"]
         return rows
+
+    def read(self, databases: Mapping[str, Path], queries: Sequence[str], most_rows: int) -> list[PersonRows]:
+        request = {"read": {"queries": list(queries), "most_rows": most_rows}}
+        answer = self._ask(request, self._opening(read={name: str(path) for name, path in databases.items()}))
+        require("batches" in answer, "NODE_SOURCE_FAILED", internal="a query failed")
+        streams = iter(answer.get("streams", ()))
+        return [person_rows(islice(streams, count)) for count in answer["batches"]]
 
     def columns(self, file: Path) -> list[tuple[str, str]] | None:
         """Names and engine types of a file's columns; None if it cannot be read."""

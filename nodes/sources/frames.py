@@ -1,4 +1,4 @@
-"""Frames on the pipes between a node and its worker: four bytes of length, then JSON.
+"""Frames on the pipes between a node and its worker: four bytes of length, then JSON; or, marked, any bytes.
 
 Claim: a frame that is cut short or too long reads as None.
 Because: the length is compared with what arrived.
@@ -13,18 +13,23 @@ from typing import IO, Any
 
 LENGTH = struct.Struct(">I")
 FRAME_BYTES = 1 << 28
+BINARY = 1 << 31  # in a length: the frame holds bytes as they are
 
 
 def write_frame(pipe: IO[bytes], message: object) -> None:
-    body = json.dumps(message, separators=(",", ":")).encode()
-    pipe.write(LENGTH.pack(len(body)) + body)
+    binary = isinstance(message, bytes)
+    body = message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode()
+    pipe.write(LENGTH.pack(len(body) | (BINARY if binary else 0)) + body)
     pipe.flush()
 
 
 def read_frame(pipe: IO[bytes]) -> Any:
-    """The next message; None at the end of the pipe."""
+    """The next message, or bytes; None at the end of the pipe."""
     head = pipe.read(LENGTH.size)
-    if len(head) < LENGTH.size or LENGTH.unpack(head)[0] > FRAME_BYTES:
+    if len(head) < LENGTH.size:
         return None
-    body = pipe.read(LENGTH.unpack(head)[0])
-    return json.loads(body) if len(body) == LENGTH.unpack(head)[0] else None
+    binary, length = divmod(LENGTH.unpack(head)[0], BINARY)
+    body = pipe.read(length) if length <= FRAME_BYTES else b""
+    if len(body) < length:
+        return None
+    return body if binary else json.loads(body)

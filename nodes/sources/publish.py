@@ -175,17 +175,19 @@ def _on_grid(value: str, column: Column, local: Expressions) -> str:
     return local.bound(nearest, value)
 
 
-def row_cap(dataset: Dataset, table: str, key: str, dialect: Dialect) -> list[str]:
-    """Statements that leave a person at most ``rows_per_person`` rows: those of least keyed hash of their content."""
+def row_cap(dataset: Dataset, table: str, several: str, key: str, dialect: Dialect) -> list[str]:
+    """Statements that leave a person at most ``rows_per_person`` rows: those of least keyed hash of their content.
+
+    The table ``several`` stays: persons with more rows than one, and how many they had.
+    """
     person, most = quoted(dataset.person.column), dataset.rows_per_person
     content = ", ".join(quoted(name) for c in _others(dataset) for name in _names(c, dataset))
     order = dialect.keyed_hash.format(text_literal(key), ", ".join(filter(None, (person, content))))
-    surplus = f"SELECT {person} FROM {table} GROUP BY {person} HAVING COUNT(*) > {most}"
     ranked = (
-        f"SELECT rowid AS i, row_number() OVER (PARTITION BY {person} ORDER BY {order}) AS n FROM {table}"
-        f" WHERE {person} IN (SELECT {person} FROM surplus)"
+        f"SELECT rowid AS i, row_number() OVER (PARTITION BY {person} ORDER BY {order}) AS n FROM {table} AS r"
+        f" WHERE {person} IN (SELECT s.p FROM {several} AS s WHERE s.n > {most})"
     )
     return [
-        f"CREATE TEMP TABLE surplus AS {surplus}",
+        f"CREATE TABLE {several} AS SELECT {person} AS p, COUNT(*) AS n FROM {table} GROUP BY ALL HAVING COUNT(*) > 1",
         f"DELETE FROM {table} WHERE rowid IN (SELECT i FROM ({ranked}) AS s WHERE n > {most})",
     ]

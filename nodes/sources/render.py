@@ -33,7 +33,7 @@ from nodes.sources.expressions import KEY, Expressions
 
 SUMS = (Statistic.SUM, Statistic.CENTRED_SUM)
 CLAMPED = (*SUMS, Statistic.QUANTILE_TREE)
-ROWS = "rows"  # the one table of a snapshot
+ROWS, SEVERAL = "rows", "several"  # tables of a snapshot: its rows; (p, n) of each person p with n > 1 rows
 _EXTREMES = {Feature.MINIMUM: "MIN", Feature.MAXIMUM: "MAX", Feature.ANY_TRUE: "bool_or"}
 
 
@@ -198,37 +198,73 @@ def query_of(
     return f"SELECT {columns} FROM {source}" + (f" GROUP BY {', '.join(names)}" if names else "")
 
 
-def selection_of(
-    aggregate: plan.Aggregate,
-    key: plan.Key,
+def persons_of(
+    relation: plan.Relation,
+    keys: Sequence[plan.Key],
+    measures: Sequence[Measure],
     catalogue: Catalogue,
     dialect: Dialect,
     hash_key: str,
-    weights: Sequence[int],
 ) -> str:
-    """SQL of a first phase: each value of ``key`` that some person has, and the sum of its persons' weights.
+    """SQL of one side of a private join: person, cell of ``keys`` (row-major), and each measure of that person's rows.
+
+    Claim: a person has one row in each of at most ``groups`` cells, and each measure is bounded as in ``query_of``.
+    Because: cells come from a join with the listed values; steps are clamped and groups capped by the same texts.
+    Checked by: tests/sources/test_join_side.py::test_each_person_has_a_row_a_cell_and_groups_are_capped
+    """
+    rows, stability = rows_of(relation, catalogue, dialect), stability_of(relation, catalogue)
+    inner, alone = rows.expressions(dialect), stability.rows == 1
+    operands = [f"{quoted(rows.person)} AS p", *(f"{_key(k, inner)} AS k{i}" for i, k in enumerate(keys))]
+    for i, m in enumerate(measures):
+        operands += _operands(i, m, inner)
+    source, cell = f"(SELECT {', '.join(operands)} FROM ({rows.sql}) AS r) AS o", "0"
+    for i, key in enumerate(keys):
+        listed = ", ".join(f"({inner.literal(value)}, {place})" for place, value in enumerate(key.values))
+        same = "IS NOT DISTINCT FROM" if any(value.value is None for value in key.values) else "="
+        source += f" JOIN (VALUES {listed}) AS d{i}(v, n) ON k{i} {same} d{i}.v"
+        cell = f"({cell}) * {len(key.values)} + d{i}.n"
+    source = f"(SELECT o.*, {dialect.cast(cell, Type.INTEGER)} AS c FROM {source}) AS s"
+    figures = [_of_person(i, m, inner, alone) for i, m in enumerate(measures)]
+    if keys and stability.groups < stability.rows:
+        source = _capped(source, ["c"], figures, stability.groups, dialect, hash_key)
+        figures, alone = [f"m{i}" for i in range(len(measures))], True
+    return f"SELECT {', '.join(('p', 'c', *figures))} FROM {source}" + ("" if alone else " GROUP BY p, c")
+
+
+def selection_of(
+    aggregate: plan.Aggregate, key: plan.Key, catalogue: Catalogue, dialect: Dialect, salt: str, weights: Sequence[int]
+) -> str:
+    """SQL of a first phase: each value k of ``key`` that some person has, and the sum w of its persons' weights.
 
     A person counts once for a value, with the weight for as many values as it has; of too many, those of least keyed
     hash are kept, and the others count for nothing. Rows are weighed as if each were a person's only one; persons with
-    more rows are then put right.
+    more rows are then put right. A snapshot tells who they may be; behind a join a hash does. Both may name others too:
+    those are right already.
     """
     rows = rows_of(aggregate.input, catalogue, dialect)
     values = f"SELECT {quoted(rows.person)} AS p, {rows.expressions(dialect).value(key.expression, key=True)} AS k"
-    base = f"WITH base AS MATERIALIZED (SELECT p, k FROM ({values} FROM ({rows.sql}) AS r) AS o WHERE k IS NOT NULL)"
+    base = f"base AS MATERIALIZED (SELECT p, k FROM ({values} FROM ({rows.sql}) AS r) AS o WHERE k IS NOT NULL)"
     shown, total = dialect.cast("k", Type.TEXT), dialect.cast("SUM(w)", Type.TEXT)
-    plain = f"SELECT k, {weights[0]} * COUNT(*) AS w FROM base GROUP BY k"
+    weighed = f"SELECT k, {weights[0]} AS w FROM base"
     if stability_of(aggregate.input, catalogue).rows == 1:
-        return f"{base} SELECT {shown}, {total} FROM ({plain}) AS h GROUP BY k"
-    order = dialect.keyed_hash.format(text_literal(hash_key), "p, k")
+        return f"WITH {base} SELECT {shown} AS k, {total} AS w FROM ({weighed}) AS h GROUP BY k"
+    mark, order = (dialect.keyed_hash.format(text_literal(salt), of) for of in ("p", "p, k"))
+    many = f"SELECT {mark} AS m FROM base GROUP BY m HAVING COUNT(*) > 1"
+    *above, scan = (relation for _, relation in relations_of(aggregate.input))
+    if isinstance(scan, plan.Scan) and all(isinstance(relation, plan.Filter | plan.Project) for relation in above):
+        mark, many = "p", f"SELECT p AS m FROM {quoted(alias(scan.dataset))}.{quoted(SEVERAL)}"
+    first, least, most = weights[0], weights[-1], len(weights)
     of_many = " ".join(f"WHEN {count} THEN {weight}" for count, weight in enumerate(weights, 1))
-    right = f"CASE WHEN n > {len(weights)} THEN 0 ELSE CASE t {of_many} ELSE {weights[-1]} END END - {weights[0]} * c"
     return (
-        f"{base}, many AS MATERIALIZED (SELECT p FROM base GROUP BY p HAVING COUNT(*) > 1),"
-        f" own AS (SELECT p, k, COUNT(*) AS c FROM base WHERE p IN (SELECT p FROM many) GROUP BY p, k),"
-        f" ranked AS (SELECT k, c, COUNT(*) OVER (PARTITION BY p) AS t,"
-        f" row_number() OVER (PARTITION BY p ORDER BY {order}, k) AS n FROM own)"
-        f" SELECT {shown}, {total} FROM ({plain} UNION ALL SELECT k, {right} FROM ranked) AS h"
-        f" GROUP BY k HAVING SUM(w) > 0"
+        f"WITH {base}, own AS MATERIALIZED (SELECT p, k, COUNT(*) AS c FROM base WHERE {mark} IN ({many})"
+        f" GROUP BY p, k), held AS (SELECT p AS q, COUNT(*) AS t FROM own GROUP BY p),"
+        f" pairs AS MATERIALIZED (SELECT p, k, c, t FROM own JOIN held ON p = q),"
+        f" ranked AS (SELECT k, c, row_number() OVER (PARTITION BY p ORDER BY {order}, k) AS n FROM pairs"
+        f" WHERE t > {most})"
+        f" SELECT {shown} AS k, {total} AS w FROM ({weighed}"
+        f" UNION ALL SELECT k, CASE t {of_many} END - {first} * c FROM pairs WHERE t <= {most}"
+        f" UNION ALL SELECT k, CASE WHEN n <= {most} THEN {least} ELSE 0 END - {first} * c FROM ranked)"
+        f" AS h GROUP BY k HAVING SUM(w) > 0"
     )
 
 
@@ -296,6 +332,17 @@ def _filtered(name: str, operand: str, position: int, measure: Measure) -> str:
         _, distinct, plain = operand.rpartition("DISTINCT ")
         operand = f"{distinct}CASE WHEN f{position} THEN {plain} END"
     return f"{name}({operand})"
+
+
+def _of_person(position: int, measure: Measure, inner: Expressions, alone: bool) -> str:
+    """One measure over the rows of one person and cell, or over the only one, as a whole number that is never NULL."""
+    found = _sum(position, measure, inner, one_row=True)
+    if alone:  # an aggregate over one row
+        name, _, operand = found.partition("(")
+        found = operand[:-1] if name == "SUM" else f"CASE WHEN {operand[:-1]} IS NULL THEN 0 ELSE 1 END"
+    elif measure.statistic is Statistic.COUNT_PERSONS:
+        found = f"CASE WHEN {found} > 0 THEN 1 ELSE 0 END"
+    return inner.dialect.cast(f"COALESCE({found}, 0)", Type.INTEGER)
 
 
 def _clamped(steps: str, measure: Measure, inner: Expressions) -> str:

@@ -11,7 +11,7 @@ Checked by: tests/sources/test_worker.py::test_the_engine_is_locked_down
             tests/sources/test_worker.py::test_no_word_of_the_engine_crosses_the_pipe
 
 Requests: {"open"} opens an engine over the databases it names; {"select"} runs the queries of one plan on it;
-{"columns"} describes a file; {"cut"} writes one snapshot.
+{"read"} does so too, but answers with batches of columns; {"columns"} describes a file; {"cut"} writes one snapshot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 import csv
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ import duckdb
 
 from nodes.sources.dialect import quoted, text_literal
 from nodes.sources.frames import read_frame, write_frame
+
+BATCH_ROWS = 1 << 17
 
 
 def engine(
@@ -62,26 +64,64 @@ class Worker:
     def __init__(self) -> None:
         self.opened: duckdb.DuckDBPyConnection | None = None
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def frames(self, request: dict[str, Any]) -> Iterator[bytes | dict[str, Any]]:
+        """The answer to one request; before it, batches of columns if these were asked for."""
         [(kind, body)] = request.items()
         if kind == "open":
             self.opened = None
             self.opened = engine(**body, write={}, files=(), spill="")
-            return {"opened": True}
-        if kind == "columns":
-            return {"columns": columns_of(body)}
-        return self.select(body) if kind == "select" else cut(body)
+            yield {"opened": True}
+        elif kind in ("select", "read"):
+            yield from self.select(body["queries"], body["most_rows"], columns=kind == "read")
+        else:
+            yield {"columns": columns_of(body)} if kind == "columns" else cut(body)
 
-    def select(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Rows of each query of one plan, on a connection of its own."""
+    def select(self, queries: list[str], most_rows: int, *, columns: bool) -> Iterator[bytes | dict[str, Any]]:
+        """Rows, or columns, of each query of one plan, on a connection of its own."""
         if self.opened is None:
-            return {"failed": -1}
+            yield {"failed": -1}
+            return
         with self.opened.cursor() as connection:
-            parsed = [connection.extract_statements(query) for query in body["queries"]]
+            parsed = [connection.extract_statements(query) for query in queries]
             if any([s.type for s in statements] != [duckdb.StatementType.SELECT] for statements in parsed):
-                return {"failed": -1}
+                yield {"failed": -1}
+                return
             connection.execute("BEGIN TRANSACTION READ ONLY")
-            return run(connection, [statement for [statement] in parsed], body["most_rows"])
+            statements = [statement for [statement] in parsed]
+            if columns:
+                yield from batches(connection, statements, most_rows)
+            else:
+                yield run(connection, statements, most_rows)
+
+
+def batches(
+    connection: duckdb.DuckDBPyConnection, statements: Sequence[duckdb.Statement], most_rows: int
+) -> Iterator[bytes | dict[str, Any]]:
+    """The columns of each statement as Arrow streams, one without rows and one a batch; then how many these are."""
+    counts: list[int] = []
+    for statement in statements:
+        found = connection.sql(statement).to_arrow_reader(BATCH_ROWS)
+        yield streamed(found.schema)
+        counts.append(1)
+        left = most_rows
+        for batch in found:
+            left -= batch.num_rows
+            if left < 0:
+                yield {"failed": len(counts) - 1}
+                return
+            yield streamed(found.schema, batch)
+            counts[-1] += 1
+    yield {"batches": counts}
+
+
+def streamed(schema: Any, *batches: Any) -> bytes:
+    import pyarrow as pa  # only a private join needs it
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as stream:
+        for batch in batches:
+            stream.write_batch(batch)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
 def run(
@@ -122,10 +162,10 @@ def main() -> None:
     worker, requests, answers = Worker(), sys.stdin.buffer, sys.stdout.buffer
     while (request := read_frame(requests)) is not None:
         try:
-            answer = worker.answer(request)
+            for frame in worker.frames(request):
+                write_frame(answers, frame)
         except (duckdb.Error, OSError, UnicodeError, csv.Error):
-            answer = {"failed": -1}
-        write_frame(answers, answer)
+            write_frame(answers, {"failed": -1})
 
 
 if __name__ == "__main__":

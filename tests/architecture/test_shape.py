@@ -15,13 +15,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TRUSTED = sorted([*(ROOT / "engine/trusted").rglob("*.py"), *(ROOT / "nodes").rglob("*.py")])
 OURS = sorted(p for top in ("engine", "nodes", "protos") for p in (ROOT / top).rglob("*.py") if "_pb2" not in p.name)
-NODE_BUDGET = 4_450
+NODE_BUDGET = 5_450
 PAGE_BUDGET = 450
 LONGEST_FILE = 400
 SPINES = ("nodes/answer.py", "engine/coordinator/run.py")
 FORBIDDEN_IN_A_NODE = (
     *("sqlglot", "typer", "rich", "yaml", "starlette", "uvicorn", "sqlalchemy", "engine.sql", "engine.catalogue"),
-    *("engine.governance", "engine.coordinator", "engine.client", "engine.cli", "engine.local"),
+    *("engine.governance", "engine.coordinator", "engine.client", "engine.cli", "engine.desk", "engine.local"),
+    *("protos.arrow", "pyarrow.flight", "adbc_driver_manager"),
     *("engine.trusted.describe", "engine.trusted.wording", "engine.trusted.epsilon", "nodes.subjects"),
 )
 

@@ -108,7 +108,7 @@ def over(relation: Relation, *measures: Measure) -> Plan:
 # -- names
 
 INNER_NAMES = ("p", "k0", "k1", "x0", "x1", "f0", "m0", "n", "r", "o", "a", "b", "g", "own", "above", "ranked", "leaf")
-INNER_NAMES += ("rows", "i", "surplus", "let", "key", "main", "select", "snapshot_stays", "x", "y")
+INNER_NAMES += ("rows", "i", "several", "let", "key", "main", "select", "snapshot_stays", "x", "y")
 STATEMENTS = (
     'SELECT "{ward}", "{nights}", COUNT(*), SUM("{cost}"), COUNT(DISTINCT "{guest}") FROM stays GROUP BY 1, 2',
     'SELECT "{ward}", MEDIAN("{nights}") FILTER (WHERE "{cost}" > 10) FROM stays GROUP BY ROLLUP ("{ward}")',

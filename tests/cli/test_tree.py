@@ -20,7 +20,20 @@ from tests.governance.machines import WRITTEN, Machines
 ROOT = Path(__file__).resolve().parents[2]
 FOUND = dict(tree(typer.main.get_command(app)))
 PROMISED = (
-    *("try", "check", "explain", "forecast", "rehearse", "submit", "watch", "result", "requests", "approve", "revoke"),
+    *(
+        "try",
+        "desk",
+        "check",
+        "explain",
+        "forecast",
+        "rehearse",
+        "submit",
+        "watch",
+        "result",
+        "requests",
+        "approve",
+        "revoke",
+    ),
     *("demo", "coordinator", "node", "node pause", "node resume", "budget", "journal verify", "receipt verify"),
     *("release share", "release publish", "release compare", "agreement draft", "agreement show", "agreement sign"),
     *("agreement revoke", "register export", "federation init", "federation join", "manual export"),

@@ -318,7 +318,8 @@ class Double:
         records: list[SignedRecord] = []
         about = {"round": round_, "request_digest": wire.digest(manifest.request.payload), "analyst": request.analyst}
         about |= {"plan_digest": request.plan_digest, "agreement_digest": request.agreement_digest}
-        at, head = self.note(JournalKind.CHARGED, loss=request.loss, **about), self.head
+        snapshots = next(p.snapshots for p in manifest.participants if p.node == self.name)
+        at, head = self.note(JournalKind.CHARGED, loss=request.loss, snapshots=snapshots, **about), self.head
         for member, seed in seeds:
             sealed = seal(seed, self.roster.member(member).sealing_key, seed_info(round_, self.name, member))
             records.append(self._signed(Share(round_, self.name, member, sealed, digest, head)))

@@ -121,10 +121,10 @@ class Coordinator:
 
     def _perform(self, asked: Asked, action: events.Action) -> None:
         match action:
-            case events.AskReadies(helpers, participants):
+            case events.AskReadies(members, participants):
                 named = () if self.hides_heads else participants
-                for helper in helpers:
-                    self.world.members[helper].hear(AskReady(asked.digest, named))
+                for member in members:
+                    self.world.members[member].hear(AskReady(asked.digest, named))
             case events.Open():
                 self._open(asked, action)
             case events.Reopen(node):
@@ -226,7 +226,7 @@ class Coordinator:
         self.world.said.setdefault(name, []).append(refusal.code)
         for asked in self.requests:
             if asked.digest == refusal.round and asked.state is not None:
-                self.happened(events.Declined(asked.state.attempt, name, refusal.code), asked)
+                self.happened(events.Unready(name, refusal.code), asked)
             for opened in asked.opened:
                 if opened.id == refusal.round or wire.digest(self._bytes_for(name, opened)) == refusal.round:
                     opened.refused[name] = refusal.code

@@ -108,6 +108,10 @@ def ask(engine: duckdb.DuckDBPyConnection, query: str, **tables: list[tuple[Any,
         columns = [list(c) for c in zip(*rows, strict=True)] or [[]] * len(COLUMNS)
         lists = ", ".join(f"unnest(CAST(? AS {kind}[]))" for kind in COLUMNS.values())
         engine.execute(f"INSERT INTO {held} SELECT {lists}", columns)
+        engine.execute(
+            f"CREATE OR REPLACE TABLE snapshot_{name}.several AS"
+            f" SELECT person_id AS p, COUNT(*) AS n FROM {held} GROUP BY p HAVING COUNT(*) > 1"
+        )
     return engine.execute(query).fetchall()
 
 

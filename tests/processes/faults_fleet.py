@@ -108,13 +108,20 @@ class Book:
 class Fleet(LocalFederation):
     """The federation; ``restore`` brings back whatever a test left stopped or dead."""
 
+    nodes, members = NODES, MEMBERS  # that have data; that run ``python -m nodes``
+    deadline = DEADLINE
+
     def __init__(self, folder: Path) -> None:
         for node in NODES:
             (folder / node).mkdir()
             for dataset in (name for name, hosts in HOSTS.items() if node in hosts):
                 (folder / node / f"{dataset}.csv").write_text(people(node))
         (folder / "catalogue.yaml").write_text(CATALOGUE)
-        super().__init__(load_catalogue(folder / "catalogue.yaml"), {node: folder / node for node in NODES})
+        self._prepare(folder)
+
+    def _prepare(self, folder: Path) -> None:
+        bindings = {node: folder / node for node in self.nodes}
+        LocalFederation.__init__(self, load_catalogue(folder / "catalogue.yaml"), bindings)
         self._starts, self._questions = count(), count(1)
 
     # -- processes
@@ -136,7 +143,7 @@ class Fleet(LocalFederation):
     def _run(self, name: str, module: str, *arguments: str) -> None:
         """Starts a process with a log of its own, so that a log tells of one life only."""
         if name == "coordinator":
-            arguments = (*arguments, "--deadline", str(DEADLINE))
+            arguments = (*arguments, "--deadline", str(self.deadline))
         log = self.directory / f"{name}.{next(self._starts)}.log"
         self.children[:] = [child for child in self.children if child.name != name]
         self.children.append(start(name, module, ("--home", str(self.home(name).path), *arguments), log))
@@ -181,7 +188,7 @@ class Fleet(LocalFederation):
         for child in list(self.children):
             if child.stopped:
                 self.begin(child.name)
-        for name in MEMBERS:
+        for name in self.members:
             self._await(name)
 
     def _await(self, name: str) -> None:
@@ -202,9 +209,13 @@ class Fleet(LocalFederation):
             for engine in self.engines(name):
                 os.kill(engine, signal.SIGSTOP)
 
+    def halt(self, name: str) -> None:
+        """The process stands still until it is resumed."""
+        os.kill(self.child(name).process.pid, signal.SIGSTOP)
+
     def resume(self, *names: str) -> None:
         """Lets members and their engines go on, wherever they were stopped."""
-        for name in names or MEMBERS:
+        for name in names or self.members:
             if not self.child(name).stopped:
                 for process in (self.child(name).process.pid, *self.engines(name)):
                     os.kill(process, signal.SIGCONT)
@@ -222,7 +233,7 @@ class Fleet(LocalFederation):
     @contextmanager
     def held(self, n_min: int | None = None, dataset: str = "people") -> Iterator[tuple[Query, RoundManifest]]:
         """A question whose round is open and charged at every participant, and stands still: engines are stopped."""
-        self.stop_engines(*NODES)
+        self.stop_engines(*self.nodes)
         with self.session() as session:
             query = self.question(session, n_min, dataset)
             query.submit()
@@ -272,7 +283,7 @@ class Fleet(LocalFederation):
     def charges(self, query: Query) -> Counter[str]:
         """How often each member was charged for a request."""
         request = digest_of(query)
-        return Counter({n: len(self.book(n).rounds(JournalKind.CHARGED, request)) for n in MEMBERS})
+        return Counter({n: len(self.book(n).rounds(JournalKind.CHARGED, request)) for n in self.members})
 
     def __enter__(self) -> Fleet:
         super().__enter__()
@@ -280,7 +291,7 @@ class Fleet(LocalFederation):
 
     def check_books(self) -> None:
         """Every journal is sound, and whoever is named in a released answer was charged for it and stored its reply."""
-        books = {name: self.book(name) for name in MEMBERS}
+        books = {name: self.book(name) for name in self.members}
         for book in books.values():
             book.check()
         for round_, result in self.stored("SELECT round, result FROM rounds WHERE result IS NOT NULL"):

@@ -68,3 +68,95 @@ def test_a_file_broken_far_down_is_a_file_to_be_mended(own: Any, tmp_path: Path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("FILE_SOURCE_UNREADABLE: At north: ")
     assert "as many fields in each line" in done.stderr
+
+
+# -- two departments, one question: a private join
+
+PEOPLE, SHARED = 3_000, 2_000
+JOINED = "SELECT sex, COUNT(*) AS n, AVG(wages) AS mean FROM pay JOIN people ON worker = person_id GROUP BY sex"
+TWO = """
+federation: two
+datasets:
+  pay:
+    title: Pay
+    hosts: [tax]
+    person: {column: worker, identifier: nino, form: upper-alnum}
+    overlap: 1
+    rows_per_person: 1
+    at_most: {persons: 10_000, rows: 10_000}
+    columns:
+      worker: {type: text}
+      wages: {type: integer, bounds: [0, 1000]}
+  people:
+    title: People
+    hosts: [births]
+    person: {column: person_id, identifier: nino, form: upper-alnum}
+    overlap: 1
+    rows_per_person: 1
+    at_most: {persons: 10_000, rows: 10_000}
+    columns:
+      person_id: {type: text}
+      sex: {type: text, domain: [F, M]}
+"""
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two folders whose rows are about 2,000 persons in common, each of whom is spelt in two ways."""
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "catalogue.yaml").write_text(TWO)
+    for name in ("tax", "births"):
+        (folder / name).mkdir()
+    pay = (f"qq{number},{400 if number % 2 else 600}" for number in range(PEOPLE))
+    people = (f"QQ-{PEOPLE - SHARED + number},{'FM'[number % 2]}" for number in range(PEOPLE))
+    (folder / "tax" / "pay.csv").write_text("\n".join(["worker,wages", *pay, ""]))
+    (folder / "births" / "people.csv").write_text("\n".join(["person_id,sex", *people, ""]))
+    data = ["--data", f"tax={folder / 'tax'}", "--data", f"births={folder / 'births'}"]
+    return ["--catalog", str(folder / "catalogue.yaml"), *data]
+
+
+def tried_with(options: list[str], *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "engine.cli.main", *words, *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+
+
+def test_a_join_of_two_folders_starts_its_helpers_and_is_approved_by_itself(two: list[str]) -> None:
+    done = tried_with(two, "try", "--json", JOINED)
+    assert (done.returncode, done.stderr) == (0, "")
+    document = json.loads(done.stdout)
+    assert document["nodes"] == ["tax", "births"]
+    assert document["cost"]["per_node"].keys() == {"tax", "births"}
+    exact = {"F": (SHARED // 2, 600), "M": (SHARED // 2, 400)}
+    for row, interval in zip(document["rows"], document["intervals"], strict=True):
+        for name, truth in zip(("n", "mean"), exact[row["sex"]], strict=True):
+            low, high = interval[name]
+            assert abs(row[name] - truth) <= (high - low) / 2 / HALF_95 * WIDE, (row, interval)
+
+
+def test_a_join_needs_both_owners(two: list[str]) -> None:
+    done = tried_with(two, "try", "--n-min", "1", JOINED)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("POLICY_N_MIN_JOIN")
+
+
+def test_a_join_is_rehearsed(two: list[str]) -> None:
+    done = tried_with(two[:2], "rehearse", "--json", "--persons", "1500", JOINED)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["dummy"] is True
+    for row, interval, exact in zip(document["rows"], document["intervals"], document["exact"], strict=True):
+        low, high = interval["n"]
+        assert exact["n"] > 0
+        assert abs(row["n"] - exact["n"]) <= (high - low) / 2 / HALF_95 * WIDE
+
+
+def test_founding_says_what_a_join_needs(two: list[str], tmp_path: Path) -> None:
+    done = tried_with(two[:2], "federation", "init", str(tmp_path / "homes"))
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "(births and tax) need five bodies" in said
+    assert "has 0 of the three helpers" in said
+    done = tried_with(two[:2], "federation", "init", str(tmp_path / "more"), "--helpers", "3")
+    assert "need five bodies" in " ".join(done.stdout.split())
+    assert "of the three helpers:" not in done.stdout
+    assert sorted(p.name for p in (tmp_path / "more").glob("helper-*")) == ["helper-1", "helper-2", "helper-3"]

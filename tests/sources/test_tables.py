@@ -203,6 +203,16 @@ def test_surplus_rows_are_dropped(source: DuckDBSource, tmp_path: Path) -> None:
     assert cut_of("c", lines, 2) != first
 
 
+def test_whoever_has_several_rows_is_named_beside(source: DuckDBSource, tmp_path: Path) -> None:
+    """Persons in normal form, rows of no person and rows without consent left out; from the rows before the cap."""
+    text = "person_id,x\nab-1,1\nAB 1,2\nAB1,3\n77,3\n88,1\n88,1\n,4\n-,5\n"
+    definition = dataset((PEOPLE[0], Column("x", Type.INTEGER)), rows_per_person=2, form=IdentifierForm.UPPER_ALNUM)
+    tables = publish(definition, text, tmp_path, source)
+    [beside] = source.select(tables.databases, ["SELECT p, n FROM snapshot_people.several ORDER BY p"], 9)
+    assert beside == [["88", 2], ["AB1", 3]]
+    assert Counter(p for (p,) in stored(tables, "people", "person_id")) == {"AB1": 2, "88": 2, "77": 1}
+
+
 def test_one_row_a_person_is_certain(source: DuckDBSource, tmp_path: Path) -> None:
     text = "person_id,x\n" + "p,1\n" * 5 + "q,1\nq,2\n"
     tables = publish(dataset((PEOPLE[0], Column("x", Type.INTEGER))), text, tmp_path, source)

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar
 
+from departments import Departments
 from federation import Federation
 from oracle import Oracle, Told
 from slt import Script
@@ -22,7 +23,7 @@ class Bench:
 
     def __init__(self, script: Script) -> None:
         self.script = script
-        self._federations: dict[int, Federation] = {}
+        self._federations: dict[int, Federation | Departments] = {}
         self._oracle: Oracle | None = None
 
     @classmethod
@@ -43,10 +44,13 @@ class Bench:
         if cls.source is not None:
             cls.source.close()
 
-    def federation(self, nodes: int) -> Federation:
+    def federation(self, nodes: int) -> Federation | Departments:
+        """On so many nodes; departments are as many as there are."""
+        nodes = 0 if self.script.apart else nodes
         if nodes not in self._federations:
-            folder = Path(tempfile.mkdtemp(prefix="slt-"))
-            self._federations[nodes] = Federation.found(self.script, nodes, folder, Bench.worker())
+            folder, worker = Path(tempfile.mkdtemp(prefix="slt-")), Bench.worker()
+            dealt = Federation.found(self.script, nodes, folder, worker) if nodes else None
+            self._federations[nodes] = dealt or Departments.found(self.script, folder, worker)
         return self._federations[nodes]
 
     def ask_oracle(self, sql: str) -> Told:

@@ -98,7 +98,7 @@ class Federation:
         tables = []
         for index in range(nodes):
             home = create_home(folder / f"n{index}", f"n{index}", "node", catalogue.federation)
-            binding = _binding(catalogue, {n: s[index] for n, s in shares.items()}, f"n{index}", home.path)
+            binding = binding_of({n: s[index] for n, s in shares.items()}, f"n{index}", home.path)
             tables.append(cut(binding, catalogue, home, randomness=CountingRandomness(), source=worker))
         return cls(catalogue, tuple(tables), OpenEngines(), folder)
 
@@ -197,7 +197,7 @@ def _csv(rows: list[list[str]]) -> str:
     return text.getvalue()
 
 
-def _binding(catalogue: Catalogue, texts: Mapping[str, str], node: str, folder: Path) -> NodeBinding:
+def binding_of(texts: Mapping[str, str], node: str, folder: Path) -> NodeBinding:
     bound = []
     for name, text in texts.items():
         file = folder / f"{name}.csv"

@@ -3,6 +3,7 @@
     world people                  catalogue and data of tests/sql/worlds/people.data, shared by all files that name it
     catalogue people              tests/sql/catalogues/people.yaml
     data payments [deal=rows]     CSV lines up to a blank line; whole persons are dealt over the nodes, or rows
+    departments                   each dataset stays at the hosts of its catalogue: joins of two are private ones
     query [tolerance=0.01] [completed|listed]
     SELECT ...
     ----                          rows that are expected, cells apart by |
@@ -52,6 +53,7 @@ class Script:
     deal: dict[str, str] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     world: str = ""
+    apart: bool = False  # as ``departments`` says
 
 
 def read_script(path: Path) -> Script:
@@ -68,6 +70,8 @@ def read_script(path: Path) -> Script:
         elif words[0] == "data":
             script.data[words[1]] = "\n".join(body) + "\n"
             script.deal[words[1]] = words[2].partition("=")[2] if len(words) > 2 else "persons"
+        elif words[0] == "departments":
+            script.apart = True
         elif words[0] in ("query", "refused"):
             script.blocks.append(_block(words, body, line))
         else:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from federation import HERE, RULES, hosted
-from slt import Block, read_script
+from slt import Block, Script, read_script
 
 from engine.catalogue import load_catalogue
 from engine.error_codes import CODES
@@ -36,24 +36,25 @@ CLAUSES = (
 FILES = sorted(HERE.rglob("*.slt"))
 
 
-def blocks() -> Iterator[tuple[str, Block]]:
+def blocks() -> Iterator[tuple[Script, Block]]:
     for path in FILES:
         script = read_script(path)
         for block in script.blocks:
-            yield script.catalogue, block
+            yield script, block
 
 
-def accepted() -> list[tuple[str, Block]]:
-    return [(catalogue, block) for catalogue, block in blocks() if block.kind == "query"]
+def accepted() -> list[tuple[Script, Block]]:
+    return [(script, block) for script, block in blocks() if block.kind == "query"]
 
 
 @lru_cache
 def plans() -> tuple[Plan, ...]:
     catalogues: dict[str, Any] = {}
     found = []
-    for name, block in accepted():
-        if name not in catalogues:
-            catalogues[name] = hosted(load_catalogue(HERE / "catalogues" / f"{name}.yaml"), 1)
+    for script, block in accepted():
+        if (name := script.catalogue) not in catalogues:
+            read = load_catalogue(HERE / "catalogues" / f"{name}.yaml")
+            catalogues[name] = read if script.apart else hosted(read, 1)
         found.append(prepare(block.sql, catalogues[name], RULES).plan)
     return tuple(found)
 
@@ -145,4 +146,4 @@ def test_there_are_hundreds() -> None:
 def test_worlds_and_catalogues_are_used() -> None:
     named = {read_script(p).world for p in FILES}
     assert {p.stem for p in (HERE / "worlds").iterdir()} <= named
-    assert {Path(p).stem for p in (HERE / "catalogues").iterdir()} <= {c for c, _ in blocks()} | {"rich"}
+    assert {Path(p).stem for p in (HERE / "catalogues").iterdir()} <= {s.catalogue for s, _ in blocks()} | {"rich"}

@@ -57,3 +57,14 @@ def test_the_info_of_a_seed_names_round_node_and_member_apart() -> None:
         for node, member in (("ab", "c"), ("a", "bc"), ("", "abc"), ("abc", ""), ("c", "ab"))
     }
     assert len(infos) == 10
+
+
+def test_two_keys_share_a_secret_bound_to_its_purpose(randomness: Any) -> None:
+    a, b, c = (SealingKey.from_raw(randomness.bytes(32)) for _ in range(3))
+    assert a.shared(b.public, b"x") == b.shared(a.public, b"x")
+    secrets = [a.shared(b.public, b"x"), a.shared(b.public, b"y"), a.shared(c.public, b"x"), b.shared(c.public, b"x")]
+    assert len(set(secrets)) == len(secrets)
+    assert {len(s) for s in secrets} == {32}
+    for none in (bytes(32), (1).to_bytes(32, "little"), bytes(31), b""):
+        with pytest.raises(Refused, match="POLICY_SEAL_INVALID"):
+            a.shared(none, b"x")

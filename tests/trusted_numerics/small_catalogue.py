@@ -69,6 +69,30 @@ def catalogue_of(
     return Catalogue(1, "demo", (people,))
 
 
+def departments(*, left: tuple[int, int] = (2, 2), right: tuple[int, int] = (3, 2), persons: int = 10**6) -> Catalogue:
+    """Two departments with the same persons; ``left`` and ``right``: rows and groups of one person."""
+
+    def dataset(name: str, host: str, bounds: tuple[int, int], columns: tuple[Column, ...]) -> Dataset:
+        person = PersonUnit("person_id", "nino", IdentifierForm.UPPER_ALNUM)
+        about = (name, name.title(), "", (host,), person, 1, *bounds, name, persons, persons * bounds[0])
+        return Dataset(*about, columns=(COLUMNS[0], *columns))
+
+    wages = (
+        Column("sector", Type.TEXT, domain=("A", "B", "C")),
+        Column("hours", Type.INTEGER, bounds=_bounds(-3, 12)),
+        Column("wage", Type.DECIMAL, bounds=_bounds(0, 2000), step=Fraction(1, 100)),
+        Column("share", Type.DECIMAL, bounds=_bounds("1/10", "7/10")),
+        Column("employer", Type.TEXT),
+    )
+    claims = (
+        Column("region", Type.TEXT, domain=("N", "S")),
+        Column("open", Type.BOOLEAN, nullable=True),
+        Column("days", Type.INTEGER, bounds=_bounds(0, 7)),
+        Column("change", Type.DECIMAL, bounds=_bounds(-5, 3), step=Fraction(1, 4)),
+    )
+    return Catalogue(1, "demo", (dataset("wages", "tax", left, wages), dataset("claims", "social", right, claims)))
+
+
 def column(name: str) -> ColumnRef:
     return ColumnRef(name)
 

@@ -396,7 +396,7 @@ def test_scopes() -> None:
         (Project(scan, (NamedExpression("a", AGE), NamedExpression("a", AGE))), "POLICY_PLAN_INVALID"),
         (Project(scan, (NamedExpression("p", column("person_id")),)), "POLICY_PLAN_INVALID"),
         (PersonJoin(JoinKind.INNER, scan, scan), "POLICY_PLAN_INVALID"),
-        (PrivateJoin(scan, scan), "POLICY_NOT_SUPPORTED"),
+        (PrivateJoin(scan, scan), "SQL_JOIN_HOSTS"),
     ):
         with pytest.raises(Refused, match=code):
             scope_of(relation, CATALOGUE)

@@ -18,7 +18,7 @@ from engine.trusted.epsilon import allowance, loss_for
 from engine.trusted.gauss import ExactSampler
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import Loss
-from engine.trusted.selection import UNIT, Choice, _rare, choice_of, phases_of, selected_key, with_keys
+from engine.trusted.selection import UNIT, Choice, choice_of, phases_of, rare, selected_key, with_keys
 
 ALARM = 1e-6  # false-alarm rate of the simulation, over all its comparisons
 WASTE = 1.25  # at most so many times rarer than delta allows, for delta up to 1e-3
@@ -80,10 +80,10 @@ def test_the_tail_is_the_sum_of_its_terms() -> None:
     "planted",
     [
         pytest.param(lambda w, s, d: max(w), id="no noise looked at"),
-        pytest.param(lambda w, s, d: max(_rare(s, d / t) for t, _ in enumerate(w, 1)), id="own weight forgotten"),
-        pytest.param(lambda w, s, d: max(v + _rare(s, d) for v in w), id="delta not divided by keys"),
-        pytest.param(lambda w, s, d: max(v + _rare(s, 3 * d / t) for t, v in enumerate(w, 1)), id="nodes forgotten"),
-        pytest.param(lambda w, s, d: w[-1] + _rare(s, d / len(w)) - s // 50, id="a little lower"),
+        pytest.param(lambda w, s, d: max(rare(s, d / t) for t, _ in enumerate(w, 1)), id="own weight forgotten"),
+        pytest.param(lambda w, s, d: max(v + rare(s, d) for v in w), id="delta not divided by keys"),
+        pytest.param(lambda w, s, d: max(v + rare(s, 3 * d / t) for t, v in enumerate(w, 1)), id="nodes forgotten"),
+        pytest.param(lambda w, s, d: w[-1] + rare(s, d / len(w)) - s // 50, id="a little lower"),
     ],
 )
 def test_a_planted_error_of_the_threshold_is_rejected(planted) -> None:  # type: ignore[no-untyped-def]

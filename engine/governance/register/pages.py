@@ -48,23 +48,24 @@ class Pages(Parts):
 
     def all(self) -> Iterator[tuple[str, bytes]]:
         """(place, bytes) of each page."""
+        for place_, title, body, up in self.bodies():
+            yield place_, page(title, self.register.federation, self.register.made, body, up)
+
+    def bodies(self) -> Iterator[tuple[str, str, list[str], str]]:
+        """(place, title, body, way to the first page) of each page; a body is markup in which every text is escaped."""
         r = self.register
-        yield "index.html", self._page("Requests", self._index())
-        yield "agreements.html", self._page("Agreements", self._agreements())
-        yield "datasets.html", self._page("Datasets and nodes", self._datasets())
+        yield "index.html", "Requests", self._index(), ""
+        yield "agreements.html", "Agreements", self._agreements(), ""
+        yield "datasets.html", "Datasets and nodes", self._datasets(), ""
         for request in r.requests:
-            title = f"Request {request.request[:12]}"
-            yield request_place(request.request), self._page(title, self._request(request), "../../")
+            yield request_place(request.request), f"Request {request.request[:12]}", self._request(request), "../../"
         for agreement in r.agreements:
             title = f"Agreement {agreement.name}, edition {agreement.edition}"
-            yield place("agreements", agreement.agreement), self._page(title, self._agreement(agreement), "../")
+            yield place("agreements", agreement.agreement), title, self._agreement(agreement), "../"
         for dataset in self.catalogue.datasets:
-            yield place("datasets", dataset.name), self._page(f"Dataset {dataset.name}", self._dataset(dataset), "../")
+            yield place("datasets", dataset.name), f"Dataset {dataset.name}", self._dataset(dataset), "../"
         for row in r.journals:
-            yield place("nodes", row.member), self._page(f"Member {row.member}", self._member(row.member), "../")
-
-    def _page(self, title: str, body: list[str], up: str = "") -> bytes:
-        return page(title, self.register.federation, self.register.made, body, up)
+            yield place("nodes", row.member), f"Member {row.member}", self._member(row.member), "../"
 
     # -- first pages
 

@@ -1,8 +1,8 @@
 """Honest totals: what charges add up to, account by account, beside the signed caps.
 
-An account is charged as a node charges it (nodes/charges.py): each identifier and dataset of the plan, the analyst's
-share of each dataset, the agreement, the analyst. Of a plan that is not at hand, the datasets are those whose snapshots
-the entry names.
+An account is charged as a node charges it (nodes/charges.py): each identifier and dataset of the plan at that node (of
+a private join, of its own side), the analyst's share of each dataset, the agreement, the analyst. Of a plan that is not
+at hand, the datasets are those whose snapshots the entry names.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ def datasets_of(entry: JournalEntry, evidence: Evidence) -> tuple[str, ...]:
     """The datasets that a charge is for."""
     asked = evidence.requests.get(entry.request_digest)
     if asked is not None and asked.plan is not None:
+        catalogue = asked.roster.manifest.catalogue
         try:
-            return tuple(sorted(stability_of(asked.plan.aggregate.input, asked.roster.manifest.catalogue).datasets))
+            names = stability_of(asked.plan.aggregate.input, catalogue).datasets
+            return tuple(sorted(d.name for d in catalogue.datasets if d.name in names and entry.member in d.hosts))
         except Refused:
             pass
     return tuple(sorted({snapshot.dataset for snapshot in entry.snapshots}))

@@ -62,6 +62,24 @@ QUESTIONS = (
         keys=("decade",),
     ),
     Question(
+        asks="What do women and men earn? Pay is known to the tax office, sex to social security: a private join.",
+        body=(
+            "SELECT sex, COUNT(*) AS forms, AVG(LEAST(wages, 100000)) AS mean_pay\nFROM earnings\n"
+            "JOIN registrations ON earnings.person_id = registrations.person_id\nGROUP BY sex"
+        ),
+        tail="ORDER BY sex",
+        keys=("sex",),
+    ),
+    Question(
+        asks="In which decades were those born who work for an employer, and those paid as contractors?",
+        body=(
+            "SELECT year(born) // 10 * 10 AS decade, form, COUNT(*) AS forms\nFROM earnings\n"
+            "JOIN registrations ON earnings.person_id = registrations.person_id\nGROUP BY decade, form"
+        ),
+        tail="HAVING COUNT(*) > 100\nORDER BY decade, form",
+        keys=("decade", "form"),
+    ),
+    Question(
         asks="Who earns most? Nobody learns that here:",
         body="SELECT person_id, wages FROM earnings",
         tail="ORDER BY wages DESC LIMIT 3",

@@ -14,12 +14,13 @@ from engine.client.release import Release
 from engine.client.session import Session
 from engine.errors import Refused
 from engine.governance.budget import balances
+from engine.local.approvals import answered
 from engine.local.demo.exact import Exact, Row
 from engine.local.demo.files import bindings, prepare
 from engine.local.demo.questions import QUESTIONS, Question
 from engine.local.demo.schema import HERE
 from engine.local.federation import LocalFederation, Terms
-from engine.trusted.epsilon import loss_for
+from engine.trusted.epsilon import allowance
 from engine.trusted.home import Home
 from engine.trusted.records import AccountScope, Role
 
@@ -53,7 +54,7 @@ class Demonstration:
 
     def ask(self, question: Question) -> Outcome:
         try:
-            release = self.session.query(question.sql, purpose=question.asks).wait()
+            release = answered(self.local, self.session.query(question.sql, purpose=question.asks))
         except Refused as refusal:
             return Outcome(question, None, refusal, (), self._left())
         answer = release.answer
@@ -76,7 +77,7 @@ def demonstration(cache: Path, *, simulated: bool, progress: Progress) -> Iterat
     """Five departments with their files, bound and running; all stopped on leaving."""
     data = prepare(cache, simulated=simulated, progress=progress)
     catalogue = load_catalogue(HERE / "catalogue.yaml")
-    terms = Terms(budget=loss_for(*BUDGET), per_plan=loss_for(*PER_PLAN))
+    terms = Terms(budget=allowance(*BUDGET), per_plan=allowance(*PER_PLAN))
     with TemporaryDirectory(prefix="splittally-demo-") as folder:
         bound = bindings(data, Path(folder))
         with LocalFederation(catalogue, bound, terms, progress) as local, local.session() as session:

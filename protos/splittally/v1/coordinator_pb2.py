@@ -26,17 +26,17 @@ from protos.splittally.v1 import governance_pb2 as protos_dot_splittally_dot_v1_
 from protos.splittally.v1 import node_pb2 as protos_dot_splittally_dot_v1_dot_node__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&protos/splittally/v1/coordinator.proto\x12\rsplittally.v1\x1a%protos/splittally/v1/governance.proto\x1a\x1fprotos/splittally/v1/node.proto\"\x14\n\x12\x44\x65scribeFederation\"\x81\x02\n\x15\x46\x65\x64\x65rationDescription\x12-\n\x08manifest\x18\x01 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12/\n\nagreements\x18\x02 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12-\n\tconnected\x18\x03 \x03(\x0b\x32\x1a.splittally.v1.Participant\x12\'\n\x05nodes\x18\x04 \x03(\x0b\x32\x18.splittally.v1.NodeState\x12\x30\n\x0brevocations\x18\x05 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\"[\n\nSubmission\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x0c\n\x04plan\x18\x02 \x01(\x0c\x12\x11\n\tstatement\x18\x03 \x01(\x0c\"{\n\x06\x43hosen\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12.\n\tselection\x18\x02 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12)\n\x06sealed\x18\x03 \x03(\x0b\x32\x19.splittally.v1.SealedKeys\"*\n\nSealedKeys\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"2\n\x0bRequestName\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12\x0b\n\x03run\x18\x02 \x01(\r\"\x86\x02\n\rRequestStatus\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.splittally.v1.RequestState\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x04 \x03(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\x14\n\x0cparticipants\x18\x06 \x03(\t\x12\x0f\n\x07replied\x18\x07 \x03(\t\x12\x12\n\nchanged_ms\x18\x08 \x01(\x04\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x14\n\x0crefreshes_ms\x18\n \x01(\x04\x12\x0f\n\x07\x61\x63\x63ount\x18\x0b \x01(\t\x12\x0b\n\x03run\x18\x0c \x01(\r\"\x1c\n\x0cListRequests\x12\x0c\n\x04most\x18\x01 \x01(\r\"=\n\x0bRequestList\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.splittally.v1.RequestStatus\"j\n\nResultPart\x12)\n\x04head\x18\x01 \x01(\x0b\x32\x19.splittally.v1.ResultHeadH\x00\x12)\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x19.splittally.v1.ResultBodyH\x00\x42\x06\n\x04kind\"\xcc\x01\n\nResultHead\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\x11\n\tsurvivors\x18\x02 \x03(\t\x12+\n\x06shares\x18\x03 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12,\n\x07\x61nswers\x18\x04 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x0e\n\x06summed\x18\x05 \x01(\x08\x12.\n\x07\x63harges\x18\x06 \x03(\x0b\x32\x1d.splittally.v1.InclusionProof\"r\n\nResultBody\x12*\n\tbody_kind\x18\x01 \x01(\x0e\x32\x17.splittally.v1.BodyKind\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x0c\n\x04part\x18\x03 \x01(\r\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\x12\x0c\n\x04last\x18\x05 \x01(\x08\"M\n\tNodeState\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x11\n\tguardians\x18\x02 \x01(\r\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x0f\n\x07journal\x18\x04 \x01(\t\"\x1f\n\x06Handed\x12\x15\n\rrecord_digest\x18\x01 \x01(\x0c\"\x17\n\x08\x41skQueue\x12\x0b\n\x03\x61ll\x18\x01 \x01(\x08\"\xb1\x01\n\rQueuedRequest\x12-\n\nsubmission\x18\x01 \x01(\x0b\x32\x19.splittally.v1.Submission\x12,\n\x06status\x18\x02 \x01(\x0b\x32\x1c.splittally.v1.RequestStatus\x12.\n\tdecisions\x18\x03 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x13\n\x0breceived_ms\x18\x04 \x01(\x04\">\n\x0cRequestQueue\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.splittally.v1.QueuedRequest\"1\n\x10\x41skMemberJournal\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\"F\n\x07Sharing\x12+\n\x06record\x18\x01 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"\x95\x01\n\x0bReleaseCopy\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0f\n\x07\x65psilon\x18\x02 \x01(\t\x12\r\n\x05\x64\x65lta\x18\x03 \x01(\t\x12\r\n\x05\x63\x65lls\x18\x04 \x03(\x12\x12\'\n\x07receipt\x18\x05 \x01(\x0b\x32\x16.splittally.v1.Receipt\x12\x0c\n\x04keys\x18\x06 \x01(\x0c\x12\r\n\x05named\x18\x07 \x01(\r\"#\n\tAskShared\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\"6\n\nSharedList\x12(\n\x08releases\x18\x01 \x03(\x0b\x32\x16.splittally.v1.Sharing\"\r\n\x0b\x41skRegister\"\x99\x01\n\x0cRegisterPart\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.splittally.v1.QueuedRequest\x12,\n\x07records\x18\x02 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12+\n\x08\x63ontrary\x18\x03 \x03(\x0b\x32\x19.splittally.v1.SignedHead*\xb2\x01\n\x0cRequestState\x12\x1d\n\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x44RAFTED\x10\x01\x12\r\n\tSUBMITTED\x10\x02\x12\x0b\n\x07WAITING\x10\x03\x12\x12\n\x0e\x41PPROVED_STATE\x10\x04\x12\x0b\n\x07RUNNING\x10\x05\x12\x0c\n\x08RELEASED\x10\x06\x12\x11\n\rREFUSED_STATE\x10\x07\x12\x0b\n\x07\x45XPIRED\x10\x08\x12\x0b\n\x07REVOKED\x10\t*J\n\x08\x42odyKind\x12\x19\n\x15\x42ODY_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rMASKED_VECTOR\x10\x01\x12\x10\n\x0cSEALED_MASKS\x10\x02\x32\xa8\x06\n\x04\x44\x65sk\x12S\n\x08\x44\x65scribe\x12!.splittally.v1.DescribeFederation\x1a$.splittally.v1.FederationDescription\x12\x41\n\x06Submit\x12\x19.splittally.v1.Submission\x1a\x1c.splittally.v1.RequestStatus\x12\x43\n\x05Watch\x12\x1a.splittally.v1.RequestName\x1a\x1c.splittally.v1.RequestStatus0\x01\x12@\n\x05\x46\x65tch\x12\x1a.splittally.v1.RequestName\x1a\x19.splittally.v1.ResultPart0\x01\x12?\n\x04List\x12\x1b.splittally.v1.ListRequests\x1a\x1a.splittally.v1.RequestList\x12=\n\x06\x43hoose\x12\x15.splittally.v1.Chosen\x1a\x1c.splittally.v1.RequestStatus\x12:\n\x04Hand\x12\x1b.splittally.v1.SignedRecord\x1a\x15.splittally.v1.Handed\x12=\n\x05Queue\x12\x17.splittally.v1.AskQueue\x1a\x1b.splittally.v1.RequestQueue\x12H\n\x07Journal\x12\x1f.splittally.v1.AskMemberJournal\x1a\x1a.splittally.v1.JournalPart0\x01\x12\x36\n\x05Share\x12\x16.splittally.v1.Sharing\x1a\x15.splittally.v1.Handed\x12=\n\x06Shared\x12\x18.splittally.v1.AskShared\x1a\x19.splittally.v1.SharedList\x12\x45\n\x08Register\x12\x1a.splittally.v1.AskRegister\x1a\x1b.splittally.v1.RegisterPart0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&protos/splittally/v1/coordinator.proto\x12\rsplittally.v1\x1a%protos/splittally/v1/governance.proto\x1a\x1fprotos/splittally/v1/node.proto\"\x14\n\x12\x44\x65scribeFederation\"\x81\x02\n\x15\x46\x65\x64\x65rationDescription\x12-\n\x08manifest\x18\x01 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12/\n\nagreements\x18\x02 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12-\n\tconnected\x18\x03 \x03(\x0b\x32\x1a.splittally.v1.Participant\x12\'\n\x05nodes\x18\x04 \x03(\x0b\x32\x18.splittally.v1.NodeState\x12\x30\n\x0brevocations\x18\x05 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\"[\n\nSubmission\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x0c\n\x04plan\x18\x02 \x01(\x0c\x12\x11\n\tstatement\x18\x03 \x01(\x0c\"{\n\x06\x43hosen\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12.\n\tselection\x18\x02 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12)\n\x06sealed\x18\x03 \x03(\x0b\x32\x19.splittally.v1.SealedKeys\"*\n\nSealedKeys\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"2\n\x0bRequestName\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12\x0b\n\x03run\x18\x02 \x01(\r\"\x9d\x02\n\rRequestStatus\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.splittally.v1.RequestState\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x04 \x03(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\x14\n\x0cparticipants\x18\x06 \x03(\t\x12\x0f\n\x07replied\x18\x07 \x03(\t\x12\x12\n\nchanged_ms\x18\x08 \x01(\x04\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x14\n\x0crefreshes_ms\x18\n \x01(\x04\x12\x0f\n\x07\x61\x63\x63ount\x18\x0b \x01(\t\x12\x0b\n\x03run\x18\x0c \x01(\r\x12\x15\n\rrelayed_bytes\x18\r \x01(\x04\"\x1c\n\x0cListRequests\x12\x0c\n\x04most\x18\x01 \x01(\r\"=\n\x0bRequestList\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.splittally.v1.RequestStatus\"j\n\nResultPart\x12)\n\x04head\x18\x01 \x01(\x0b\x32\x19.splittally.v1.ResultHeadH\x00\x12)\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x19.splittally.v1.ResultBodyH\x00\x42\x06\n\x04kind\"\xcc\x01\n\nResultHead\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\x11\n\tsurvivors\x18\x02 \x03(\t\x12+\n\x06shares\x18\x03 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12,\n\x07\x61nswers\x18\x04 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x0e\n\x06summed\x18\x05 \x01(\x08\x12.\n\x07\x63harges\x18\x06 \x03(\x0b\x32\x1d.splittally.v1.InclusionProof\"r\n\nResultBody\x12*\n\tbody_kind\x18\x01 \x01(\x0e\x32\x17.splittally.v1.BodyKind\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x0c\n\x04part\x18\x03 \x01(\r\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\x12\x0c\n\x04last\x18\x05 \x01(\x08\"M\n\tNodeState\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x11\n\tguardians\x18\x02 \x01(\r\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x0f\n\x07journal\x18\x04 \x01(\t\"\x1f\n\x06Handed\x12\x15\n\rrecord_digest\x18\x01 \x01(\x0c\"\x17\n\x08\x41skQueue\x12\x0b\n\x03\x61ll\x18\x01 \x01(\x08\"\xb1\x01\n\rQueuedRequest\x12-\n\nsubmission\x18\x01 \x01(\x0b\x32\x19.splittally.v1.Submission\x12,\n\x06status\x18\x02 \x01(\x0b\x32\x1c.splittally.v1.RequestStatus\x12.\n\tdecisions\x18\x03 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x13\n\x0breceived_ms\x18\x04 \x01(\x04\">\n\x0cRequestQueue\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.splittally.v1.QueuedRequest\"1\n\x10\x41skMemberJournal\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\"F\n\x07Sharing\x12+\n\x06record\x18\x01 \x01(\x0b\x32\x1b.splittally.v1.SignedRecord\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"\x95\x01\n\x0bReleaseCopy\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0f\n\x07\x65psilon\x18\x02 \x01(\t\x12\r\n\x05\x64\x65lta\x18\x03 \x01(\t\x12\r\n\x05\x63\x65lls\x18\x04 \x03(\x12\x12\'\n\x07receipt\x18\x05 \x01(\x0b\x32\x16.splittally.v1.Receipt\x12\x0c\n\x04keys\x18\x06 \x01(\x0c\x12\r\n\x05named\x18\x07 \x01(\r\"#\n\tAskShared\x12\x16\n\x0erequest_digest\x18\x01 \x01(\x0c\"6\n\nSharedList\x12(\n\x08releases\x18\x01 \x03(\x0b\x32\x16.splittally.v1.Sharing\"\r\n\x0b\x41skRegister\"\x99\x01\n\x0cRegisterPart\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.splittally.v1.QueuedRequest\x12,\n\x07records\x18\x02 \x03(\x0b\x32\x1b.splittally.v1.SignedRecord\x12+\n\x08\x63ontrary\x18\x03 \x03(\x0b\x32\x19.splittally.v1.SignedHead*\xb2\x01\n\x0cRequestState\x12\x1d\n\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x44RAFTED\x10\x01\x12\r\n\tSUBMITTED\x10\x02\x12\x0b\n\x07WAITING\x10\x03\x12\x12\n\x0e\x41PPROVED_STATE\x10\x04\x12\x0b\n\x07RUNNING\x10\x05\x12\x0c\n\x08RELEASED\x10\x06\x12\x11\n\rREFUSED_STATE\x10\x07\x12\x0b\n\x07\x45XPIRED\x10\x08\x12\x0b\n\x07REVOKED\x10\t*J\n\x08\x42odyKind\x12\x19\n\x15\x42ODY_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rMASKED_VECTOR\x10\x01\x12\x10\n\x0cSEALED_MASKS\x10\x02\x32\xa8\x06\n\x04\x44\x65sk\x12S\n\x08\x44\x65scribe\x12!.splittally.v1.DescribeFederation\x1a$.splittally.v1.FederationDescription\x12\x41\n\x06Submit\x12\x19.splittally.v1.Submission\x1a\x1c.splittally.v1.RequestStatus\x12\x43\n\x05Watch\x12\x1a.splittally.v1.RequestName\x1a\x1c.splittally.v1.RequestStatus0\x01\x12@\n\x05\x46\x65tch\x12\x1a.splittally.v1.RequestName\x1a\x19.splittally.v1.ResultPart0\x01\x12?\n\x04List\x12\x1b.splittally.v1.ListRequests\x1a\x1a.splittally.v1.RequestList\x12=\n\x06\x43hoose\x12\x15.splittally.v1.Chosen\x1a\x1c.splittally.v1.RequestStatus\x12:\n\x04Hand\x12\x1b.splittally.v1.SignedRecord\x1a\x15.splittally.v1.Handed\x12=\n\x05Queue\x12\x17.splittally.v1.AskQueue\x1a\x1b.splittally.v1.RequestQueue\x12H\n\x07Journal\x12\x1f.splittally.v1.AskMemberJournal\x1a\x1a.splittally.v1.JournalPart0\x01\x12\x36\n\x05Share\x12\x16.splittally.v1.Sharing\x1a\x15.splittally.v1.Handed\x12=\n\x06Shared\x12\x18.splittally.v1.AskShared\x1a\x19.splittally.v1.SharedList\x12\x45\n\x08Register\x12\x1a.splittally.v1.AskRegister\x1a\x1b.splittally.v1.RegisterPart0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.splittally.v1.coordinator_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REQUESTSTATE']._serialized_start=2435
-  _globals['_REQUESTSTATE']._serialized_end=2613
-  _globals['_BODYKIND']._serialized_start=2615
-  _globals['_BODYKIND']._serialized_end=2689
+  _globals['_REQUESTSTATE']._serialized_start=2458
+  _globals['_REQUESTSTATE']._serialized_end=2636
+  _globals['_BODYKIND']._serialized_start=2638
+  _globals['_BODYKIND']._serialized_end=2712
   _globals['_DESCRIBEFEDERATION']._serialized_start=129
   _globals['_DESCRIBEFEDERATION']._serialized_end=149
   _globals['_FEDERATIONDESCRIPTION']._serialized_start=152
@@ -50,41 +50,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTNAME']._serialized_start=673
   _globals['_REQUESTNAME']._serialized_end=723
   _globals['_REQUESTSTATUS']._serialized_start=726
-  _globals['_REQUESTSTATUS']._serialized_end=988
-  _globals['_LISTREQUESTS']._serialized_start=990
-  _globals['_LISTREQUESTS']._serialized_end=1018
-  _globals['_REQUESTLIST']._serialized_start=1020
-  _globals['_REQUESTLIST']._serialized_end=1081
-  _globals['_RESULTPART']._serialized_start=1083
-  _globals['_RESULTPART']._serialized_end=1189
-  _globals['_RESULTHEAD']._serialized_start=1192
-  _globals['_RESULTHEAD']._serialized_end=1396
-  _globals['_RESULTBODY']._serialized_start=1398
-  _globals['_RESULTBODY']._serialized_end=1512
-  _globals['_NODESTATE']._serialized_start=1514
-  _globals['_NODESTATE']._serialized_end=1591
-  _globals['_HANDED']._serialized_start=1593
-  _globals['_HANDED']._serialized_end=1624
-  _globals['_ASKQUEUE']._serialized_start=1626
-  _globals['_ASKQUEUE']._serialized_end=1649
-  _globals['_QUEUEDREQUEST']._serialized_start=1652
-  _globals['_QUEUEDREQUEST']._serialized_end=1829
-  _globals['_REQUESTQUEUE']._serialized_start=1831
-  _globals['_REQUESTQUEUE']._serialized_end=1893
-  _globals['_ASKMEMBERJOURNAL']._serialized_start=1895
-  _globals['_ASKMEMBERJOURNAL']._serialized_end=1944
-  _globals['_SHARING']._serialized_start=1946
-  _globals['_SHARING']._serialized_end=2016
-  _globals['_RELEASECOPY']._serialized_start=2019
-  _globals['_RELEASECOPY']._serialized_end=2168
-  _globals['_ASKSHARED']._serialized_start=2170
-  _globals['_ASKSHARED']._serialized_end=2205
-  _globals['_SHAREDLIST']._serialized_start=2207
-  _globals['_SHAREDLIST']._serialized_end=2261
-  _globals['_ASKREGISTER']._serialized_start=2263
-  _globals['_ASKREGISTER']._serialized_end=2276
-  _globals['_REGISTERPART']._serialized_start=2279
-  _globals['_REGISTERPART']._serialized_end=2432
-  _globals['_DESK']._serialized_start=2692
-  _globals['_DESK']._serialized_end=3500
+  _globals['_REQUESTSTATUS']._serialized_end=1011
+  _globals['_LISTREQUESTS']._serialized_start=1013
+  _globals['_LISTREQUESTS']._serialized_end=1041
+  _globals['_REQUESTLIST']._serialized_start=1043
+  _globals['_REQUESTLIST']._serialized_end=1104
+  _globals['_RESULTPART']._serialized_start=1106
+  _globals['_RESULTPART']._serialized_end=1212
+  _globals['_RESULTHEAD']._serialized_start=1215
+  _globals['_RESULTHEAD']._serialized_end=1419
+  _globals['_RESULTBODY']._serialized_start=1421
+  _globals['_RESULTBODY']._serialized_end=1535
+  _globals['_NODESTATE']._serialized_start=1537
+  _globals['_NODESTATE']._serialized_end=1614
+  _globals['_HANDED']._serialized_start=1616
+  _globals['_HANDED']._serialized_end=1647
+  _globals['_ASKQUEUE']._serialized_start=1649
+  _globals['_ASKQUEUE']._serialized_end=1672
+  _globals['_QUEUEDREQUEST']._serialized_start=1675
+  _globals['_QUEUEDREQUEST']._serialized_end=1852
+  _globals['_REQUESTQUEUE']._serialized_start=1854
+  _globals['_REQUESTQUEUE']._serialized_end=1916
+  _globals['_ASKMEMBERJOURNAL']._serialized_start=1918
+  _globals['_ASKMEMBERJOURNAL']._serialized_end=1967
+  _globals['_SHARING']._serialized_start=1969
+  _globals['_SHARING']._serialized_end=2039
+  _globals['_RELEASECOPY']._serialized_start=2042
+  _globals['_RELEASECOPY']._serialized_end=2191
+  _globals['_ASKSHARED']._serialized_start=2193
+  _globals['_ASKSHARED']._serialized_end=2228
+  _globals['_SHAREDLIST']._serialized_start=2230
+  _globals['_SHAREDLIST']._serialized_end=2284
+  _globals['_ASKREGISTER']._serialized_start=2286
+  _globals['_ASKREGISTER']._serialized_end=2299
+  _globals['_REGISTERPART']._serialized_start=2302
+  _globals['_REGISTERPART']._serialized_end=2455
+  _globals['_DESK']._serialized_start=2715
+  _globals['_DESK']._serialized_end=3523
 # @@protoc_insertion_point(module_scope)

@@ -96,7 +96,7 @@ class RequestName(_message.Message):
     def __init__(self, request_digest: _Optional[bytes] = ..., run: _Optional[int] = ...) -> None: ...
 
 class RequestStatus(_message.Message):
-    __slots__ = ("request_digest", "state", "code", "waiting_for", "attempt", "participants", "replied", "changed_ms", "reason", "refreshes_ms", "account", "run")
+    __slots__ = ("request_digest", "state", "code", "waiting_for", "attempt", "participants", "replied", "changed_ms", "reason", "refreshes_ms", "account", "run", "relayed_bytes")
     REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +109,7 @@ class RequestStatus(_message.Message):
     REFRESHES_MS_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
+    RELAYED_BYTES_FIELD_NUMBER: _ClassVar[int]
     request_digest: bytes
     state: RequestState
     code: str
@@ -121,7 +122,8 @@ class RequestStatus(_message.Message):
     refreshes_ms: int
     account: str
     run: int
-    def __init__(self, request_digest: _Optional[bytes] = ..., state: _Optional[_Union[RequestState, str]] = ..., code: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., attempt: _Optional[int] = ..., participants: _Optional[_Iterable[str]] = ..., replied: _Optional[_Iterable[str]] = ..., changed_ms: _Optional[int] = ..., reason: _Optional[str] = ..., refreshes_ms: _Optional[int] = ..., account: _Optional[str] = ..., run: _Optional[int] = ...) -> None: ...
+    relayed_bytes: int
+    def __init__(self, request_digest: _Optional[bytes] = ..., state: _Optional[_Union[RequestState, str]] = ..., code: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., attempt: _Optional[int] = ..., participants: _Optional[_Iterable[str]] = ..., replied: _Optional[_Iterable[str]] = ..., changed_ms: _Optional[int] = ..., reason: _Optional[str] = ..., refreshes_ms: _Optional[int] = ..., account: _Optional[str] = ..., run: _Optional[int] = ..., relayed_bytes: _Optional[int] = ...) -> None: ...
 
 class ListRequests(_message.Message):
     __slots__ = ("most",)

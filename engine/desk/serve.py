@@ -1,0 +1,78 @@
+"""One process for one person: the pages on 127.0.0.1, and Flight SQL beside them if an analyst sits here."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import uvicorn
+
+from engine.desk.app import application
+from engine.desk.desk import Desk
+from engine.desk.draft import Draft, weigh
+from engine.errors import BadFile, SplittallyError
+
+LOOPBACK = "127.0.0.1"
+FLIGHT = "engine.desk.flight.server"
+WARMED = "SELECT COUNT(*) AS n FROM {dataset}"
+
+
+def serve(
+    desk: Desk,
+    port: int,
+    printed: Callable[[str], None],
+    flight: Callable[[str, str], None] | None,
+    flight_port: int = 0,
+) -> None:
+    """Serves until the process is asked to stop. Ports 0: free ones; ``printed`` gets each address that opens the desk.
+
+    ``flight`` gets the location of the Flight SQL server and its token; None: there shall be none. BadFile
+    FILE_DESK_PORT when the port is taken.
+    """
+    listener = _listener(port)
+    found = listener.getsockname()[1]
+    drivers = _flight(desk, flight_port, flight) if flight is not None and desk.role == "analyst" else None
+    application_ = application(desk, found, printed)
+    threading.Thread(target=_warm, args=(desk,), daemon=True).start()
+    config = uvicorn.Config(application_, log_level="warning", access_log=False, server_header=False, date_header=False)
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        if drivers is not None:
+            drivers.stop()
+        desk.close()
+
+
+def _listener(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+        listener.listen()  # before the address is printed: a browser that is quick waits instead of being turned away
+    except OSError as error:
+        listener.close()
+        raise BadFile("FILE_DESK_PORT", port=str(port), internal=repr(error)) from None
+    return listener
+
+
+def _flight(desk: Desk, port: int, told: Callable[[str, str], None]) -> Any:
+    """The Flight SQL server of this desk, with a token of its own; None where this build has none."""
+    if find_spec("engine.desk.flight") is None or find_spec(FLIGHT) is None:
+        return None
+    token = desk.randomness.bytes(32).hex()
+    server = import_module(FLIGHT).FlightSqlServer.start(desk.session, LOOPBACK, port, token)
+    told(f"grpc://{LOOPBACK}:{server.port}", token)
+    return server
+
+
+def _warm(desk: Desk) -> None:
+    """Loads what the first pages need, while the person still reads the terminal."""
+    with suppress(SplittallyError):  # the page that needs it says what is wrong
+        if desk.role == "analyst":
+            draft = Draft(sql=WARMED.format(dataset=desk.manifest.catalogue.datasets[0].name))
+            weigh(draft, desk.session(), None)

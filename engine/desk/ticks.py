@@ -1,0 +1,46 @@
+"""An axis with round numbers on it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+WANTED = 5  # ticks, about
+NEAR = 0.25  # what differs by less of its size is shown without zero, or no difference could be seen
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """From ``first`` to ``last``; ``zero``: 0 is on it."""
+
+    first: float
+    last: float
+    step: float
+    ticks: tuple[float, ...]
+
+    @property
+    def zero(self) -> bool:
+        return self.first <= 0 <= self.last
+
+    def share(self, value: float) -> float:
+        """Where a value stands, from 0 to 1."""
+        return min(max((value - self.first) / (self.last - self.first), 0.0), 1.0)
+
+    def words(self, value: float) -> str:
+        """A number with the decimals that the ticks need."""
+        places = max(0, -math.floor(math.log10(self.step)))
+        return f"{value:,.{places}f}"
+
+
+def axis_of(least: float, most: float) -> Axis:
+    """An axis that holds both; it begins at zero unless the values are all close to one another and far from it."""
+    near = least * most > 0 and most - least < NEAR * max(abs(least), abs(most))
+    low, high = (least, most) if near else (min(least, 0.0), max(most, 0.0))
+    if high <= low:
+        low, high = low - 1, high + 1
+    rough = (high - low) / WANTED
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * size for size in (1, 2, 5, 10) if rough <= power * size * 1.000001)
+    first, count = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = tuple(round(place * step, 12) for place in range(first, count + 1))
+    return Axis(ticks[0], ticks[-1], step, ticks)

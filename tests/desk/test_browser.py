@@ -1,0 +1,280 @@
+"""The desk in a real browser: the analyst's walk with and without script, and every page by axe-core.
+
+Needs a Chromium that the machine has (on the path, or named by CHROMIUM) and, for accessibility, axe-core from npm
+(`make browser`, or named by AXE); what is not there is skipped. Desks are processes of their own, as people start them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from engine.desk.pages import PAGES
+from engine.trusted.home import Home
+from tests.client.conftest import Bench
+from tests.desk.conftest import SEATS
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+AXE = Path(os.environ.get("AXE", ROOT / ".cache/browser/node_modules/axe-core/axe.min.js"))
+SQL = "SELECT region, COUNT(*) AS n FROM people GROUP BY region ORDER BY region"
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+Page = Any  # of the browser
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+class Served:
+    """`splittally desk` in a process of its own."""
+
+    def __init__(self, home: Home) -> None:
+        command = [sys.executable, "-m", "engine.cli.main", "desk", "--home", str(home.path)]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self.child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
+
+    def address(self) -> str:
+        """One that nobody has used: another is printed after each use."""
+        assert self.child.stdout is not None
+        for line in self.child.stdout:
+            if found := re.search(r"http://\S+token=\S+", line):
+                return found.group()
+        raise AssertionError("it printed no address")
+
+    def stop(self) -> int:
+        assert self.child.stdout is not None
+        self.child.terminate()
+        status = self.child.wait(60)
+        self.child.stdout.close()
+        return status
+
+
+@pytest.fixture(scope="module")
+def served(bench: Bench) -> Iterator[Mapping[str, Served]]:
+    """role -> its desk."""
+    running = {role: Served(bench.home(name)) for role, name in SEATS.items()}
+    yield running
+    assert {desk.stop() for desk in running.values()} <= {0, -15}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as found:
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        opened = found.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield opened
+        opened.close()
+
+
+class Seat:
+    """Somebody in a browser at a desk. ``base``: its address without the token; ``away``: what else was asked for."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address, self.base = page, address, address.partition("/?")[0]
+        self.complaints: list[str] = []
+        self.away: list[str] = []
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda asked: self.away.append(asked.url) if not asked.url.startswith(self.base) else None)
+        page.goto(address)
+
+    def _heard(self, said: Any) -> None:
+        """A page that is shown with the status of its refusal is no complaint."""
+        if said.type in ("error", "warning") and "Failed to load resource" not in said.text:
+            self.complaints.append(said.text)
+
+    def go(self, place: str) -> None:
+        self.page.goto(self.base + place)
+
+
+@contextmanager
+def seated(browser: Any, desk: Served, *, script: bool = True, bypass: bool = False) -> Iterator[Seat]:
+    """``bypass``: without the content security policy, for axe-core is put into the page."""
+    context = browser.new_context(java_script_enabled=script, bypass_csp=bypass, accept_downloads=True)
+    seat = Seat(context.new_page(), desk.address())
+    yield seat
+    context.close()
+    assert (seat.complaints, seat.away) == ([], [])
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
+def test_an_analyst_walks_from_a_statement_to_its_files(
+    served: Mapping[str, Served], browser: Any, script: bool
+) -> None:
+    epsilon = "0.41" if script else "0.43"
+    with seated(browser, served["analyst"], script=script) as seat:
+        page = seat.page
+        assert "token" not in page.url
+        page.click("nav >> text=Ask")
+        page.fill("#sql", "SELECT x FROM people")
+        if script:
+            page.wait_for_selector(".verdict.refuse")
+        page.click("text=Explain and forecast")
+        assert "There is a problem" in page.inner_text("#errors")
+        if script:
+            assert page.evaluate("document.activeElement.id") == "errors"
+        page.fill("#sql", SQL)
+        if script:
+            page.wait_for_selector(".verdict.accept")
+        page.click("text=Explain and forecast")
+        assert "How wrong the answer may be" in page.inner_text("main")
+        if script:
+            page.focus("#epsilon-range")
+            before = page.input_value("input[name=epsilon]:checked")
+            page.keyboard.press("ArrowLeft")
+            assert float(page.input_value("input[name=epsilon]:checked")) < float(before)
+            assert "±" in page.inner_text("#slider output")
+        page.fill("#own_epsilon", epsilon)
+        page.fill("#purpose", "To plan schools")
+        page.click("text=Sign and submit")
+        for _ in range(200):
+            if page.locator("table.answer").count():
+                break
+            page.wait_for_timeout(100)
+            if not script and page.locator("text=See how far it is now").count():
+                page.click("text=See how far it is now")
+        assert page.locator("table.answer tbody tr").count() == 2
+        assert page.locator("svg.chart[role=img]").count() == 1
+        with page.expect_download() as kept:
+            page.click("text=CSV, for spreadsheets")
+        assert Path(kept.value.path()).read_text().startswith("region,n,")
+        page.click("nav >> text=Your requests")
+        assert "To plan schools" in page.inner_text("table")
+
+
+def test_the_token_of_an_address_works_once(served: Mapping[str, Served], browser: Any) -> None:
+    with seated(browser, served["analyst"]) as seat:
+        assert seat.page.title() == "Overview - Splittally desk"
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(seat.address)
+        assert page.title().startswith("This address was used before")
+        context.close()
+
+
+@contextmanager
+def another_port(page: str) -> Iterator[tuple[str, list[str]]]:
+    """Somebody else's server on this machine; its address, and the cookies that browsers sent to it."""
+    cookies: list[str] = []
+
+    class Lure(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            cookies.append(self.headers.get("cookie", ""))
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Lure)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", cookies
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_page_of_another_port_gets_no_cookie_and_sends_no_form(served: Mapping[str, Served], browser: Any) -> None:
+    """All ports of a machine are one site to a browser; the secret path keeps the cookie, the origin the forms."""
+    with seated(browser, served["analyst"]) as seat:
+        fields = f'<input name="sql" value="{SQL}"><input name="do" value="submit"><button>Win</button>'
+        with another_port(f'<form method="post" action="{seat.base}/ask">{fields}</form>') as (address, cookies):
+            page = seat.page.context.new_page()
+            for place in ("/", "/again"):
+                page.goto(address + place)
+            page.click("button")
+            assert page.title().startswith("From another page")
+            assert set(cookies) == {""}
+        page.close()
+
+
+# -- accessibility
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed here")
+    return AXE.read_text()
+
+
+def violations(page: Page, axe: str) -> list[str]:
+    page.evaluate(axe)
+    found = page.evaluate("tags => axe.run(document, {runOnly: tags})", STANDARDS)["violations"]
+    return [f"{page.url}: {one['id']}: {[node['target'] for node in one['nodes']]}" for one in found]
+
+
+def places(role: str) -> Iterator[str]:
+    return (page.example or page.place for page in PAGES if role in page.roles and not page.post)
+
+
+def is_page(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").startswith("text/html") and "content-disposition" not in headers
+
+
+@pytest.mark.parametrize("role", SEATS)
+def test_no_page_has_a_violation(served: Mapping[str, Served], browser: Any, axe: str, role: str) -> None:
+    with seated(browser, served[role], bypass=True) as seat:
+        found = []
+        for place in places(role):
+            if is_page(seat.page.request.get(seat.base + place).headers):
+                seat.go(place)
+                found += violations(seat.page, axe)
+        assert found == []
+
+
+def test_nor_has_any_state_of_the_workbench(served: Mapping[str, Served], browser: Any, axe: str) -> None:
+    with seated(browser, served["analyst"], bypass=True) as seat:
+        page, found = seat.page, []
+        for sql in ("SELECT x FROM people", SQL):
+            seat.go("/ask")
+            page.fill("#sql", sql)
+            page.click("text=Explain and forecast")
+            found += violations(page, axe)
+        page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+        found += violations(page, axe)
+        page.fill("#own_epsilon", "0.47")
+        page.click("text=Sign and submit")
+        page.wait_for_selector("table.answer")
+        found += violations(page, axe)
+        assert found == []
+
+
+def test_nor_has_any_state_of_the_other_roles(served: Mapping[str, Served], browser: Any, axe: str) -> None:
+    """An agreement in full and about to end, a form that was filled in wrongly, an entry with its proof."""
+    found = []
+    with seated(browser, served["policy_officer"], bypass=True) as seat:
+        page = seat.page
+        seat.go("/drafts/new")
+        page.click("text=Keep the draft")
+        assert "FILE_AGREEMENT" in page.inner_text("#errors")
+        found += violations(page, axe)
+        seat.go("/agreements")
+        page.click("main th a")
+        found += violations(page, axe)
+        page.fill("#reason", "No longer necessary")
+        page.click("text=Revoke this agreement")
+        assert "for good?" in page.inner_text("h1")
+        found += violations(page, axe)
+    with seated(browser, served["auditor"], bypass=True) as seat:
+        for place in (f"/journals/coordinator?size=1&root={'0' * 64}", "/journals/coordinator/0"):
+            seat.go(place)
+            found += violations(seat.page, axe)
+    with seated(browser, served["guardian"], bypass=True) as seat:
+        for place in ("/node/confirm?action=pause&reason=An+audit", "/node/confirm?action=pause"):
+            seat.go(place)
+            found += violations(seat.page, axe)
+    assert found == []

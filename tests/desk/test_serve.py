@@ -1,0 +1,144 @@
+"""The process: what it listens on, how it ends, and what is said when it cannot begin."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx2
+import pytest
+
+from engine.cli.main import run
+from engine.desk import serve
+from engine.desk.desk import Desk
+from engine.errors import BadFile
+from engine.trusted.clock import SystemClock
+from engine.trusted.home import Home
+from engine.trusted.random import SystemRandomness
+from tests.client.conftest import Bench
+from tests.desk.conftest import Browser
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_command_serves_this_machine_alone_until_it_is_stopped(bench: Bench) -> None:
+    command = [sys.executable, "-m", "engine.cli.main", "desk", "--home", str(bench.home("guardian-east").path)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert child.stdout is not None
+        said = child.stdout.readline() + child.stdout.readline()
+        assert "guardian-east, guardian" in said
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/desk-\w+/\?token=\w+", said)
+        assert found is not None
+        with httpx2.Client(follow_redirects=True) as client:
+            assert "Guardian&#39;s desk" in client.get(found.group()).text
+        assert listening(int(found.group(1))) == {"0100007F"}  # 127.0.0.1, as the kernel writes it
+    finally:
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(60) in (0, -signal.SIGTERM)
+        child.stdout.close()  # type: ignore[union-attr]
+
+
+def listening(port: int) -> set[str]:
+    """The addresses of this machine on which somebody listens at a port."""
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    listens = [row[1].split(":") for row in rows if row[3] == "0A"]
+    return {address for address, at in listens if int(at, 16) == port}
+
+
+def test_a_port_that_is_taken_is_said(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert run(["desk", "--home", str(bench.home("analyst").path), "--port", port]) == 2
+    assert "FILE_DESK_PORT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["coordinator", "east", "root"])
+def test_a_home_of_no_person_has_no_desk(bench: Bench, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run(["desk", "--home", str(bench.home(name).path)]) == 2
+    assert "FILE_DESK_HOME" in capsys.readouterr().err
+
+
+def test_without_the_extra_it_says_which(
+    bench: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [name for name in sys.modules if name.startswith("engine.desk")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "starlette", None)  # type: ignore[arg-type]
+    for module in [name for name in sys.modules if name.startswith("starlette.")]:
+        monkeypatch.delitem(sys.modules, module)
+    assert run(["desk", "--home", str(bench.home("analyst").path)]) == 2
+    assert "FILE_DESK_EXTRA" in capsys.readouterr().err
+
+
+def test_flight_sql_stands_beside_the_pages_of_an_analyst_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A double stands in for the server, which is tested where it is."""
+    asked: list[tuple[object, ...]] = []
+
+    class Double:
+        port, stopped = 4711, False
+
+        @classmethod
+        def start(cls, *given: object) -> type[Double]:
+            asked.append(given)
+            return cls
+
+        @classmethod
+        def stop(cls) -> None:
+            cls.stopped = True
+
+    monkeypatch.setattr(serve, "find_spec", lambda _: True)
+    monkeypatch.setattr(serve, "import_module", lambda _: SimpleNamespace(FlightSqlServer=Double))
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    told: list[tuple[str, str]] = []
+    for name in ("analyst", "guardian-east"):
+        desk = Desk(bench.home(name), SystemClock(), SystemRandomness())
+        serve.serve(desk, 0, lambda _: None, lambda *said: told.append(said), 15)
+    assert [(given[1], given[2]) for given in asked] == [("127.0.0.1", 15)]
+    ((location, token),) = told
+    assert (location, token) == ("grpc://127.0.0.1:4711", asked[0][3])
+    assert len(token) == 64
+    assert Double.stopped
+
+
+def test_a_new_manifest_is_noticed(bench: Bench, tmp_path: Path) -> None:
+    """A page shows the manifest that is installed now, without a restart."""
+    import shutil
+
+    home = tmp_path / "analyst"
+    shutil.copytree(bench.home("analyst").path, home)
+    desk = Desk(Home.load(home), SystemClock(), SystemRandomness())
+    first = desk.session()
+    assert desk.session() is first
+    body = (home / "federation.manifest").read_bytes()
+    (home / "federation.manifest").write_bytes(body[:-1])
+    with pytest.raises(BadFile):
+        desk.session()
+    (home / "federation.manifest").write_bytes(body)
+    assert desk.session() is not first or desk.manifest.epoch == 1
+    desk.close()
+
+
+def test_pages_are_made_side_by_side(desks: Mapping[str, Browser]) -> None:
+    """Eight threads of one browser, each with its own statement; every answer is that of its own."""
+    browser, found = desks["analyst"], {}
+
+    def look(number: int) -> None:
+        sql = f"SELECT region, COUNT(*) AS n{number} FROM people GROUP BY region"
+        found[number] = browser.post("/check", {"sql": sql}).json()["columns"]
+
+    threads = [threading.Thread(target=look, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {number: ["region", f"n{number}"] for number in range(8)}

@@ -1,0 +1,60 @@
+"""Sealed parts wait in files: bounded, in order, and gone when their round is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.trusted.messages import Relay
+from nodes import spool
+from nodes.spool import ROUNDS, Spool
+
+ROUND, OTHER = b"1" * 32, b"2" * 32
+PART = Relay(ROUND, "tax", "h1", 0, False, b"sealed")
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool", "h1")
+
+
+def test_parts_come_back_in_order_and_by_sender(held: Spool) -> None:
+    parts = [replace(PART, sequence=i, last=i == 2, sealed=bytes([i]) * i) for i in range(3)]
+    for part in parts:
+        held.add(part, 1_000)
+        held.add(replace(part, sender="../welfare"), 1_000)
+    assert list(held.relays(ROUND, "tax")) == parts
+    assert list(held.relays(ROUND, "../welfare")) == [replace(part, sender="../welfare") for part in parts]
+    assert list(held.relays(OTHER, "tax")) == []
+
+
+def test_a_spool_is_bounded_and_leaves_nothing_behind(held: Spool, tmp_path: Path) -> None:
+    """Bytes a round, senders together; rounds in all; whatever an earlier process left."""
+    size = spool._HEAD.size + len(PART.sealed)
+    for sequence in range(5):
+        held.add(replace(PART, sequence=sequence), 3 * size)
+        held.add(replace(PART, sequence=sequence, sender="welfare"), 3 * size)
+    files = list((tmp_path / "spool").iterdir())
+    assert sum(file.stat().st_size for file in files) == 3 * size
+    assert [relay.sequence for relay in held.relays(ROUND, "tax")] == [0, 1]
+    for number in range(ROUNDS + 3):
+        held.add(replace(PART, round=bytes([number]) * 32), 1_000)
+    assert len({file.name.split("-")[0] for file in (tmp_path / "spool").iterdir()}) == ROUNDS
+    held.keep((OTHER, ROUND))
+    assert {file.name.split("-")[0] for file in (tmp_path / "spool").iterdir()} == {ROUND.hex()}
+    held.add(replace(PART, round=OTHER), 1_000)  # there is room again
+    assert len(list(held.relays(OTHER, "tax"))) == 1
+    Spool(tmp_path / "spool", "h1")  # a new start
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert list(held.relays(ROUND, "tax")) == []
+
+
+def test_a_stream_is_read_on_while_its_round_is_forgotten(held: Spool) -> None:
+    for sequence in range(2):
+        held.add(replace(PART, sequence=sequence), 1_000)
+    reading = held.relays(ROUND, "tax")
+    assert next(reading).sequence == 0
+    held.keep(())
+    assert next(reading).sequence == 1
