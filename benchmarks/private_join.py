@@ -121,7 +121,7 @@ def measured(scratch: Path, persons: int, groups: int) -> list[tuple[str, str]]:
     return [
         (
             title,
-            f"{ended - watched.began:.2f} s from approval to answer, {sum(cpu.values()) / 1e3:.2f} s of processor in all",
+            f"{ended - watched.began:.2f} s from approval to answer, {sum(cpu.values()) / 1e3:.2f} s of processor",
         ),
         ("  seconds of processor a party", own),
         ("  peak MiB a process", ", ".join(f"{name} {mib:.0f}" for name, mib in peak.items())),

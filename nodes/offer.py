@@ -118,14 +118,14 @@ def offer(
     calibration = round_.manifest.calibration
     noisy = add_noise(with_check_cell((0,) * calibration.cells), calibration.node_sigma, sampler)
     s1, s2, t1, t2, *salts = (seat.randomness.bytes(joins.SALT_BYTES) for _ in range(6))
-    secrets = Secrets((s1, s2), (t1, t2), (salts[0], salts[1]))
-    noise = ring.to_bytes(replicated.third_share(noisy, secrets.noise, 0))
-    body = wire.encode(_commitment(round_, listed, secrets, noise, seat))
+    drawn = Secrets((s1, s2), (t1, t2), (salts[0], salts[1]))
+    noise = ring.to_bytes(replicated.third_share(noisy, drawn.noise, 0))
+    body = wire.encode(_commitment(round_, listed, drawn, noise, seat))
     seeds = zip(round_.manifest.helpers, (s1 + s2 + t1, s2 + t2, s1), strict=True)
     sealed = [(round_.request.analyst, b"")]
     for name, held in seeds:
         sealed.append((name, seal(held, seat.roster.member(name).sealing_key, seed_info(round_.id, seat.name, name))))
-    parts = _parts(body, listed, secrets, noise)
+    parts = _parts(body, listed, drawn, noise)
     return body, vouch(round_, body, sealed, seat), _sealed(parts, round_, seat)
 
 
@@ -162,42 +162,42 @@ def _words(table: PersonRows, places: tuple[int, ...], order: NDArray[np.intp], 
     return Words(rows[mine], cells, places, tuple(values))
 
 
-def _commitment(round_: Round, listed: Listed, secrets: Secrets, noise: bytes, seat: Seat) -> Commitment:
-    third = sha256(secrets.salts[1])
-    for body in _third_parts(listed, secrets):
+def _commitment(round_: Round, listed: Listed, drawn: Secrets, noise: bytes, seat: Seat) -> Commitment:
+    third = sha256(drawn.salts[1])
+    for body in _third_parts(listed, drawn):
         third.update(body)
     return Commitment(
         round=round_.id,
         owner=seat.name,
         rows=len(listed.pseudonyms),
         width=listed.width,
-        pseudonyms_digest=wire.digest(secrets.salts[0] + listed.pseudonyms.tobytes()),
+        pseudonyms_digest=wire.digest(drawn.salts[0] + listed.pseudonyms.tobytes()),
         third_digest=third.digest(),
-        seed_digests=tuple(map(wire.digest, secrets.rows)),
-        noise_digests=(*map(wire.digest, secrets.noise), wire.digest(noise)),
+        seed_digests=tuple(map(wire.digest, drawn.rows)),
+        noise_digests=(*map(wire.digest, drawn.noise), wire.digest(noise)),
     )
 
 
-def _third_parts(listed: Listed, secrets: Secrets) -> Iterator[bytes]:
+def _third_parts(listed: Listed, drawn: Secrets) -> Iterator[bytes]:
     """The third share of all rows, part by part: made anew each time, never held as a whole."""
     step = rows_a_part(8 * listed.width)
     for start in range(0, len(listed.pseudonyms), step):
         rows = listed.rows(start, min(start + step, len(listed.pseudonyms)))
-        yield ring.to_bytes(replicated.third_share(rows, secrets.rows, start * listed.width))
+        yield ring.to_bytes(replicated.third_share(rows, drawn.rows, start * listed.width))
 
 
-def _parts(body: bytes, listed: Listed, secrets: Secrets, noise: bytes) -> Iterator[tuple[Part, bytes, Sequence[int]]]:
+def _parts(body: bytes, listed: Listed, drawn: Secrets, noise: bytes) -> Iterator[tuple[Part, bytes, Sequence[int]]]:
     """Every part of the streams in order, and the places of the helpers that get it."""
     every, pair = (0, 1, 2), (1, 2)
     yield Part.COMMITMENT, body, every
-    yield Part.PSEUDONYMS, secrets.salts[0], every
+    yield Part.PSEUDONYMS, drawn.salts[0], every
     step = rows_a_part(joins.ROW_BYTES)
     for start in range(0, len(listed.pseudonyms), step):
         yield Part.PSEUDONYMS, listed.pseudonyms[start : start + step].tobytes(), every
     for start in range(0, len(noise), joins.PLAIN_BYTES):
         yield Part.NOISE, noise[start : start + joins.PLAIN_BYTES], (2,)
-    yield Part.THIRD, secrets.salts[1], pair
-    for third in _third_parts(listed, secrets):
+    yield Part.THIRD, drawn.salts[1], pair
+    for third in _third_parts(listed, drawn):
         yield Part.THIRD, third, pair
     yield Part.END, b"", every
 

@@ -214,7 +214,16 @@ class World:
 
     now = NOW
 
-    def __init__(self, folder: Path, catalogue: Catalogue, left: Rows, right: Rows, source: DuckDBSource) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        catalogue: Catalogue,
+        left: Rows,
+        right: Rows,
+        source: DuckDBSource,
+        tables: dict[str, Tables] | None = None,
+    ) -> None:
+        """``tables``: those of an earlier world with the same rows."""
         self.folder, self.catalogue, self.source = folder, catalogue, source
         self.clock = FixedClock()
         self.rules = RULES
@@ -225,7 +234,7 @@ class World:
         self.seats: dict[str, Seat] = {}
         self.samplers: dict[str, Sampler] = {owner: FixedSampler(0) for owner in OWNERS}
         sides = zip(OWNERS, catalogue.datasets, (LEFT_COLUMNS, RIGHT_COLUMNS), (left, right), strict=True)
-        self.tables: dict[str, Tables] = {
+        self.tables: dict[str, Tables] = tables or {
             owner: publish(definition, csv_of(columns, rows), folder / owner, source, seed=7, node=owner)
             for owner, definition, columns, rows in sides
         }

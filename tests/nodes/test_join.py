@@ -14,6 +14,7 @@ import pytest
 
 from engine.errors import Unavailable
 from engine.trusted.calibrate import calibrate, layout_of
+from engine.trusted.catalogue import Catalogue
 from engine.trusted.domains import scope_of
 from engine.trusted.gauss import ExactSampler
 from engine.trusted.noise import ProductionSampler
@@ -22,6 +23,7 @@ from engine.trusted.random import SystemRandomness
 from nodes.answer import answer
 from nodes.sources import Limits
 from nodes.sources.duckdb import DuckDBSource
+from nodes.tables import Tables
 from tests.nodes.join_world import LOSS, World, catalogue_of, measured, oracle, plan_over, product
 
 S = Statistic
@@ -125,20 +127,25 @@ def agree(world: World, names: list[str], sets: str, rows: tuple[Any, Any]) -> N
     assert world.joining(plan).run() == (*expected, 2)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.fixture(scope="module", params=SHAPES)
+def shaped(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, source: DuckDBSource
+) -> tuple[Catalogue, tuple[Any, Any], dict[str, Tables]]:
+    """Random rows of one shape, and the owners' tables of them."""
+    left, right, shared, most = SHAPES[request.param]
+    rows = random_rows(sum(map(ord, request.param)), left, right, shared, most)
+    catalogue = catalogue_of(most)
+    return catalogue, rows, World(tmp_path_factory.mktemp("tables"), catalogue, *rows, source).tables
+
+
 @pytest.mark.parametrize("sets", SETS)
-def test_the_sum_of_three_answers_is_exact(shape: str, sets: str, tmp_path: Path, source: DuckDBSource) -> None:
-    left, right, shared, most = SHAPES[shape]
-    rows = random_rows(hash_of(shape, sets), left, right, shared, most)
-    world = World(tmp_path, catalogue_of(most), *rows, source)
+def test_the_sum_of_three_answers_is_exact(sets: str, shaped: Any, tmp_path: Path, source: DuckDBSource) -> None:
+    catalogue, rows, tables = shaped
+    world = World(tmp_path, catalogue, *rows, source, tables)
     try:
         agree(world, list(MEASURES), sets, rows)
     finally:
         world.close()
-
-
-def hash_of(*words: str) -> int:
-    return sum(ord(c) * (i + 1) for i, c in enumerate("".join(words)))
 
 
 def test_groups_of_a_person_are_capped_on_each_side(tmp_path: Path, source: DuckDBSource) -> None:
@@ -161,9 +168,11 @@ def test_each_owner_adds_the_full_noise(tmp_path: Path, source: DuckDBSource) ->
     """Over 6 rounds of 360 cells the variance is 2 sigma^2. False alarm below 1e-9 (Laurent, Massart 2000, t = 21.4:
     a chi-square of 2,160 degrees lies within -430 and +473); one owner's noise alone, half as much, is far outside."""
     rows = random_rows(3, 30, 30, 20, (1, 1))
-    names, drawn = list(MEASURES), []
+    names, drawn, tables = list(MEASURES), list[float](), None
     for number in range(6):
-        world = World(tmp_path / str(number), catalogue_of(), *rows, source)
+        (tmp_path / str(number)).mkdir()
+        world = World(tmp_path / str(number), catalogue_of(), *rows, source, tables)
+        tables = world.tables
         try:
             world.samplers = dict.fromkeys(world.samplers, ProductionSampler(SystemRandomness()))
             measures = [measured(*MEASURES[name][0][:2], world.catalogue, *MEASURES[name][0][2:]) for name in names]

@@ -31,6 +31,7 @@ from nodes.answer import answer
 from nodes.committee import remember
 from nodes.sources import Limits
 from nodes.sources.duckdb import DuckDBSource
+from nodes.tables import Tables
 from tests.nodes.join_world import HELPERS, LOSS, OWNERS, Joining, World, catalogue_of, measured, plan_over
 
 CASES = yaml.safe_load((Path(__file__).parent / "forged_join.yaml").read_text())
@@ -45,9 +46,14 @@ def source() -> Iterator[DuckDBSource]:
     found.close()
 
 
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory, source: DuckDBSource) -> dict[str, Tables]:
+    return World(tmp_path_factory.mktemp("tables"), catalogue_of(), LEFT, RIGHT, source).tables
+
+
 @pytest.fixture
-def world(tmp_path: Path, source: DuckDBSource) -> Iterator[World]:
-    found = World(tmp_path, catalogue_of(), LEFT, RIGHT, source)
+def world(tmp_path: Path, source: DuckDBSource, tables: dict[str, Tables]) -> Iterator[World]:
+    found = World(tmp_path, catalogue_of(), LEFT, RIGHT, source, tables)
     yield found
     found.close()
 

@@ -23,6 +23,7 @@ from nodes import joins, offer
 from nodes.joins import Part
 from nodes.sources import Limits
 from nodes.sources.duckdb import DuckDBSource
+from nodes.tables import Tables
 from tests.nodes.join_world import HELPERS, OWNERS, Joining, World, catalogue_of, measured, plan_over
 
 LEFT = tuple((f"p{i}", "FM"[i % 2], "NSW"[i % 3], i) for i in range(40))
@@ -37,11 +38,18 @@ def source() -> Iterator[DuckDBSource]:
     found.close()
 
 
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory, source: DuckDBSource) -> dict[str, Tables]:
+    return World(tmp_path_factory.mktemp("tables"), catalogue_of(), LEFT, RIGHT, source).tables
+
+
 @pytest.fixture
-def world(tmp_path: Path, source: DuckDBSource, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(
+    tmp_path: Path, source: DuckDBSource, tables: dict[str, Tables], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
     """Parts are so small that every stream has many."""
     monkeypatch.setattr(joins, "PLAIN_BYTES", 1_024)
-    found = World(tmp_path, catalogue_of(), LEFT, RIGHT, source)
+    found = World(tmp_path, catalogue_of(), LEFT, RIGHT, source, tables)
     yield found
     found.close()
 
@@ -347,6 +355,22 @@ def test_a_list_shown_to_one_helper_alone_gives_noise(odd: str, world: World, mo
     assert min(map(abs, opened)) > 1 << 40  # each is that small once in 2^22 rounds
     assert body != joining.replies["tax"].vector
     assert OWNERS[0] == mine.side.host
+
+
+@pytest.mark.parametrize("odd", HELPERS)
+def test_a_commitment_shown_to_one_helper_alone_gives_noise(odd: str, joining: Joining) -> None:
+    """It differs where this helper cannot check it, and lists, shares and matches are the same: only the zero shares,
+    which bind the commitments themselves, keep the answer from being read."""
+    committed: Commitment = wire.decode(Commitment, joining.replies["tax"].vector)
+    first, second = committed.seed_digests
+    unseen: dict[str, dict[str, Any]] = {
+        "h1": {"third_digest": DIGEST},
+        "h2": {"seed_digests": (DIGEST, second)},
+        "h3": {"seed_digests": (first, DIGEST)},
+    }
+    recommitted(joining, odd, **unseen[odd])
+    opened = joining.opened((helper, joining.helped(helper)) for helper in HELPERS)
+    assert min(map(abs, opened)) > 1 << 40  # each is that small once in 2^22 rounds
 
 
 def test_two_owners_with_unlike_keys_match_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

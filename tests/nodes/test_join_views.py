@@ -24,6 +24,7 @@ from nodes import joins
 from nodes.joins import Part
 from nodes.sources import Limits
 from nodes.sources.duckdb import DuckDBSource
+from nodes.tables import Tables
 from tests.nodes.conftest import FixedSampler
 from tests.nodes.join_world import HELPERS, LOSS, OWNERS, Joining, World, catalogue_of, measured, plan_over, product
 
@@ -40,9 +41,14 @@ def source() -> Iterator[DuckDBSource]:
     found.close()
 
 
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory, source: DuckDBSource) -> dict[str, Tables]:
+    return World(tmp_path_factory.mktemp("tables"), catalogue_of(), LEFT, RIGHT, source).tables
+
+
 @pytest.fixture
-def world(tmp_path: Path, source: DuckDBSource) -> Iterator[World]:
-    found = World(tmp_path, catalogue_of(), LEFT, RIGHT, source)
+def world(tmp_path: Path, source: DuckDBSource, tables: dict[str, Tables]) -> Iterator[World]:
+    found = World(tmp_path, catalogue_of(), LEFT, RIGHT, source, tables)
     yield found
     found.close()
 

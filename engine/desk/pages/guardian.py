@@ -24,6 +24,7 @@ from engine.errors import BadFile, Refused, SplittallyError, require
 from engine.governance.budget import Balance, balances
 from engine.governance.budget_text import account_word, period_words
 from engine.trusted import wire
+from engine.trusted.join import is_join
 from engine.trusted.messages import FederationDescription, RequestState
 from engine.trusted.records import Approval, Decision
 from engine.trusted.stability import stability_of
@@ -198,8 +199,10 @@ def _may_decide(desk: Desk, queued: Queued, sign_offs: Sequence[SignOff]) -> boo
 
 
 def _sign_offs(desk: Desk, queued: Queued, described: FederationDescription) -> Iterator[SignOff]:
-    """Of each host: guardians count once each, by their newest decision."""
-    wanted = {state.node: state.guardians for state in described.nodes}
+    """Of each host: guardians count once each, by their newest decision. A private join wants one of each owner's at
+    least, whatever its node says."""
+    least = 1 if is_join(queued.plan.aggregate) else 0
+    wanted = {state.node: max(state.guardians, least) for state in described.nodes}
     newest = {d.guardian: d for d in queued.decisions}
     for node in stability_of(queued.plan.aggregate.input, desk.manifest.catalogue).hosts:
         own = [d for d in newest.values() if d.node == node]
