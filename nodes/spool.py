@@ -1,8 +1,9 @@
 """Sealed parts of private joins that wait at a helper until it is asked: files in its home, as they came.
 
-Claim: nothing is opened here; what a round may hold is bounded, files go when their round closes, and at a start.
+Claim: nothing is opened here; what a round may hold is bounded, and how many there are; files go when their round
+       closes, and at a start; one whose end was never heard of, because the line was lost, keeps no later one out.
 Because: parts are appended as they come, sealed; bytes are counted before they are written; ``keep`` removes the files
-         of every other round.
+         of every other round; the oldest round gives way to one too many.
 Checked by: tests/nodes/test_spool.py::test_a_spool_is_bounded_and_leaves_nothing_behind
 """
 
@@ -31,7 +32,9 @@ class Spool:
     def add(self, relay: Relay, most_bytes: int) -> None:
         """Appends a part. One too many is dropped: the stream then lacks it, and is refused when it is read."""
         held = self._held.get(relay.round, 0) + _HEAD.size + len(relay.sealed)
-        if held <= most_bytes and (relay.round in self._held or len(self._held) < ROUNDS):
+        if held <= most_bytes:
+            if relay.round not in self._held:
+                self.keep([*self._held][1 - ROUNDS :])
             self._held[relay.round] = held
             with self._file(relay.round, relay.sender).open("ab") as file:
                 file.write(_HEAD.pack(relay.sequence, relay.last, len(relay.sealed)))
@@ -43,7 +46,7 @@ class Spool:
         if not path.exists():
             return
         with path.open("rb") as file:
-            while head := file.read(_HEAD.size):
+            while len(head := file.read(_HEAD.size)) == _HEAD.size:  # a full disk cut the last part short
                 sequence, last, length = _HEAD.unpack(head)
                 yield Relay(round_, sender, self._name, sequence, last, file.read(length))
 

@@ -86,9 +86,10 @@ def _revealed(left: str, right: str) -> list[str]:
     return [
         f"Private join: {left} and {right} send shares of what they computed, under pseudonyms, to three helpers.",
         f"Revealed to the helpers: this plan, and the numbers of persons of {left}, of {right} and of both, padded.",
+        f"Revealed to the coordinator and the analyst: of these numbers those of {left} and of {right}, so padded.",
         f"Revealed to the analyst: the noisy numbers. Revealed to {left} and {right}: nothing of each other's rows.",
         f"Limit: {left} or {right}, if it cheats and sees the answer, can learn about chosen persons of the other.",
-        f"Limit: a helper that conspires with {left} or {right} can test whether a person is among the other's.",
+        f"Limit: a helper that conspires with {left} or {right} can find out whose rows the other sends.",
         "Limit: two helpers that conspire see the computed rows of both, under pseudonyms.",
     ]
 

@@ -39,9 +39,6 @@ def test_a_spool_is_bounded_and_leaves_nothing_behind(held: Spool, tmp_path: Pat
     files = list((tmp_path / "spool").iterdir())
     assert sum(file.stat().st_size for file in files) == 3 * size
     assert [relay.sequence for relay in held.relays(ROUND, "tax")] == [0, 1]
-    for number in range(ROUNDS + 3):
-        held.add(replace(PART, round=bytes([number]) * 32), 1_000)
-    assert len({file.name.split("-")[0] for file in (tmp_path / "spool").iterdir()}) == ROUNDS
     held.keep((OTHER, ROUND))
     assert {file.name.split("-")[0] for file in (tmp_path / "spool").iterdir()} == {ROUND.hex()}
     held.add(replace(PART, round=OTHER), 1_000)  # there is room again
@@ -51,6 +48,17 @@ def test_a_spool_is_bounded_and_leaves_nothing_behind(held: Spool, tmp_path: Pat
     assert list(held.relays(ROUND, "tax")) == []
 
 
+def test_the_oldest_round_gives_way(held: Spool, tmp_path: Path) -> None:
+    """Whoever lost its line is never told that a round closed: such rounds must not keep new ones out."""
+    rounds = [bytes([number]) * 32 for number in range(ROUNDS + 3)]
+    for round_ in rounds:
+        for sequence in range(2):
+            held.add(replace(PART, round=round_, sequence=sequence), 1_000)
+        held.add(replace(PART, round=OTHER * 2), 1)  # too much: makes nobody give way
+    assert {file.name.split("-")[0] for file in (tmp_path / "spool").iterdir()} == {r.hex() for r in rounds[3:]}
+    assert [len(list(held.relays(round_, "tax"))) for round_ in rounds] == [0] * 3 + [2] * ROUNDS
+
+
 def test_a_stream_is_read_on_while_its_round_is_forgotten(held: Spool) -> None:
     for sequence in range(2):
         held.add(replace(PART, sequence=sequence), 1_000)
@@ -58,3 +66,14 @@ def test_a_stream_is_read_on_while_its_round_is_forgotten(held: Spool) -> None:
     assert next(reading).sequence == 0
     held.keep(())
     assert next(reading).sequence == 1
+
+
+def test_a_part_that_was_cut_short_is_the_last(held: Spool, tmp_path: Path) -> None:
+    """A full disk: what is there comes back, so that the stream is refused for what it lacks."""
+    for sequence in range(2):
+        held.add(replace(PART, sequence=sequence), 1_000)
+    [file] = (tmp_path / "spool").iterdir()
+    whole = file.read_bytes()
+    for cut, parts in ((1, 2), (len(PART.sealed), 2), (len(PART.sealed) + 1, 1), (len(whole) // 2, 1)):
+        file.write_bytes(whole[:-cut])
+        assert [relay.sequence for relay in held.relays(ROUND, "tax")] == list(range(parts))

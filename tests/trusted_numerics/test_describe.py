@@ -289,9 +289,10 @@ def test_private_joins_say_what_is_revealed_to_whom() -> None:
         f"In all 1 noisy numbers, and no rows. {limits}",
         "Private join: tax and social send shares of what they computed, under pseudonyms, to three helpers.",
         "Revealed to the helpers: this plan, and the numbers of persons of tax, of social and of both, padded.",
+        "Revealed to the coordinator and the analyst: of these numbers those of tax and of social, so padded.",
         "Revealed to the analyst: the noisy numbers. Revealed to tax and social: nothing of each other's rows.",
         "Limit: tax or social, if it cheats and sees the answer, can learn about chosen persons of the other.",
-        "Limit: a helper that conspires with tax or social can test whether a person is among the other's.",
+        "Limit: a helper that conspires with tax or social can find out whose rows the other sends.",
         "Limit: two helpers that conspire see the computed rows of both, under pseudonyms.",
     ]
     swapped = replace(plan, aggregate=replace(aggregate, input=PrivateJoin(join.right, join.left)))
