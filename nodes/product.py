@@ -213,15 +213,11 @@ def multiplied(left: Opened, right: Opened, round_: Round, duty: Duty) -> Vector
             total += replicated.part_of(x[0], x[1], y[0], y[1])
     for stream in (left, right):
         stream.finish()
-    answer = left.noise + right.noise
-    for pair, multiplier in zip(duty.pairs, _multipliers(round_, duty), strict=True):
+    answer, multipliers = left.noise + right.noise, round_.manifest.calibration.multipliers
+    for pair in duty.pairs:
         cells = sums[pair.left, pair.right].reshape(pair.left.shape + pair.right.shape).transpose(pair.axes)
         block = pair.block
-        answer[block.offset : block.offset + block.cells] += cells.reshape(-1) * np.uint64(multiplier)
+        answer[block.offset : block.offset + block.cells] += cells.reshape(-1) * np.uint64(multipliers[block.measure])
     seen = round_.id + wire.digest(left.body) + wire.digest(right.body) + len(at_left).to_bytes(8, "big")
     answer += replicated.zero_share(duty.with_next, duty.with_previous, seen, len(answer))
     return answer
-
-
-def _multipliers(round_: Round, duty: Duty) -> list[int]:
-    return [round_.manifest.calibration.multipliers[pair.block.measure] for pair in duty.pairs]

@@ -18,17 +18,7 @@ from itertools import count
 
 from engine.errors import SplittallyError, require
 from engine.trusted.catalogue import Catalogue
-from engine.trusted.messages import (
-    AskAnswer,
-    AskReady,
-    CloseRound,
-    FromNode,
-    OpenRound,
-    Pulse,
-    Relay,
-    RoundRefusal,
-    ToNode,
-)
+from engine.trusted.messages import AskAnswer, AskReady, CloseRound, FromNode, OpenRound, Pulse, RoundRefusal, ToNode
 from engine.trusted.plan import Plan
 from engine.trusted.records import Request, RoundManifest
 from engine.trusted.stability import stability_of
@@ -205,11 +195,10 @@ class Rounds:
         require(round_ in self._remembered, "ROUND_NOT_OPEN")
         return self._remembered[round_]
 
-    def spooled_bytes(self, relay: Relay) -> int:
-        """How much of a private join's streams this helper keeps for the round of ``relay``; 0 if it is for nobody
-        here."""
-        opened, checked = self._opened.get(relay.round), self._remembered.get(relay.round)
-        if opened is None or relay.sender not in opened.senders or relay.receiver != self._name:
+    def spooled_bytes(self, round_: bytes, sender: str) -> int:
+        """How much of a private join's streams this helper keeps for a round; 0 if it keeps none of ``sender``."""
+        opened, checked = self._opened.get(round_), self._remembered.get(round_)
+        if opened is None or sender not in opened.senders:
             return 0
         if checked is None:
             return EARLY_BYTES

@@ -212,8 +212,8 @@ class Server:
     def _keep(self, relay: messages.Relay) -> None:
         """Spools a sealed part of a private join, on the line's own thread: a slow disk holds up the sender."""
         with self._changed:
-            most = self._rounds.spooled_bytes(relay)
-            if self._spool and most:
+            most = self._rounds.spooled_bytes(relay.round, relay.sender)
+            if self._spool and relay.receiver == self._seat.name:
                 self._spool.add(relay, most)
 
     def _tidy(self) -> None:

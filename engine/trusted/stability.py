@@ -18,18 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.errors import Refused
+from engine.trusted import plan
 from engine.trusted.catalogue import Catalogue, Dataset, IdentifierForm
-from engine.trusted.plan import (
-    Filter,
-    JoinKind,
-    PersonAggregate,
-    PersonJoin,
-    PrivateJoin,
-    Project,
-    Relation,
-    Scan,
-    UnionAll,
-)
 
 MOST_JOINED_ROWS = 100_000  # of one person
 
@@ -46,28 +36,28 @@ class Stability:
     at_most_rows: int  # in one host's share; the owner's statement, for headroom only
 
 
-def stability_of(relation: Relation, catalogue: Catalogue) -> Stability:
+def stability_of(relation: plan.Relation, catalogue: Catalogue) -> Stability:
     """Of one aggregate's input. Raises Refused POLICY_PLAN_INVALID, POLICY_NOT_SUPPORTED; for joins and features
     SQL_OVERLAP_FEATURES, SQL_JOIN_PLACEMENT, SQL_TOO_LARGE; for private joins SQL_JOIN_HOSTS, SQL_JOIN_IDENTIFIER."""
-    if isinstance(relation, PrivateJoin):
+    if isinstance(relation, plan.PrivateJoin):
         return _across(_local(relation.left, catalogue), _local(relation.right, catalogue))
     return _local(relation, catalogue)
 
 
-def _local(relation: Relation, catalogue: Catalogue) -> Stability:
+def _local(relation: plan.Relation, catalogue: Catalogue) -> Stability:
     """Of rows that are put together where they lie; a PrivateJoin there is POLICY_NOT_SUPPORTED."""
     match relation:
-        case Scan(dataset=name):
+        case plan.Scan(dataset=name):
             return _scanned(dataset_of(name, catalogue))
-        case Filter(input=source) | Project(input=source):
+        case plan.Filter(input=source) | plan.Project(input=source):
             return _local(source, catalogue)
-        case PersonAggregate(input=source):
+        case plan.PersonAggregate(input=source):
             held = _local(source, catalogue)
             _check_together(held, held)
             return replace(held, rows=1, groups=1)
-        case PersonJoin(join=kind, left=left, right=right):
+        case plan.PersonJoin(join=kind, left=left, right=right):
             return _joined(_local(left, catalogue), _local(right, catalogue), kind)
-        case UnionAll(left=left, right=right):
+        case plan.UnionAll(left=left, right=right):
             return _added(_local(left, catalogue), _local(right, catalogue))
         case _:
             raise Refused("POLICY_NOT_SUPPORTED", operator=type(relation).__name__)
@@ -93,13 +83,13 @@ def _scanned(dataset: Dataset) -> Stability:
     )
 
 
-def _joined(left: Stability, right: Stability, kind: JoinKind) -> Stability:
+def _joined(left: Stability, right: Stability, kind: plan.JoinKind) -> Stability:
     _check_together(left, right)
-    if kind in (JoinKind.SEMI, JoinKind.ANTI):
-        datasets = tuple(dict.fromkeys(left.datasets + right.datasets))
+    datasets = tuple(dict.fromkeys(left.datasets + right.datasets))
+    if kind in (plan.JoinKind.SEMI, plan.JoinKind.ANTI):
         return replace(left, datasets=datasets, at_most_rows=max(left.at_most_rows, right.at_most_rows))
     found = _met(left, right)
-    return replace(found, at_most_rows=max(left.at_most_rows * right.rows, right.at_most_rows))
+    return replace(found, datasets=datasets, at_most_rows=max(left.at_most_rows * right.rows, right.at_most_rows))
 
 
 def _met(left: Stability, right: Stability) -> Stability:
@@ -107,8 +97,7 @@ def _met(left: Stability, right: Stability) -> Stability:
     rows = left.rows * right.rows
     if rows > max(MOST_JOINED_ROWS, left.rows, right.rows):
         raise Refused("SQL_TOO_LARGE", what="the number of joined rows of one person")
-    datasets = tuple(dict.fromkeys(left.datasets + right.datasets))
-    return replace(left, rows=rows, groups=min(rows, left.groups * right.groups), datasets=datasets)
+    return replace(left, rows=rows, groups=min(rows, left.groups * right.groups))
 
 
 def _across(left: Stability, right: Stability) -> Stability:
@@ -122,7 +111,8 @@ def _across(left: Stability, right: Stability) -> Stability:
         raise Refused("SQL_JOIN_IDENTIFIER", left=left.datasets[0], right=right.datasets[0])
     found = _met(left, right)
     most = min(left.at_most_rows * right.rows, right.at_most_rows * left.rows)
-    return replace(found, hosts=left.hosts + right.hosts, placement="", at_most_rows=most)
+    datasets, hosts = left.datasets + right.datasets, left.hosts + right.hosts
+    return replace(found, datasets=datasets, hosts=hosts, placement="", at_most_rows=most)
 
 
 def _added(left: Stability, right: Stability) -> Stability:

@@ -43,24 +43,22 @@ class Child:
             start_new_session=True,
         )
 
-    def ask(self, request: dict[str, Any], seconds: float, batches: list[bytes] | None = None) -> dict[str, Any]:
-        """The answer, ``batches`` that come before it apart; NODE_SOURCE_FAILED if none comes in time."""
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """The answer, and in it the "streams" that came before it; NODE_SOURCE_FAILED if none comes in time."""
         assert self.process.stdin and self.process.stdout  # noqa: S101
-        timer = Timer(seconds, self.process.kill)
+        timer, streams = Timer(seconds, self.process.kill), list[bytes]()
         timer.start()
         try:
             write_frame(self.process.stdin, request)
-            answer = read_frame(self.process.stdout)
-            while isinstance(answer, bytes) and batches is not None:
-                batches.append(answer)
-                answer = read_frame(self.process.stdout)
+            while isinstance(answer := read_frame(self.process.stdout), bytes):
+                streams.append(answer)
         except OSError:
             answer = None
         finally:
             timer.cancel()
         if not isinstance(answer, dict):
             raise Unavailable("NODE_SOURCE_FAILED", internal="worker ended")
-        return answer
+        return {**answer, "streams": streams} if streams else answer
 
     def close(self) -> None:
         self.process.kill()
@@ -89,11 +87,10 @@ class DuckDBSource:
         return rows
 
     def read(self, databases: Mapping[str, Path], queries: Sequence[str], most_rows: int) -> list[PersonRows]:
-        request, batches = {"read": {"queries": list(queries), "most_rows": most_rows}}, list[bytes]()
-        opening = self._opening(read={name: str(path) for name, path in databases.items()})
-        answer = self._ask(request, opening, batches=batches)
+        request = {"read": {"queries": list(queries), "most_rows": most_rows}}
+        answer = self._ask(request, self._opening(read={name: str(path) for name, path in databases.items()}))
         require("batches" in answer, "NODE_SOURCE_FAILED", internal="a query failed")
-        streams = iter(batches)
+        streams = iter(answer.get("streams", ()))
         return [person_rows(islice(streams, count)) for count in answer["batches"]]
 
     def columns(self, file: Path) -> list[tuple[str, str]] | None:
@@ -119,18 +116,14 @@ class DuckDBSource:
         return {"threads": self.limits.threads, "memory_mb": self.limits.memory_mb, **named}
 
     def _ask(
-        self,
-        request: dict[str, Any],
-        opening: dict[str, Any] | None = None,
-        seconds: float | None = None,
-        batches: list[bytes] | None = None,
+        self, request: dict[str, Any], opening: dict[str, Any] | None = None, seconds: float | None = None
     ) -> dict[str, Any]:
         """One request to one worker that nobody else uses meanwhile."""
         child = self._take(opening)
         try:
             if opening is not None and child.opened != opening:
                 child.opened = opening if "opened" in child.ask({"open": opening}, self.limits.seconds) else {}
-            answer = child.ask(request, seconds or self.limits.seconds, batches)
+            answer = child.ask(request, seconds or self.limits.seconds)
         except Unavailable:
             child.close()
             raise

@@ -165,7 +165,7 @@ class InProcess(DuckDBSource):
 
     def _ask(self, request: Any, opening: Any = None, seconds: float | None = None) -> dict[str, Any]:
         [(kind, body)] = request.items()
-        if kind != "select":
+        if kind not in ("select", "read"):
             return {"columns": worker.columns_of(body)} if kind == "columns" else worker.cut(body)
         self.asked += body["queries"]
         key = json.dumps(opening)
@@ -173,11 +173,11 @@ class InProcess(DuckDBSource):
             while len(self._engines) >= ENGINES:
                 self._engines.pop(next(iter(self._engines))).opened.close()
             self._engines[key] = worker.Worker()
-            self._engines[key].answer({"open": opening})
+            list(self._engines[key].frames({"open": opening}))
         self._engines[key] = self._engines.pop(key)
         try:
-            answer: dict[str, Any] = self._engines[key].answer(request)
-            return answer
+            *streams, answer = self._engines[key].frames(request)
+            return {**answer, "streams": streams} if streams else answer
         except (duckdb.Error, OSError, UnicodeError):
             return {"failed": -1}
 

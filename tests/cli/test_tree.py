@@ -19,38 +19,25 @@ from tests.governance.machines import WRITTEN, Machines
 
 ROOT = Path(__file__).resolve().parents[2]
 FOUND = dict(tree(typer.main.get_command(app)))
-PROMISED = [
-    "try",
-    "check",
-    "explain",
-    "forecast",
-    "rehearse",
-    "submit",
-    "watch",
-    "result",
-    "requests",
-    "approve",
-    "revoke",
-    "demo",
-    "coordinator",
-    "node",
-    "node/pause",
-    "node/resume",
-    "release/share",
-    "release/publish",
-    "release/compare",
-    "agreement/draft",
-    "agreement/show",
-    "agreement/sign",
-    "agreement/revoke",
-    "budget",
-    "register/export",
-    "journal/verify",
-    "receipt/verify",
-    "federation/init",
-    "federation/join",
-    "manual/export",
-]
+PROMISED = (
+    *(
+        "try",
+        "desk",
+        "check",
+        "explain",
+        "forecast",
+        "rehearse",
+        "submit",
+        "watch",
+        "result",
+        "requests",
+        "approve",
+        "revoke",
+    ),
+    *("demo", "coordinator", "node", "node pause", "node resume", "budget", "journal verify", "receipt verify"),
+    *("release share", "release publish", "release compare", "agreement draft", "agreement show", "agreement sign"),
+    *("agreement revoke", "register export", "federation init", "federation join", "manual export"),
+)
 WITHOUT_JSON = {
     "coordinator": "becomes a server, whose log is JSON lines",
     "node": "becomes a server, whose log is JSON lines",
@@ -66,7 +53,7 @@ ONLY_GROUPS = {
 
 @pytest.mark.parametrize("name", PROMISED)
 def test_a_command_that_was_promised_is_there(name: str) -> None:
-    assert f"splittally {name.replace('/', ' ')}" in FOUND
+    assert f"splittally {name}" in FOUND
 
 
 @pytest.mark.parametrize("name", sorted(FOUND.keys() - ONLY_GROUPS))

@@ -45,7 +45,7 @@ from tests.coordinator.members import Double
 from tests.coordinator.papers import decision
 from tests.coordinator.test_desk import Bench, make_bench
 
-SHORT = Windows(gather=300, ready=600, share=1_500, answer=1_000, rejoin=200)
+SHORT = Windows(gather=600, ready=1_500, share=3_000, answer=2_000, rejoin=400)
 HELPERS = ("helper-1", "helper-2", "helper-3")
 
 

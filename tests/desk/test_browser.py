@@ -251,3 +251,30 @@ def test_nor_has_any_state_of_the_workbench(served: Mapping[str, Served], browse
         page.wait_for_selector("table.answer")
         found += violations(page, axe)
         assert found == []
+
+
+def test_nor_has_any_state_of_the_other_roles(served: Mapping[str, Served], browser: Any, axe: str) -> None:
+    """An agreement in full and about to end, a form that was filled in wrongly, an entry with its proof."""
+    found = []
+    with seated(browser, served["policy_officer"], bypass=True) as seat:
+        page = seat.page
+        seat.go("/drafts/new")
+        page.click("text=Keep the draft")
+        assert "FILE_AGREEMENT" in page.inner_text("#errors")
+        found += violations(page, axe)
+        seat.go("/agreements")
+        page.click("main th a")
+        found += violations(page, axe)
+        page.fill("#reason", "No longer necessary")
+        page.click("text=Revoke this agreement")
+        assert "for good?" in page.inner_text("h1")
+        found += violations(page, axe)
+    with seated(browser, served["auditor"], bypass=True) as seat:
+        for place in (f"/journals/coordinator?size=1&root={'0' * 64}", "/journals/coordinator/0"):
+            seat.go(place)
+            found += violations(seat.page, axe)
+    with seated(browser, served["guardian"], bypass=True) as seat:
+        for place in ("/node/confirm?action=pause&reason=An+audit", "/node/confirm?action=pause"):
+            seat.go(place)
+            found += violations(seat.page, axe)
+    assert found == []

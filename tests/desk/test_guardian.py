@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
+from urllib.parse import quote
 
 import pytest
 
@@ -36,6 +37,7 @@ from tests.client.conftest import Bench
 from tests.client.test_session import SQL, fresh
 from tests.coordinator.papers import decision
 from tests.desk.conftest import Browser, desk_of, opened_bench, visible
+from tests.desk.test_escaping import PLANTED, inert
 
 CAP = Loss(10**8, 10**12)
 
@@ -198,6 +200,26 @@ def test_the_page_says_what_is_left_and_who_else_decides(own: Own) -> None:
     assert "east approves inside the agreement" in page
     assert "GROUP BY region" in page
     assert "1: within " in page
+
+
+def test_words_of_others_plant_nothing(own: Own, desks: Mapping[str, Browser]) -> None:
+    """The purpose, the statement, a guardian's reason, on every page that shows them."""
+    with own.bench.session() as session:
+        request = session.query(f"{SQL} -- <b>x</b>", epsilon=fresh(507), purpose=PLANTED).submit()
+    wild = quote(PLANTED, safe="")
+    for place in (
+        "/queue",
+        f"/queue/{request}",
+        f"/queue/{request}/confirm?decision=refuse&reason={wild}",
+        f"/queue/{request}/confirm?decision=approve&days={wild}",
+        f"/asked?state={wild}",
+        f"/node/confirm?action=pause&reason={wild}",
+    ):
+        assert inert(own.browser.get(place).text)
+    fields = own.confirmed(request, decision="approve")
+    answer = own.browser.post(f"/queue/{request}/sign", {**fields, "decision": "refuse", "reason": PLANTED})
+    assert inert(own.browser.follow(answer).text)
+    assert inert(own.browser.get("/asked").text)
 
 
 def test_an_unknown_request_is_no_page(own: Own) -> None:

@@ -29,6 +29,13 @@ def test_the_pages_are_those_of_the_navigation() -> None:
     assert {page.menu for page in PAGES if page.menu and page.roles in (frozenset(ROLES), {"analyst"})} == set(told)
 
 
+def test_the_pages_of_the_other_roles_are_those_of_their_navigation() -> None:
+    told = {name: whom for name, whom, _ in rows("| page | for | what it is for |")}
+    others = {p.menu: p.roles for p in PAGES if p.menu and p.roles not in (frozenset(ROLES), {"analyst"})}
+    words = {menu: ", ".join(said.lower() for role, said in ROLES.items() if role in on) for menu, on in others.items()}
+    assert told == words
+
+
 def test_the_options_are_those_of_the_command() -> None:
     command = typer.main.get_command(app).commands["desk"]  # type: ignore[attr-defined]
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}

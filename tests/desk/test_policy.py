@@ -27,6 +27,7 @@ from tests.client.conftest import Bench
 from tests.client.test_session import SQL, fresh
 from tests.coordinator.members import HOSTS
 from tests.desk.conftest import Answer, Browser, desk_of, opened_bench, visible
+from tests.desk.test_escaping import PLANTED, inert
 
 FILLED: Mapping[str, str | list[str]] = {
     "agreement": "ages",
@@ -251,6 +252,24 @@ def test_only_what_was_shown_is_signed(own: Own) -> None:
     assert not list((own.officer.desk.home.path / "drafts").glob("*.agreement"))
     own.officer.post("/drafts/drop", {"name": "other"})
     assert own.officer.get(place).status_code == 400
+
+
+def test_the_words_of_an_agreement_plant_nothing(own: Own) -> None:
+    """On the form, before and after it is signed, and where its signed record came from somebody else."""
+    words = dict.fromkeys(("title", "purpose", "contacts", "decided_by", "end_clause", "dpia-outcome"), PLANTED)
+    place = own.save(agreement="wild", **words)
+    assert inert(own.officer.get("/drafts/new?name=wild").text)
+    assert inert(own.officer.get(place).text)
+    signing = sign(own.officer, place)
+    assert inert(own.officer.get(signing).text)
+    assert inert(own.save(agreement="wild", until=PLANTED, **words))
+    body = own.officer.get(f"{signing}/file").content
+    for name in ("wild", PLANTED):  # a record need not come from a form
+        said = replace(agreement_of(wire.decode(SignedRecord, body)), name=name, analysts=(PLANTED,))
+        other = SignedRecord(RecordKind.AGREEMENT, wire.encode(said), ())
+        browser = own.guardians["east"]
+        assert inert(browser.follow(browser.upload("/drafts/take/file", wire.encode(other))).text)
+        assert inert(browser.get("/agreements").text)
 
 
 def test_what_lacks_signatures_is_not_handed_in(own: Own) -> None:

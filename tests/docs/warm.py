@@ -7,12 +7,13 @@ it as usual.
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ socket.send_fds(line, [len(said).to_bytes(4, "big")], [0, 1, 2])
 line.sendall(said)
 sys.exit(line.recv(1)[0])
 """
-# What commands import when they run; engine.cli itself stays out: its defaults depend on whose home it is.
+# What commands import when they run.
 HEAVY = """import engine.client.session, engine.client.rehearse, engine.client.forecast, engine.client.publish
 import engine.client.sharing, engine.client.queue, engine.client.page, engine.client.receipt_words, engine.catalogue
 import engine.governance.register.site, engine.governance.binding, engine.governance.welcome, engine.sql.finish
@@ -61,7 +62,7 @@ class Warm:
 
 def serve(address: str) -> None:
     exec(HEAVY)  # noqa: S102
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
+    _try_one()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen()
@@ -73,11 +74,29 @@ def serve(address: str) -> None:
                 server.close()
                 _wait_for_one(line)
             line.close()
+            _reap()
+
+
+def _try_one() -> None:
+    """For what libraries load late. Then engine.cli is forgotten: its defaults depend on whose home it is."""
+    from engine.cli.main import run
+
+    catalogue = str(ROOT / "engine/local/demo/catalogue.yaml")
+    with redirect_stdout(io.StringIO()):
+        if run(["forecast", "--catalog", catalogue, "SELECT COUNT(*) AS n FROM residents"]):
+            raise RuntimeError("a command did not run")
+    for name in [name for name in sys.modules if name.startswith("engine.cli")]:
+        del sys.modules[name]
+
+
+def _reap() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _wait_for_one(line: socket.socket) -> None:
     """In a child of the server: forks the command, so that its exit status can be told to whoever typed it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     head, files, _, _ = socket.recv_fds(line, 4, 3)
     said = b""
     while len(said) < int.from_bytes(head, "big"):

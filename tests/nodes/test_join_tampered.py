@@ -371,6 +371,22 @@ def test_a_list_shown_to_one_helper_alone_gives_noise(odd: str, world: World, mo
     assert OWNERS[0] == mine.side.host
 
 
+@pytest.mark.parametrize("odd", HELPERS)
+def test_a_commitment_shown_to_one_helper_alone_gives_noise(odd: str, joining: Joining) -> None:
+    """It differs where this helper cannot check it, and lists, shares and matches are the same: only the zero shares,
+    which bind the commitments themselves, keep the answer from being read."""
+    committed: Commitment = wire.decode(Commitment, joining.replies["tax"].vector)
+    first, second = committed.seed_digests
+    unseen: dict[str, dict[str, Any]] = {
+        "h1": {"third_digest": DIGEST},
+        "h2": {"seed_digests": (DIGEST, second)},
+        "h3": {"seed_digests": (first, DIGEST)},
+    }
+    recommitted(joining, odd, **unseen[odd])
+    opened = joining.opened((helper, joining.helped(helper)) for helper in HELPERS)
+    assert min(map(abs, opened)) > 1 << 40  # each is that small once in 2^22 rounds
+
+
 def test_two_owners_with_unlike_keys_match_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A right owner under another key than agreed: no match, so nothing of the left one's is in the answer."""
     honest = spine.owned
