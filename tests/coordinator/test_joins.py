@@ -20,6 +20,7 @@ from engine.trusted import wire
 from engine.trusted.clock import SystemClock
 from engine.trusted.home import Home
 from engine.trusted.messages import (
+    PART_BYTES,
     AskAnswer,
     AskReady,
     BodyKind,
@@ -179,6 +180,8 @@ def test_a_fault_ends_the_request_with_its_code(bench: Bench, member: str, fault
     bench.members[member].faults.add(fault)
     submission = approved(bench)
     assert ended(bench, submission).code == code
+    carried = [m for member in bench.members.values() for m in member.seen if isinstance(m, Relay)]
+    assert all(len(m.sealed) <= PART_BYTES for m in carried)
     for owner in OWNERS:
         manifests = [m.manifest for m in bench.members[owner].seen if isinstance(m, OpenRound)]
         assert len(manifests) == len(set(manifests)) <= 2
