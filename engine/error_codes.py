@@ -264,7 +264,7 @@ CODES: dict[str, ErrorCode] = {
     "SQL_JOIN_SIDES": ErrorCode(
         "An expression reads rows of both departments, and a private join only multiplies what each of them computes.",
         "Use one side in each key, condition and factor: SUM(a.x * b.y) FILTER (WHERE a.z > 1 AND b.z > 1), not a CASE"
-        " of both; SUM(a.x) + SUM(b.y), not SUM(a.x + b.y).",
+        " of both; SUM(a.x) + SUM(b.y), not SUM(a.x + b.y), which leaves out rows where either is NULL.",
     ),
     "SQL_JOIN_KIND": ErrorCode(
         "{join} across two departments would need rows of persons whom the other one does not have.",
@@ -559,6 +559,10 @@ CODES: dict[str, ErrorCode] = {
         "At least {n_min} nodes are to answer, and the statement has {count}: {hosts}.",
         "Ask with an n_min of at most {count}.",
     ),
+    "POLICY_COMMITTEE_JOIN": ErrorCode(
+        "A private join has three helpers, and the federation's rules or the request ask for more.",
+        "Ask a question over one department; larger committees cannot share out a product.",
+    ),
     "POLICY_N_MIN_JOIN": ErrorCode(
         "A join of two departments needs both of them to answer: {hosts}.",
         "Ask with an n_min of {count}, or with none.",
@@ -676,8 +680,8 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_COMMITTEE_ONE_BODY": ErrorCode(
         "All helpers of the round belong to one body.", "Start helpers of other bodies and try again."
     ),
-    "ROUND_READY_MISSING": ErrorCode("A helper of the round did not say that it is ready.", "Try again."),
-    "ROUND_READY_OTHER_REQUEST": ErrorCode("The helper {name} was ready for another request.", "Try again."),
+    "ROUND_READY_MISSING": ErrorCode("A member of the round did not say that it is ready.", "Try again."),
+    "ROUND_READY_OTHER_REQUEST": ErrorCode("The member {name} was ready for another request.", "Try again."),
     "ROUND_READY_STALE": ErrorCode(
         "The member {name} was ready too long ago, has started anew since, or its clock differs.",
         "Check the clocks and try again.",
@@ -703,7 +707,7 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_SURVIVOR_UNKNOWN": ErrorCode("The survivors name a node that is not in the round.", "Open a new round."),
     "ROUND_SHARE_MISDIRECTED": ErrorCode("A share is for another round or member.", "Open a new round."),
     "ROUND_TOO_FEW_HELPERS": ErrorCode(
-        "Too few helpers of different bodies are able to serve.",
+        "Too few helpers of different bodies are able to serve: none may be the analyst's, or in a private join an owner's.",
         "Start more helpers and try again; nothing was released.",
     ),
     "ROUND_HELPER_LOST": ErrorCode(

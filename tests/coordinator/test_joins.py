@@ -269,8 +269,8 @@ def test_who_may_be_a_helper(bench: Bench) -> None:
     terms = terms_of(case, bench.home.roster(), SHORT, 10**9)
     assert sorted(c.name for c in terms.candidates) == list(HELPERS)
     assert (terms.joins, terms.n_min, terms.helpers) == (True, 2, 3)
-    for changes in ({"n_min": 1}, {"n_min": 3}):
-        with pytest.raises(SplittallyError, match="POLICY_N_MIN"):
+    for changes, code in (({"n_min": 1}, "N_MIN"), ({"n_min": 3}, "N_MIN"), ({"committee": 5}, "COMMITTEE_JOIN")):
+        with pytest.raises(SplittallyError, match=f"POLICY_{code}"):
             admitted(bench, **changes)
 
 
