@@ -707,8 +707,8 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_SURVIVOR_UNKNOWN": ErrorCode("The survivors name a node that is not in the round.", "Open a new round."),
     "ROUND_SHARE_MISDIRECTED": ErrorCode("A share is for another round or member.", "Open a new round."),
     "ROUND_TOO_FEW_HELPERS": ErrorCode(
-        "Too few helpers of different bodies are able to serve: none may be the analyst's, or in a private join an owner's.",
-        "Start more helpers and try again; nothing was released.",
+        "Too few helpers of different bodies are able to serve.",
+        "Start more, of bodies other than the analyst's and, for a private join, than the owners'; nothing was released.",
     ),
     "ROUND_HELPER_LOST": ErrorCode(
         "A helper was lost after the round had opened, and no attempt is left.",
