@@ -708,7 +708,7 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_SHARE_MISDIRECTED": ErrorCode("A share is for another round or member.", "Open a new round."),
     "ROUND_TOO_FEW_HELPERS": ErrorCode(
         "Too few helpers of different bodies are able to serve.",
-        "Start more, of bodies other than the analyst's and, for a private join, than the owners'; nothing was released.",
+        "Start more, of bodies other than the analyst's and, in a private join, the owners'; nothing was released.",
     ),
     "ROUND_HELPER_LOST": ErrorCode(
         "A helper was lost after the round had opened, and no attempt is left.",
