@@ -21,7 +21,7 @@ from nodes.join_keys import Prepared
 from nodes.manifest import Seat
 
 SALT_BYTES = 32
-PLAIN_BYTES = PART_BYTES - 1_024  # of a part; the seal and the message around it take the rest
+PLAIN_BYTES = PART_BYTES // 2 - 1_024  # of a part with its seal; buffers of 1 MiB are fresh pages each, 6 times dearer
 ROW_BYTES = 16
 FAR_OUT = 40  # standard deviations beyond which no honest draw lies
 
