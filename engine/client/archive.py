@@ -7,6 +7,7 @@
                               run-<k>-receipt, run-<k>-release.json   of the runs of a standing request after the first
     requests/revoked/<digest of an agreement>   the record that ended it, once it was seen
     requests/repeats/<digest of the question>   the request that asked it last
+    requests/.turn-<n>   held by the program that is submitting one of the questions of that number
     heads/<member>/<size>-<start of the root>   every journal head that came with a release (SignedHead)
 
 Each file is written as a whole or not at all. What was asked is on disk before it is submitted; a release lost with
@@ -15,13 +16,14 @@ the machine's power is fetched again, for the coordinator keeps it.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
 import threading
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -34,6 +36,7 @@ from engine.trusted.home import Home
 from engine.trusted.messages import Submission
 from engine.trusted.records import Loss, Receipt, SignedHead, SignedRecord
 
+TURNS = 64
 _KEEPING = threading.Lock()  # a home names the file it is writing by the process alone
 
 
@@ -79,6 +82,18 @@ class Archive:
 
     def __init__(self, home: Home) -> None:
         self._home, self._requests = home, home.path / "requests"
+
+    @contextmanager
+    def turn(self, plan_digest: bytes) -> Iterator[None]:
+        """Programs of one home that submit the same plan take turns: a desk, a driver and a terminal may be open at
+        once. Threads of one program have to take turns by themselves."""
+        self._requests.mkdir(parents=True, exist_ok=True, mode=0o700)
+        held = os.open(self._requests / f".turn-{plan_digest[0] % TURNS}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(held)
 
     def keep_request(self, asked: Asked, question: Question) -> None:
         self.keep_asked(asked)
