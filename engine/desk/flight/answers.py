@@ -115,7 +115,8 @@ class Answers:
         return released_table(release, question.schema)
 
     def _question(self, session: Session, ticket: Ticket) -> Question:
-        """The statement of a ticket, which is not asked again."""
+        """The statement of a ticket, which is not asked again. Refused POLICY_REQUEST_UNKNOWN, SQL_HANDLE."""
+        session.archive.asked(digest_of(ticket.request))
         asked = read(session, ticket.sql, Options(intervals=ticket.intervals))
         if not isinstance(asked, Question):
             raise Refused("SQL_HANDLE")
