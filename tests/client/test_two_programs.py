@@ -8,7 +8,12 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+import pytest
+
+from engine.client import archive
+from engine.client.archive import Archive
 from engine.client.session import connect
+from engine.errors import Refused
 from engine.trusted.home import Home
 from tests.client.conftest import Bench, bench
 
@@ -35,3 +40,14 @@ def test_one_question_of_two_programs_is_asked_once(bench: Bench) -> None:
     for one in programs:
         one.join(SECONDS)
     assert len(set(requests)) == 1
+
+
+def test_a_program_that_never_ends_its_turn_is_not_waited_for_forever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, plan = Archive(bench.home("analyst")), bytes(32)
+    monkeypatch.setattr(archive, "TURN_SECONDS", 0.1)
+    with kept.turn(plan), pytest.raises(Refused, match="POLICY_SUBMISSION_RUNS"), kept.turn(plan):
+        raise AssertionError("two have the same turn")
+    with kept.turn(plan):
+        pass
