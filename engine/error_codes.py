@@ -264,7 +264,7 @@ CODES: dict[str, ErrorCode] = {
     "SQL_JOIN_SIDES": ErrorCode(
         "An expression reads rows of both departments, and a private join only multiplies what each of them computes.",
         "Use one side in each key, condition and factor: SUM(a.x * b.y) FILTER (WHERE a.z > 1 AND b.z > 1), not a CASE"
-        " of both; SUM(a.x) + SUM(b.y), not SUM(a.x + b.y).",
+        " of both; SUM(a.x) + SUM(b.y), not SUM(a.x + b.y), which leaves out rows where either is NULL.",
     ),
     "SQL_JOIN_KIND": ErrorCode(
         "{join} across two departments would need rows of persons whom the other one does not have.",
@@ -563,6 +563,10 @@ CODES: dict[str, ErrorCode] = {
         "At least {n_min} nodes are to answer, and the statement has {count}: {hosts}.",
         "Ask with an n_min of at most {count}.",
     ),
+    "POLICY_COMMITTEE_JOIN": ErrorCode(
+        "A private join has three helpers, and the federation's rules or the request ask for more.",
+        "Ask a question over one department; larger committees cannot share out a product.",
+    ),
     "POLICY_N_MIN_JOIN": ErrorCode(
         "A join of two departments needs both of them to answer: {hosts}.",
         "Ask with an n_min of {count}, or with none.",
@@ -680,8 +684,8 @@ CODES: dict[str, ErrorCode] = {
     "ROUND_COMMITTEE_ONE_BODY": ErrorCode(
         "All helpers of the round belong to one body.", "Start helpers of other bodies and try again."
     ),
-    "ROUND_READY_MISSING": ErrorCode("A helper of the round did not say that it is ready.", "Try again."),
-    "ROUND_READY_OTHER_REQUEST": ErrorCode("The helper {name} was ready for another request.", "Try again."),
+    "ROUND_READY_MISSING": ErrorCode("A member of the round did not say that it is ready.", "Try again."),
+    "ROUND_READY_OTHER_REQUEST": ErrorCode("The member {name} was ready for another request.", "Try again."),
     "ROUND_READY_STALE": ErrorCode(
         "The member {name} was ready too long ago, has started anew since, or its clock differs.",
         "Check the clocks and try again.",
@@ -692,20 +696,23 @@ CODES: dict[str, ErrorCode] = {
         "Open a new round; the federation needs helpers of three bodies that are neither an owner's nor the analyst's.",
     ),
     "ROUND_JOIN_DUMMIES": ErrorCode(
-        "The node {name} adds more dummies to a private join than its price allows.", "Ask the department {name}."
+        "The other owner of a private join adds more dummies than its price allows.",
+        "Ask that department; nothing was charged where this was found.",
     ),
     "ROUND_JOIN_STREAM": ErrorCode(
-        "What {name} sent for a private join did not arrive whole.", "Open a new round; the charges stay."
+        "What an owner of a private join sent did not arrive whole at a helper.",
+        "Open a new round; the charges stay. The helper's log names the owner.",
     ),
     "ROUND_JOIN_COMMITMENT": ErrorCode(
-        "What {name} sent for a private join is not what it committed to.", "Ask the department {name}."
+        "What an owner of a private join sent to a helper is not what it committed to.",
+        "Ask the helper, whose log names the owner, and that department; the charges stay.",
     ),
     "ROUND_SURVIVOR_REPEATED": ErrorCode("The survivors named for the round repeat a node.", "Open a new round."),
     "ROUND_SURVIVOR_UNKNOWN": ErrorCode("The survivors name a node that is not in the round.", "Open a new round."),
     "ROUND_SHARE_MISDIRECTED": ErrorCode("A share is for another round or member.", "Open a new round."),
     "ROUND_TOO_FEW_HELPERS": ErrorCode(
         "Too few helpers of different bodies are able to serve.",
-        "Start more helpers and try again; nothing was released.",
+        "Start more, of bodies other than the analyst's and, in a private join, the owners'; nothing was released.",
     ),
     "ROUND_HELPER_LOST": ErrorCode(
         "A helper was lost after the round had opened, and no attempt is left.",

@@ -29,23 +29,21 @@ class Prepared:
 
 
 class JoinKeys:
-    """Of the newest *readies* by request digest; safe to use from several threads."""
+    """Of the newest *readies*, by public key, which each of them signs once; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._held: dict[bytes, Prepared] = {}
         self._lock = Lock()
 
-    def keep(self, request_digest: bytes, prepared: Prepared) -> None:
+    def keep(self, prepared: Prepared) -> None:
         with self._lock:
-            self._held.pop(request_digest, None)
-            self._held[request_digest] = prepared
+            self._held[prepared.key.public] = prepared
             for oldest in list(self._held)[:-KEYS_KEPT]:
                 del self._held[oldest]
 
     def take(self, own: Ready, loss: Loss) -> Prepared:
         """What was kept for this very *ready*, and is no longer; else Unavailable ROUND_READY_STALE."""
         with self._lock:
-            held = self._held.get(own.request_digest)
-            same = held is not None and (held.key.public, held.loss) == (own.join_key, loss)
-            require(same, "ROUND_READY_STALE", name=own.member)
-            return self._held.pop(own.request_digest)
+            held = self._held.get(own.join_key)
+            require(held is not None and held.loss == loss, "ROUND_READY_STALE", name=own.member)
+            return self._held.pop(own.join_key)

@@ -50,7 +50,7 @@ def prepare(ask: AskReady, loss: Loss, seat: Seat, sampler: Sampler | None) -> t
         sealed = seal(dummies.to_bytes(8, "big"), others[0].sealing_key, context)
     else:
         seat.roster.require(seat.name, Role.HELPER)
-    seat.join_keys.keep(ask.request_digest, Prepared(key, loss, dummies))
+    seat.join_keys.keep(Prepared(key, loss, dummies))
     return key.public, sealed
 
 

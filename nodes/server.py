@@ -268,7 +268,7 @@ class Server:
             self._log.event("done", **ids)
         elif isinstance(error, SplittallyError):
             said, leave = (_refusal(task.round, error),), refusal_ms(task.arrival, self._seat)
-            self._log.event("refused", code=error.code, **ids)
+            self._log.event("refused", code=error.code, about=error.facts.get("name", "")[:64], **ids)
         else:
             said, leave = (messages.RoundRefusal(task.round, "NODE_FAILED"),), refusal_ms(task.arrival, self._seat)
             place = extract_tb(error.__traceback__)[-1]

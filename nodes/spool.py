@@ -3,7 +3,8 @@
 Claim: nothing is opened here; what a round may hold is bounded, and how many there are; files go when their round
        closes, and at a start; one whose end was never heard of, because the line was lost, keeps no later one out.
 Because: parts are appended as they come, sealed; bytes are counted before they are written; ``keep`` removes the files
-         of every other round; the oldest round gives way to one too many.
+         of every other round; the oldest round gives way to one too many. A disk that has little room left takes none:
+         the ledger beside the spool needs it.
 Checked by: tests/nodes/test_spool.py::test_a_spool_is_bounded_and_leaves_nothing_behind
 """
 
@@ -12,11 +13,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from shutil import disk_usage
 
 from engine.trusted import wire
 from engine.trusted.messages import Relay
 
 ROUNDS = 8  # that may be spooled at once
+LEFT_BYTES = 1 << 30  # of the disk, which the spool does not touch
 _HEAD = struct.Struct(">Q?I")  # sequence, last, length
 
 
@@ -32,7 +35,7 @@ class Spool:
     def add(self, relay: Relay, most_bytes: int) -> None:
         """Appends a part. One too many is dropped: the stream then lacks it, and is refused when it is read."""
         held = self._held.get(relay.round, 0) + _HEAD.size + len(relay.sealed)
-        if held <= most_bytes:
+        if held <= most_bytes and disk_usage(self._folder).free >= LEFT_BYTES:
             if relay.round not in self._held:
                 self.keep([*self._held][1 - ROUNDS :])
             self._held[relay.round] = held

@@ -86,6 +86,8 @@ def admit(
     if not least <= request.n_min <= len(hosts):
         raise Refused("POLICY_N_MIN")
     committee = max(LEAST_COMMITTEE, manifest.rules.committee, request.committee)
+    if joins and committee > JOIN_HELPERS + 1:
+        raise Refused("POLICY_COMMITTEE_JOIN")
     digest = wire.digest(submission.request.payload)
     case = partial(
         Admitted,

@@ -118,11 +118,28 @@ def test_the_result_itself_opens(result: Result) -> None:
     assert tuple(cell // unit for cell in result.open()) == CELLS
 
 
-@pytest.mark.parametrize(("alter", "code"), ALTERED.values(), ids=ALTERED.keys())
-def test_an_altered_result_is_refused(result: Result, alter: Callable[[Result], Result], code: str) -> None:
+# Of those that change the manifest, and so are another round too: the check that finds them first.
+DETAILS = {
+    "two helpers only": "a private join has three helpers",
+    "four helpers": "a private join has three helpers",
+    "an owner as helper": "a helper is of the analyst's body, or of an owner's",
+    "one owner only": "an owner is missing",
+    "owners turned round": "an owner is missing",
+    "less noise": "its units or noise are not those computed here",
+    "another nonce is another round": "a commitment is of another round or owner",
+    "a commitment to another round": "a commitment is of another round or owner",
+    "a commitment of the other owner": "a commitment is of another round or owner",
+    "commitments withheld": "the vectors were withheld",
+}
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_an_altered_result_is_refused(result: Result, name: str) -> None:
+    alter, code = ALTERED[name]
     with pytest.raises(SplittallyError) as caught:
         alter(result).open()
     assert caught.value.code == code
+    assert caught.value.facts.get("detail") == DETAILS.get(name, caught.value.facts.get("detail"))
 
 
 # -- receipts
@@ -161,31 +178,40 @@ def test_a_receipt_holds_offline_and_says_what_was_checked(result: Result) -> No
     assert "three helpers" in in_words(found)
 
 
-@pytest.mark.parametrize(
-    "alter",
-    [
-        lambda m: {"readies": m.readies[:3]},
-        lambda m: {"readies": (*m.readies[3:], *m.readies[:3])},
-        lambda m: {"readies": (*m.readies[:4], m.readies[3])},
+READY = "a ready is missing or of another member"
+COMMITTEES: dict[str, tuple[Callable[[Any], dict[str, Any]], str]] = {
+    "owners not ready": (lambda m: {"readies": m.readies[:3]}, READY),
+    "another order": (lambda m: {"readies": (*m.readies[3:], *m.readies[:3])}, READY),
+    "one twice": (lambda m: {"readies": (*m.readies[:4], m.readies[3])}, READY),
+    "two helpers": (
         lambda m: {"helpers": m.helpers[:2], "readies": (*m.readies[:2], *m.readies[3:])},
+        "a private join has three helpers",
+    ),
+    "an owner helps": (
         lambda m: {"helpers": (*m.helpers[:2], "east"), "readies": (*m.readies[:2], m.readies[3], *m.readies[3:])},
+        "a helper is of the analyst's body, or of an owner's",
+    ),
+    "turned round": (
         lambda m: {"participants": m.participants[::-1], "readies": (*m.readies[:3], m.readies[4], m.readies[3])},
+        "an owner is missing",
+    ),
+    "one approved": (
         lambda m: {"approvals": m.approvals[:1]},
-    ],
-    ids=[
-        "owners not ready",
-        "another order",
-        "one twice",
-        "two helpers",
-        "an owner helps",
-        "turned round",
-        "one approved",
-    ],
-)
-def test_a_receipt_of_another_committee_does_not_hold(result: Result, alter: Callable[[Any], dict[str, Any]]) -> None:
+        "a private join was not approved at both owners",
+    ),
+    "another round": (lambda m: {"nonce": bytes(16)}, "a share is for another round"),
+}
+
+
+@pytest.mark.parametrize(("alter", "detail"), COMMITTEES.values(), ids=COMMITTEES.keys())
+def test_a_receipt_of_another_committee_does_not_hold(
+    result: Result, alter: Callable[[Any], dict[str, Any]], detail: str
+) -> None:
+    """By the check that is meant: any change is another round too, whose shares the receipt does not have."""
     round_ = manifest_of(result)
-    with pytest.raises(Refused, match="POLICY_RECEIPT_INVALID"):
+    with pytest.raises(Refused, match="POLICY_RECEIPT_INVALID") as found:
         verified(result, round_manifest=replace(round_, **alter(round_)))
+    assert found.value.facts["detail"] == detail
 
 
 def test_a_receipt_cannot_say_that_commitments_were_not_checked(result: Result) -> None:

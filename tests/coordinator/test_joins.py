@@ -20,6 +20,7 @@ from engine.trusted import wire
 from engine.trusted.clock import SystemClock
 from engine.trusted.home import Home
 from engine.trusted.messages import (
+    PART_BYTES,
     AskAnswer,
     AskReady,
     BodyKind,
@@ -179,6 +180,8 @@ def test_a_fault_ends_the_request_with_its_code(bench: Bench, member: str, fault
     bench.members[member].faults.add(fault)
     submission = approved(bench)
     assert ended(bench, submission).code == code
+    carried = [m for member in bench.members.values() for m in member.seen if isinstance(m, Relay)]
+    assert all(len(m.sealed) <= PART_BYTES for m in carried)
     for owner in OWNERS:
         manifests = [m.manifest for m in bench.members[owner].seen if isinstance(m, OpenRound)]
         assert len(manifests) == len(set(manifests)) <= 2
@@ -266,8 +269,8 @@ def test_who_may_be_a_helper(bench: Bench) -> None:
     terms = terms_of(case, bench.home.roster(), SHORT, 10**9)
     assert sorted(c.name for c in terms.candidates) == list(HELPERS)
     assert (terms.joins, terms.n_min, terms.helpers) == (True, 2, 3)
-    for changes in ({"n_min": 1}, {"n_min": 3}):
-        with pytest.raises(SplittallyError, match="POLICY_N_MIN"):
+    for changes, code in (({"n_min": 1}, "N_MIN"), ({"n_min": 3}, "N_MIN"), ({"committee": 5}, "COMMITTEE_JOIN")):
+        with pytest.raises(SplittallyError, match=f"POLICY_{code}"):
             admitted(bench, **changes)
 
 

@@ -285,6 +285,20 @@ def test_a_commitment_that_does_not_hold_is_refused(name: str, helper: str, join
     assert found.value.code in (code, STREAM)
 
 
+def test_more_rows_than_an_honest_owner_sends_are_not_read(joining: Joining) -> None:
+    """What fits its commitment in every way, but names more persons than the catalogue and the price allow."""
+    held = joining.held["h1"]
+    assert held.join is not None
+    committed: Commitment = wire.decode(Commitment, joining.replies["tax"].vector)
+    for most in (committed.rows - 1, committed.rows):
+        joining.held["h1"] = replace(held, join=replace(held.join, most_rows=(most, held.join.most_rows[1])))
+        if most == committed.rows:
+            joining.helped("h1")
+        else:
+            with pytest.raises(SplittallyError, match=UNFIT):
+                joining.helped("h1")
+
+
 @pytest.mark.parametrize(("helper", "held"), [("h1", 3), ("h2", 2), ("h3", 1)])
 def test_other_seeds_than_those_committed_to_are_refused(helper: str, held: int, joining: Joining) -> None:
     world = joining.world

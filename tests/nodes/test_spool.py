@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,6 +67,18 @@ def test_a_stream_is_read_on_while_its_round_is_forgotten(held: Spool) -> None:
     assert next(reading).sequence == 0
     held.keep(())
     assert next(reading).sequence == 1
+
+
+def test_room_is_left_on_the_disk(held: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever two owners may send: the helper's ledger lies on the same disk."""
+    free = {"free": spool.LEFT_BYTES}
+    monkeypatch.setattr(spool, "disk_usage", lambda _: SimpleNamespace(**free))
+    held.add(PART, 1_000)
+    free["free"] -= 1
+    held.add(replace(PART, sequence=1), 1_000)
+    held.add(replace(PART, round=OTHER), 1_000)
+    assert [relay.sequence for relay in held.relays(ROUND, "tax")] == [0]
+    assert list(held.relays(OTHER, "tax")) == []
 
 
 def test_a_part_that_was_cut_short_is_the_last(held: Spool, tmp_path: Path) -> None:
