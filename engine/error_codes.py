@@ -458,6 +458,10 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_RELEASE_NOT_OWN": ErrorCode(
         "The release was shared by {name}, who alone may share or publish it.", "Ask {name} to do so."
     ),
+    "POLICY_SUBMISSION_RUNS": ErrorCode(
+        "Another program of your home is submitting a question, and does not come to its end.",
+        "Nothing was asked. Close the other program, such as one that was stopped in a terminal; then submit again.",
+    ),
     "POLICY_REHEARSAL_RUNS": ErrorCode(
         "Another rehearsal is still running at this desk.", "Wait for it to end; each one starts a whole federation."
     ),

@@ -75,6 +75,7 @@ def show(
     import sys
 
     from engine.cli.show import console, new_table, print_json
+    from engine.client.states import plain as plain_words
     from engine.governance.agreement import read_record
     from engine.governance.agreement_text import agreement_lines, plain_text
     from engine.trusted.home import Home
@@ -95,11 +96,11 @@ def show(
             sys.stdout.write(plain_text(text))
             continue
         table = new_table()
-        table.title = f"{text.name}, edition {text.edition}, of {text.federation}"
+        table.title = plain_words(f"{text.name}, edition {text.edition}, of {text.federation}")
         table.add_column("field")
         table.add_column("as written", overflow="fold")
         for line in agreement_lines(text):
-            table.add_row(*line)
+            table.add_row(*map(plain_words, line))
         table.add_row("signatures", _standing(record, opened))
         console().print(table)
 

@@ -7,6 +7,7 @@
                               run-<k>-receipt, run-<k>-release.json   of the runs of a standing request after the first
     requests/revoked/<digest of an agreement>   the record that ended it, once it was seen
     requests/repeats/<digest of the question>   the request that asked it last
+    requests/.turn-<n>   held by the program that is submitting one of the questions of that number
     heads/<member>/<size>-<start of the root>   every journal head that came with a release (SignedHead)
 
 Each file is written as a whole or not at all. What was asked is on disk before it is submitted; a release lost with
@@ -15,25 +16,28 @@ the machine's power is fetched again, for the coordinator keeps it.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
 import threading
+import time
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from engine.client.choose import Keys
 from engine.client.receipts import read_receipt, sign_receipt
-from engine.errors import BadFile, Refused
+from engine.errors import BadFile, Refused, require
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import Submission
 from engine.trusted.records import Loss, Receipt, SignedHead, SignedRecord
 
+TURNS, TURN_SECONDS, LOOK_SECONDS = 64, 60.0, 0.02
 _KEEPING = threading.Lock()  # a home names the file it is writing by the process alone
 
 
@@ -79,6 +83,22 @@ class Archive:
 
     def __init__(self, home: Home) -> None:
         self._home, self._requests = home, home.path / "requests"
+
+    @contextmanager
+    def turn(self, plan_digest: bytes) -> Iterator[None]:
+        """Programs of one home that submit the same plan take turns: a desk, a driver and a terminal may be open at
+        once. Threads of one program have to take turns by themselves. Refused POLICY_SUBMISSION_RUNS after a minute.
+        """
+        self._requests.mkdir(parents=True, exist_ok=True, mode=0o700)
+        held = os.open(self._requests / f".turn-{plan_digest[0] % TURNS}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            end = time.monotonic() + TURN_SECONDS
+            while not _taken(held):
+                require(time.monotonic() < end, "POLICY_SUBMISSION_RUNS")
+                time.sleep(LOOK_SECONDS)
+            yield
+        finally:
+            os.close(held)
 
     def keep_request(self, asked: Asked, question: Question) -> None:
         self.keep_asked(asked)
@@ -203,6 +223,14 @@ class Archive:
         except (OSError, ValueError, KeyError, Refused):
             return None
         return Released(cells, receipt)
+
+
+def _taken(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _of_run(run: int) -> str:

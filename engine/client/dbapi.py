@@ -267,8 +267,10 @@ class Cursor:
 
     def fetchmany(self, size: int | None = None) -> list[Row]:
         self._result()
-        start = self._place
-        self._place = min(start + (self.arraysize if size is None else size), len(self._rows))
+        start, wanted = self._place, self.arraysize if size is None else size
+        if wanted < 0:
+            raise ProgrammingError("No negative number of rows can be fetched.")
+        self._place = min(start + wanted, len(self._rows))
         return self._rows[start : self._place]
 
     def fetchall(self) -> list[Row]:

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.client.asking import Free, Question, read
-from engine.client.options import Options
+from engine.client.options import OPTIONS, Options
 from engine.client.progress import on_screen
 from engine.client.session import Session, connect
 from engine.client.shown import Grid, table_grid
+from engine.client.states import plain
 from engine.errors import Refused, SplittallyError
 
 FREE = ("explain", "forecast", "rehearse")
@@ -114,6 +115,8 @@ class Magic:
                 into = value
             else:
                 raise Refused("SQL_OPTION", name=INTO, names="the name of a variable")
+        for word in (*homes[1:], *verbs[1:]):  # a word misspelt is no question: asking costs
+            raise Refused("SQL_OPTION", name=plain(word[:40]), names=", ".join((*FREE, INTO, *OPTIONS)))
         return Line(tuple(homes), tuple(verbs), options, into)
 
     def _connected(self, home: str) -> Session:

@@ -13,6 +13,7 @@ from numbers import Integral, Real
 
 from engine.errors import Refused
 
+MOST_DIGITS = 100  # of a number; what no literal can have is told by whoever reads the statement
 _ENDS = {"'": "'", '"': '"', "--": "\n", "/*": "*/"}
 
 
@@ -58,15 +59,21 @@ def literal(value: object) -> str:
 def _day(value: date) -> date:
     if not isinstance(value, datetime):
         return value
-    if value.time() != time() or value.tzinfo is not None:
+    if value != value or value.time() != time() or value.tzinfo is not None:  # NaT is not itself
         raise Refused("SQL_LITERAL", problem="a parameter is a time of day, and there are only dates")
     return value.date()
 
 
+def _digits(value: int) -> str:
+    if abs(value) >= 10**MOST_DIGITS:
+        raise Refused("SQL_LITERAL", problem="a parameter is too large")
+    return str(value)
+
+
 def _number(value: object) -> str:
     if isinstance(value, Integral):
-        text = str(int(value))
-    elif isinstance(value, Decimal) and value.is_finite():
+        text = _digits(int(value))
+    elif isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= MOST_DIGITS:
         text = f"{value:f}"
     elif isinstance(value, Real) and not isinstance(value, Decimal) and math.isfinite(value):
         text = repr(float(value))

@@ -111,22 +111,24 @@ def written(
     )
 
 
+def headers(release: Release) -> tuple[tuple[str, str, int | None], ...]:
+    """Of each column of the CSV: its header, the answer's column that it is of, and which end of its intervals."""
+    return tuple((column.header, column.of, column.end) for column in _columns(release))
+
+
 def _columns(release: Release) -> tuple[_Column, ...]:
-    """Those of the answer, in order, each followed by the ends of its intervals; headers are distinct."""
-    answer, found = release.answer, []
+    """Those of the answer, in order and by their names, each followed by the ends of its intervals; an end whose header
+    is a column's name already is told from it by a stroke."""
+    answer, found, taken = release.answer, [], set(release.answer.columns)
     for place, (name, kind) in enumerate(zip(answer.columns, answer.types, strict=True)):
         found.append(_Column(name, place, kind, name))
-        if any(name in row for row in answer.intervals):
-            found += [
-                _Column(f"{name}, {word}", place, Type.DECIMAL, name, end) for end, word in enumerate((LOW, HIGH))
-            ]
-    distinct: list[_Column] = []
-    for column in found:
-        header = column.header
-        while header in [other.header for other in distinct]:
-            header += "'"
-        distinct.append(_Column(header, column.place, column.kind, column.of, column.end))
-    return tuple(distinct)
+        for end, word in enumerate((LOW, HIGH)) if any(name in row for row in answer.intervals) else ():
+            header = f"{name}, {word}"
+            while header in taken:
+                header += "'"
+            taken.add(header)
+            found.append(_Column(header, place, Type.DECIMAL, name, end))
+    return tuple(found)
 
 
 def _cells(release: Release, columns: tuple[_Column, ...]) -> Iterator[list[Any]]:

@@ -160,9 +160,9 @@ class Query:
     def submit(self) -> str:
         """Signs the request and hands it in; its id. The same question, once released, is not asked again.
 
-        Threads with one plan take turns: of one question asked twice at the same moment, one request is made.
+        Threads and programs with one plan take turns: one question asked twice at the same moment makes one request.
         """
-        with _SUBMITTING[hash(self.plan) % len(_SUBMITTING)]:
+        with _SUBMITTING[hash(self.plan) % len(_SUBMITTING)], self.session.archive.turn(wire.digest(self.plan)):
             return self._submit()
 
     def _submit(self) -> str:

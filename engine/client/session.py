@@ -9,6 +9,7 @@ over unchanged snapshots is answered from the copy kept at home, free of charge.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from engine.sql import Statement
 
 Amount = Fraction | str | float | int
+_NUMBER = re.compile(r"[-+]?[0-9./]{1,200}(e[-+]?[0-9]{1,3})?", re.IGNORECASE)  # larger powers take minutes
 
 
 def connect(home: Home | Path | str, *, clock: Clock | None = None, randomness: Randomness | None = None) -> Session:
@@ -274,8 +276,11 @@ class Session:
 
 def _exact(amount: Amount) -> Fraction:
     """An amount as written: 0.1 is one tenth. Refused SQL_EPSILON_RANGE for what is no number."""
+    text = str(amount)
     try:
-        return Fraction(str(amount))
+        if _NUMBER.fullmatch(text) is None:
+            raise ValueError(text[:20])
+        return Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise Refused("SQL_EPSILON_RANGE") from None
 

@@ -79,9 +79,10 @@ def whole(field: str, words: str, text: str, most: int) -> int | None:
     """A whole number from 1 to ``most``, None for an empty field. BadFile FILE_DESK_FIELD."""
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:20]) <= most):
+    digits = text.lstrip("0")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(most)) and int(digits) <= most):
         raise BadFile("FILE_DESK_FIELD", field=words, most=f"{most:,}", id=field)
-    return int(text)
+    return int(digits)
 
 
 def field_of(error: SplittallyError) -> str:

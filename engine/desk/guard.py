@@ -17,7 +17,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -147,13 +146,12 @@ class Guard:
         self._printed(f"{self._address}?token={self._token}")
 
     def _session_of(self, headers: Headers) -> str:
-        try:
-            given = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            given = SimpleCookie()
-        value = given[COOKIE].value if COOKIE in given else ""
+        """By any cookie of that name: cookies know no ports, so other programs of this machine may have set one too, or
+        others that no parser reads."""
+        pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
+        given = [value for name, _, value in pairs if name == COOKIE]
         for session in self._sessions:
-            if hmac.compare_digest(value.encode(), session.encode()):
+            if any(hmac.compare_digest(value.encode(), session.encode()) for value in given):
                 return session
         raise Refusal(401, "This desk is closed to you", ASK_AGAIN)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.client.archive import Asked
 from engine.client.open_result import require_sound
 from engine.client.own_crate import crate_archive
-from engine.client.publish import HIGH, LOW, Written, written
+from engine.client.publish import Written, headers, written
 from engine.client.receipts import Verified, sign_receipt, verify_receipt
 from engine.client.release import Release
 from engine.client.session import Session, digest_of
@@ -152,14 +152,13 @@ def parquet(release: Release) -> bytes:
     from pyarrow import parquet as files
 
     table, columns, names = release.table, [], []
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        columns.append(column)
-        names.append(name)
-        if any(name in row for row in release.intervals):
-            for end, word in enumerate((LOW, HIGH)):
-                ends = [float(row[name][end]) if name in row else None for row in release.intervals]
-                columns.append(pyarrow.array(ends, pyarrow.float64()))
-                names.append(f"{name}, {word}")
+    for header, name, end in headers(release):
+        names.append(header)
+        if end is None:
+            columns.append(table.column(name))
+        else:
+            ends = [float(row[name][end]) if name in row else None for row in release.intervals]
+            columns.append(pyarrow.array(ends, pyarrow.float64()))
     known = {"request": release.request_id, "epsilon": str(release.epsilon), "delta": str(release.delta)}
     made = pyarrow.Table.from_arrays(columns, names=names).replace_schema_metadata(known)
     body = io.BytesIO()

@@ -33,6 +33,7 @@ TONES = {
     "revoked": "bad",
     "expired": "bad",
 }
+OF_FORMS = ("FILE_DESK_FIELD", "FILE_AGREEMENT")  # there is no file that the reader could mend
 HEADINGS: tuple[tuple[type[SplittallyError], str], ...] = (
     (Waiting, "Somebody still has to decide"),
     (Refused, "There is a problem"),
@@ -78,6 +79,8 @@ def environment(menu: tuple[Page, ...]) -> Environment:
 
 def heading_of(error: SplittallyError) -> str:
     """What kind of trouble an error is, for the heading of its page or summary."""
+    if error.code in OF_FORMS:
+        return "There is a problem"
     return next((heading for kind, heading in HEADINGS if isinstance(error, kind)), "Something went wrong")
 
 

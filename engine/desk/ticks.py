@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 WANTED = 5  # ticks, about
+FINEST = 1e-9  # of its size, what an axis spans at least: closer values, or equal ones, stand at one place
 NEAR = 0.25  # what differs by less of its size is shown without zero, or no difference could be seen
 
 
@@ -36,11 +37,12 @@ def axis_of(least: float, most: float) -> Axis:
     """An axis that holds both; it begins at zero unless the values are all close to one another and far from it."""
     near = least * most > 0 and most - least < NEAR * max(abs(least), abs(most))
     low, high = (least, most) if near else (min(least, 0.0), max(most, 0.0))
-    if high <= low:
-        low, high = low - 1, high + 1
+    room = FINEST * max(abs(low), abs(high))
+    if high - low <= room:
+        low, high = low - (room or 1.0), high + (room or 1.0)
     rough = (high - low) / WANTED
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * size for size in (1, 2, 5, 10) if rough <= power * size * 1.000001)
     first, count = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = tuple(round(place * step, 12) for place in range(first, count + 1))
+    ticks = tuple(float(f"{place * step:.12g}") for place in range(first, count + 1))
     return Axis(ticks[0], ticks[-1], step, ticks)

@@ -59,16 +59,24 @@ def agreement_lines(agreement: Agreement) -> tuple[Line, ...]:
 
 
 def plain_text(agreement: Agreement) -> str:
-    """The whole agreement as plain text, with the digest that signatures are over; lines of at most 100 characters."""
-    head = f"Agreement {agreement.name}, edition {agreement.edition}, of the federation {agreement.federation}"
+    """The whole agreement as plain text, with the digest that signatures are over; lines of at most 100 characters.
+
+    No field can write a heading or a line of its own, nor anything that a terminal or page would act upon.
+    """
+    name, federation = _one_line(agreement.name), _one_line(agreement.federation)
+    head = f"Agreement {name}, edition {agreement.edition}, of the federation {federation}"
     lines = [head, "=" * len(head)]
     for heading, sentence in agreement_lines(agreement):
         lines += [
             "",
-            f"{heading[0].upper()}{heading[1:]}",
-            *textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  "),
+            _one_line(f"{heading[0].upper()}{heading[1:]}"),
+            *textwrap.wrap(_one_line(sentence), WIDTH, initial_indent="  ", subsequent_indent="  "),
         ]
     return "\n".join([*lines, "", f"Digest: {digest(encode(agreement)).hex()}"]) + "\n"
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)
 
 
 def agreement_of(record: SignedRecord) -> Agreement:

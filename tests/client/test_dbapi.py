@@ -215,6 +215,8 @@ def test_fetchmany_by_arraysize_and_by_size(connection: Connection) -> None:
     cursor.execute(SQL)
     assert cursor.fetchmany(1) == ROWS[:1]
     assert cursor.fetchmany(size=1) == ROWS[1:]
+    with pytest.raises(dbapi.ProgrammingError, match="negative"):
+        cursor.fetchmany(-1)
 
 
 def test_fetchall_gives_the_rest_as_tuples(connection: Connection) -> None:

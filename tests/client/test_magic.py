@@ -68,6 +68,8 @@ def test_a_table_of_fed_is_a_listing(shell: Any) -> None:
         ("colour=blue", SQL, "SQL_OPTION"),
         ("epsilon=much", SQL, "SQL_OPTION"),
         ("into=1x", SQL, "SQL_OPTION"),
+        ("somewhere explian", SQL, "SQL_OPTION"),  # not asked, for asking costs
+        ("explain forecast", SQL, "SQL_OPTION"),
         ("'unclosed", SQL, "quotation"),
     ],
 )

@@ -69,7 +69,18 @@ def test_values_are_written_as_sql_has_them(value: object, text: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), float("inf"), Decimal("NaN"), b"x", object(), [1], 1j, datetime(2024, 1, 1, 12)],
+    [
+        float("nan"),
+        float("inf"),
+        Decimal("NaN"),
+        b"x",
+        object(),
+        [1],
+        1j,
+        datetime(2024, 1, 1, 12),
+        pytest.param(10**5_000, id="huge"),
+        Decimal("1e999999"),
+    ],
 )
 def test_other_values_are_refused(value: object) -> None:
     with pytest.raises(Refused, match="SQL_LITERAL"):

@@ -79,6 +79,13 @@ def test_another_cookie_is_none(browser: Browser, cookie: str) -> None:
     assert answer.status_code == 401
 
 
+@pytest.mark.parametrize("others", ["desk={}; desk=evil", "desk={}; junk", "path=x; desk={}", 'a="; desk={}'])
+def test_cookies_of_other_programs_do_not_close_the_desk(browser: Browser, others: str) -> None:
+    """A browser sends what any port of the machine has set."""
+    answer = stranger(browser, cookie=others.format(browser.session)).get(f"{browser.base}/")
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost:1", "evil.example:8700", "[::1]:8700", ""]
 )

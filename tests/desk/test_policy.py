@@ -290,6 +290,16 @@ def test_a_forged_signature_counts_as_missing(own: Own) -> None:
     assert "POLICY_SIGNATURE_INVALID" in own.guardians["east"].post(f"{signing}/hand-in").text
 
 
+def test_a_forged_signature_does_not_replace_one_that_holds(own: Own) -> None:
+    signing = sign(own.officer, own.save(agreement="replaced"))
+    body = own.officer.get(f"{signing}/file").content
+    record: SignedRecord = wire.decode(SignedRecord, body)
+    own_signature = record.signatures[0]
+    forged = replace(own_signature, signature=bytes(len(own_signature.signature)))
+    own.officer.upload("/drafts/take/file", wire.encode(replace(record, signatures=(forged,))))
+    assert own.officer.get(f"{signing}/file").content == body
+
+
 @pytest.mark.parametrize("body", [b"", b"agreement: x", b"\x00" * 64])
 def test_what_is_no_agreement_is_not_taken(own: Own, body: bytes) -> None:
     answer = own.officer.upload("/drafts/take/file", body)

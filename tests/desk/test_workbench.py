@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
@@ -57,6 +58,9 @@ REFUSED = [  # what is written, and the field that the summary links to
     ({"sql": "SELECT * FROM people"}, "sql", "SQL_"),
     ({"epsilon": "0"}, "own_epsilon", "SQL_EPSILON_RANGE"),
     ({"epsilon": "much"}, "own_epsilon", "SQL_EPSILON_RANGE"),
+    ({"epsilon": "1e999999999"}, "own_epsilon", "SQL_EPSILON_RANGE"),
+    ({"valid_days": "0" * 20 + "1" * 9}, "valid_days", "FILE_DESK_FIELD"),
+    ({"runs": "0" * 20 + "1" * 5_000}, "runs", "FILE_DESK_FIELD"),
     ({"own_epsilon": "-1"}, "own_epsilon", "SQL_EPSILON_RANGE"),
     ({"delta": "1"}, "delta", "SQL_DELTA_RANGE"),
     ({"n_min": "9"}, "n_min", "POLICY_N_MIN_HOSTS"),
@@ -155,6 +159,32 @@ def test_the_same_question_in_other_words_is_shown_by_those(analyst: Browser) ->
     assert table is not None
     place = table.group(1).removeprefix(analyst.base).replace("&amp;", "&")
     assert analyst.get(place).text.splitlines()[0].startswith("part,many,")
+
+
+def test_an_answer_of_tiny_figures_is_shown_and_drawn(analyst: Browser) -> None:
+    sql = "SELECT region, COUNT(*) / 9000000000000000.0 AS n FROM people GROUP BY region"
+    page = ended(analyst, submitted(analyst, sql))
+    assert "Figures with their 95 % intervals" in page
+    assert "<svg" in page
+
+
+def test_an_agreement_can_be_chosen_where_another_was_refused(analyst: Browser) -> None:
+    page = analyst.post("/ask", {"sql": SQL, "do": "submit", "agreement": "none"}).text
+    assert '<a href="#agreement">' in page
+    assert 'id="agreement"' in page
+    assert '<input type="radio" name="agreement"' in page
+
+
+def test_columns_named_like_the_ends_of_intervals_are_told_apart(analyst: Browser) -> None:
+    """Each file names the same columns, and the analyst's own names stay."""
+    sql = 'SELECT region, COUNT(*) AS n, COUNT(*) + 1 AS "n, low 95 %" FROM people GROUP BY region'
+    place = submitted(analyst, sql)
+    ended(analyst, place)
+    first = analyst.get(f"{place}/files/csv").text.splitlines()[0]
+    ends = ["n, low 95 %'", "n, high 95 %"], ["n, low 95 %, low 95 %", "n, low 95 %, high 95 %"]
+    names = ["region", "n", *ends[0], "n, low 95 %", *ends[1]]
+    assert next(csv.reader([first])) == names
+    assert parquet.read_table(io.BytesIO(analyst.get(f"{place}/files/parquet").content)).column_names == names
 
 
 def test_the_same_question_is_answered_again_free_of_charge(analyst: Browser) -> None:

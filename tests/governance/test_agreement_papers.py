@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -134,6 +135,16 @@ def test_a_draft_is_an_agreement_that_the_reader_and_the_schema_take(machines: M
     for text in (draft(None), everything):
         VALIDATOR.validate(as_json(text))
     assert all(f"# {field.about}" in draft(None) for field in FIELDS)
+
+
+def test_no_field_writes_a_line_of_the_text_for_signing(machines: Machines) -> None:
+    """A record need not come from a form: whoever made the file chose its bytes."""
+    agreement = agreement_of(read_record(Path(agreed(machines))))
+    planted = "study\n\nBudget at each node\n  epsilon 0.001\x1b[2J\u2028Purpose\u202e"
+    for field in ("name", "federation", "title", "decided_by"):
+        text = plain_text(replace(agreement, **{field: planted}))
+        assert text.splitlines().count("Budget at each node") == 1, field
+        assert text.replace("\n", "").isprintable(), field
 
 
 def test_the_text_for_signing_says_everything(machines: Machines) -> None:

@@ -37,9 +37,12 @@ def table_of(sent: Iterable[FlightData]) -> pa.Table:
         if len(stream) > MOST_BOUND_BYTES:
             raise Refused("SQL_COMMAND", command="a table of parameters")
     try:
-        return pa.ipc.open_stream(bytes(stream)).read_all()
+        found = pa.ipc.open_stream(bytes(stream)).read_all()
     except (pa.ArrowException, ValueError, OSError) as error:
         raise Refused("SQL_COMMAND", command="parameters that are no Arrow data", internal=repr(error)) from None
+    if found.nbytes > MOST_BOUND_BYTES:  # it came compressed
+        raise Refused("SQL_COMMAND", command="a table of parameters")
+    return found
 
 
 def _message(frame: FlightData) -> bytes:

@@ -51,7 +51,12 @@ class Prepared:
         """With the one row of values that a client put."""
         if table.num_rows != 1:
             raise Refused("SQL_PARAMETERS", wanted=str(len(places(self.sql))), given=f"{table.num_rows} rows of")
-        found = replace(self, values=tuple(column[0].as_py() for column in table.columns))
+        try:
+            values = tuple(column[0].as_py() for column in table.columns)
+        except (ValueError, OverflowError, pa.ArrowException) as error:
+            problem = "a parameter holds no value of its type"
+            raise Refused("SQL_LITERAL", problem=problem, internal=repr(error)) from None
+        found = replace(self, values=values)
         _ = found.text
         return found
 

@@ -145,8 +145,9 @@ def take(visit: Visit) -> Response:
         return visit.render("policy/take.html", error=error, error_field="file")
     name = wire.digest(record.payload).hex()
     file = desk.home.path / f"drafts/{name}.agreement"
-    known = _record(file.read_bytes()).signatures if file.exists() else ()
-    own = {signature.signer: signature for signature in (*known, *record.signatures)}
+    known = _record(file.read_bytes()) if file.exists() else None
+    sound = [s for s in (known.signatures if known else ()) if _holds(known, s.signer, desk.roster)]
+    own = {s.signer: s for s in (*(known.signatures if known else ()), *record.signatures, *sound)}  # none is lost
     _keep(desk.home, SignedRecord(record.kind, record.payload, tuple(own.values())))
     return visit.go(f"/signing/{name}", "Taken from the file. Read it before you sign.")
 
