@@ -78,9 +78,10 @@ def test_try_names_what_many_share_and_counts_it(folder: Path) -> None:
 @pytest.fixture
 def local(folder: Path) -> Iterator[LocalFederation]:
     catalogue = load_catalogue(folder / "catalogue.yaml")
-    price = price_of(EPSILON, DELTA, prepare(SQL, catalogue, default_rules()).plan).total
+    plan = prepare(SQL, catalogue, default_rules()).plan
+    price = price_of(EPSILON, DELTA, plan).total
     nodes = {node: folder / node for node in ("north", "south")}
-    with LocalFederation(catalogue, nodes, terms_for(price, None)) as running:
+    with LocalFederation(catalogue, nodes, terms_for(price, None, plan, catalogue)) as running:
         yield running
 
 
