@@ -191,8 +191,8 @@ class Rogue:
                 case RoundRefusal(round=of, code=code) if of == round_:
                     return code
                 case VectorPart(round=of, body=body) if of == round_:
-                    shares = self.hear(member)
-                    assert isinstance(shares, ShareSet)
+                    while not isinstance(shares := self.hear(member), ShareSet):
+                        pass  # a pulse, or news of its journal
                     return body, shares
 
     def ask(self, helper: str, round_: bytes, sets: list[ShareSet]) -> SignedRecord | str:
