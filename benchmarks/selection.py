@@ -98,7 +98,8 @@ def run() -> list[tuple[str, str]]:
         file = Path(scratch) / "visits.parquet"
         people, clinics = zip(*made, strict=True)
         parquet.write_table(pyarrow.table({"person_id": people, "clinic": clinics}), file)
-        with LocalFederation(catalogue, {"one": Path(scratch)}, terms_for(price.total, None)) as local:
+        terms = terms_for(price.total, None, plan, catalogue)
+        with LocalFederation(catalogue, {"one": Path(scratch)}, terms) as local:
             with local.session() as session:
                 began = time.perf_counter()
                 release = session.query(SQL, epsilon=EPSILON, delta=DELTA).wait()
