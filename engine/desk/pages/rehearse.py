@@ -13,6 +13,7 @@ def rehearsal(visit: Visit) -> Response:
     job = visit.desk.rehearsals.find(visit.path["key"])
     if job is None:
         return visit.nowhere()
+    ended = job.ended  # read first: what it ended with is there then
     found = job.result
     return visit.render(
         "workbench/rehearsal.html",
@@ -20,8 +21,9 @@ def rehearsal(visit: Visit) -> Response:
         job=job,
         found=found,
         error=job.error,
+        ended=ended,
         drawings=drawings(found.answer, found.exact) if found else (),
-        refresh=visit.query.one("refresh") == "5" and not job.ended,
+        refresh=visit.query.one("refresh") == "5" and not ended,
     )
 
 
