@@ -17,7 +17,7 @@ from engine.trusted import sign, wire
 from engine.trusted.calibrate import calibrate
 from engine.trusted.catalogue import Catalogue, Dataset
 from engine.trusted.clock import Clock
-from engine.trusted.join import is_join
+from engine.trusted.join import JOIN_HELPERS, is_join
 from engine.trusted.plan import Plan
 from engine.trusted.random import Randomness
 from engine.trusted.records import (
@@ -261,7 +261,7 @@ def _check_parties(round_: Round, plan: Plan, seat: Seat) -> None:
     hosts = stability_of(plan.aggregate.input, seat.catalogue).hosts
     sound = round_.nodes == hosts and round_.request.n_min == len(hosts) == len(round_.manifest.helpers) - 1
     helping = set(parties[: len(round_.manifest.helpers)])
-    require(sound and len(helping) == COMMITTEE and not helping & set(parties[COMMITTEE:]), "ROUND_JOIN_PARTIES")
+    require(sound and len(helping) == JOIN_HELPERS and not helping & set(parties[JOIN_HELPERS:]), "ROUND_JOIN_PARTIES")
 
 
 def check_readies(round_: Round, plan: Plan, arrival: Arrival, seat: Seat) -> None:

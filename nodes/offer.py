@@ -23,7 +23,7 @@ from engine.errors import require
 from engine.trusted import replicated, ring, wire
 from engine.trusted.calibrate import layout_of
 from engine.trusted.domains import scope_of
-from engine.trusted.join import Side, is_join, sides_of, sizes_of
+from engine.trusted.join import Side, is_join, side_at, sizes_of
 from engine.trusted.mask import seed_info
 from engine.trusted.messages import Commitment, Relay, ShareSet
 from engine.trusted.noise import Sampler
@@ -99,7 +99,7 @@ def owned(round_: Round, plan: Plan, seat: Seat) -> Owned | None:
     """
     if not is_join(plan.aggregate):
         return None
-    [side] = [side for side in sides_of(plan, seat.catalogue) if side.host == seat.name]
+    side = side_at(plan, seat.name, seat.catalogue)
     [other] = [name for name in round_.nodes if name != seat.name]
     readies = {ready.member: ready for ready in round_.readies}
     context = joins.info(b"dummies", round_.request_digest, other, seat.name)

@@ -161,7 +161,8 @@ def _init_roots(directory: Path, federation: str, roots: int, coordinator: str, 
 
 def _join_words(founded: Federation) -> Iterator[str]:
     """What a private join would need that this federation lacks, if two of its departments have one identifier."""
-    from engine.governance.federation import JOIN_HELPERS, joinable
+    from engine.governance.federation import joinable
+    from engine.trusted.join import JOIN_HELPERS
     from engine.trusted.records import Role
 
     pairs = joinable(founded.manifest.catalogue)

@@ -25,7 +25,7 @@ import numpy as np
 from engine.errors import Unavailable
 from engine.trusted import ring, wire
 from engine.trusted.calibrate import calibrate
-from engine.trusted.join import is_join
+from engine.trusted.join import JOIN_HELPERS, is_join
 from engine.trusted.mask import SEED_BYTES, answer_info, seed_info, subtract_mask
 from engine.trusted.messages import FORWARD_BYTES, BodyKind, Commitment, ResultHead, Submission
 from engine.trusted.plan import Plan
@@ -38,7 +38,6 @@ from engine.trusted.stability import stability_of
 
 WORD_BYTES = 8
 LEAST_COMMITTEE = 3
-JOIN_HELPERS = 3
 UNSEEN = b""  # the list of keys is not at hand: its length and digest are signed, and the digest is compared by nobody
 
 

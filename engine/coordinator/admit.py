@@ -15,7 +15,7 @@ from engine.coordinator.streams import streaming_ms
 from engine.errors import Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.calibrate import calibrate
-from engine.trusted.join import is_join
+from engine.trusted.join import JOIN_HELPERS, is_join
 from engine.trusted.messages import Chosen, Submission
 from engine.trusted.plan import Plan
 from engine.trusted.records import Calibration, Loss, Request, Role, Selection, SignedRecord
@@ -24,7 +24,6 @@ from engine.trusted.sign import Roster, open_request, open_selection, require_cu
 from engine.trusted.stability import stability_of
 
 LEAST_COMMITTEE = 3
-JOIN_HELPERS = 3  # the whole committee of a private join
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from engine.trusted.catalogue import Catalogue
 from engine.trusted.clock import Clock
 from engine.trusted.epsilon import allowance
 from engine.trusted.home import Home
+from engine.trusted.join import JOIN_HELPERS
 from engine.trusted.random import Randomness
 from engine.trusted.records import (
     RECORD_VERSION,
@@ -42,7 +43,6 @@ MANIFEST_DAYS = 365
 GRACE_SECONDS = 7 * 86_400
 COMMITTEE = 3
 HELPER_NODES = 2
-JOIN_HELPERS = 3  # of a private join: three bodies, none of them an owner's
 MAX_KEYS = 10_000
 MAX_CELLS = 1_000_000
 CAP = (Fraction(8), Fraction(1, 10**6))

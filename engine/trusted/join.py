@@ -46,6 +46,7 @@ from engine.trusted.selection import rare
 from engine.trusted.stability import stability_of
 
 LEFT, RIGHT = 1, 2
+JOIN_HELPERS = 3  # the whole committee: three bodies, none of them an owner's
 MOST_WORDS = 1_024  # of one person's row at one side
 
 
