@@ -28,22 +28,29 @@ Page = Any  # of the browser
 
 
 class Served:
-    """`splittally desk` in a process of its own. ``said``: the lines it has printed, as far as they were read."""
+    """`splittally desk` in a process of its own."""
 
     def __init__(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "engine.cli.main", "desk", *arguments]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        self.said: list[str] = []
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
 
     def address(self) -> str:
-        """One that nobody has used: another is printed after each use."""
+        """One that nobody has used: another is printed after each use, so use each."""
+        return self._heard(r"http://\S+token=\S+").group()
+
+    def flight(self) -> tuple[str, str]:
+        """Location and token of its Flight SQL server; before any ``address``."""
+        location, token = self._heard(r"Flight SQL: (\S+), token (\S+)").groups()
+        return location, token
+
+    def _heard(self, pattern: str) -> re.Match[str]:
+        """In what it prints from now on."""
         assert self.child.stdout is not None
         for line in self.child.stdout:
-            self.said.append(line)
-            if found := re.search(r"http://\S+token=\S+", line):
-                return found.group()
-        raise AssertionError("it printed no address")
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"it ended without printing {pattern}")
 
     def stop(self) -> int:
         assert self.child.stdout is not None

@@ -66,7 +66,7 @@ class Demo:
 
 @contextmanager
 def kept_demo(cache: Path) -> Iterator[Demo]:
-    """Ended by Ctrl-C, and nothing of it stays."""
+    """Asked to end when the walks are done; nothing of it stays."""
     command = [sys.executable, "-m", "engine.cli.main", "demo", "--keep", "--generated", "--cache", str(cache)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
@@ -83,9 +83,9 @@ def kept_demo(cache: Path) -> Iterator[Demo]:
     try:
         yield made
     finally:
-        child.send_signal(signal.SIGINT)
-        rest, _ = child.communicate(timeout=60)
-    assert (child.returncode, rest) == (0, "Stopping.\n")
+        child.terminate()
+        child.communicate(timeout=60)
+    assert child.returncode == 128 + signal.SIGTERM
     assert not made.homes.exists()
 
 
@@ -103,6 +103,14 @@ def desks(demo: Demo) -> Iterator[Mapping[str, Served]]:
     assert {desk.stop() for desk in running.values()} <= {0, -15}
 
 
+@pytest.fixture
+def flight(demo: Demo) -> Iterator[tuple[str, str]]:
+    """Location and token of the Flight SQL server in an analyst's desk of its own."""
+    desk = Served(*demo.desks()["analyst"])
+    yield desk.flight()
+    assert desk.stop() in (0, -15)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with opened_browser() as opened:
@@ -118,15 +126,14 @@ def test_every_role_is_told_its_desk(demo: Demo) -> None:
 # -- from a program
 
 
-def test_the_readme_asks_the_first_question_again_from_pandas(demo: Demo, desks: Mapping[str, Served]) -> None:
+def test_the_readme_asks_the_first_question_again_from_pandas(demo: Demo, flight: tuple[str, str]) -> None:
     """The numbers that the demonstration printed, and no ledger moves."""
     (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    desks["analyst"].address()
-    (found,) = re.findall(r"Flight SQL: (\S+), token (\S+)", "".join(desks["analyst"].said))
     before, printed = demo.spent(), io.StringIO()
+    location, token = flight
     with pytest.MonkeyPatch.context() as environment, contextlib.redirect_stdout(printed):
-        environment.setenv("SPLITTALLY_URI", found[0])
-        environment.setenv("SPLITTALLY_TOKEN", found[1])
+        environment.setenv("SPLITTALLY_URI", location)
+        environment.setenv("SPLITTALLY_TOKEN", token)
         exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the page's own code
     released = [line.split()[1:] for line in printed.getvalue().splitlines()[1:]]
     shown = re.findall(r"^ +(east|north|west) +([\d,]+) .*?(\d+\.\d\d) ", demo.text, re.MULTILINE)
