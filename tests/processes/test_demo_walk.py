@@ -33,6 +33,7 @@ from engine.trusted.home import Home
 from tests.desk.browser import ROOT, SHOTS, Seat, Served, axe_core, opened_browser, seated, violations
 
 START_SECONDS = 400
+LOOK_MS, MOST_LOOKS = 200, 900  # a rehearsal starts a federation of its own, on a machine that may be busy
 OWNERS = ("tax", "social-security")
 BOTH = pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
 
@@ -178,10 +179,10 @@ class Walk:
 
     def wait(self, what: str) -> None:
         """Without script a person loads the page again by its own link, or by the browser's key."""
-        for _ in range(300):
+        for _ in range(MOST_LOOKS):
             if self.page.locator(what).count():
                 break
-            self.page.wait_for_timeout(200)
+            self.page.wait_for_timeout(LOOK_MS)
             again = self.page.locator("text=See how far it is now")
             if not self.seat.script and again.count():
                 again.click()
@@ -189,10 +190,10 @@ class Walk:
         self.look()
 
     def reload(self, what: str) -> None:
-        for _ in range(100):
+        for _ in range(MOST_LOOKS):
             if self.page.locator(what).count():
                 break
-            self.page.wait_for_timeout(200)
+            self.page.wait_for_timeout(LOOK_MS)
             self.page.reload()
         self.page.wait_for_selector(what)
         self.look()
