@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -32,8 +34,19 @@ def serve(
     """Serves until the process is asked to stop. Ports 0: free ones; ``printed`` gets each address that opens the desk.
 
     ``flight`` gets the location of the Flight SQL server and its token; None: there shall be none. BadFile
-    FILE_DESK_PORT when the port is taken.
+    FILE_DESK_PORT when the port is taken. SIGTERM and SIGHUP (the terminal was closed) end it as Ctrl-C does.
     """
+    with _ending_when_asked():
+        _serve(desk, port, printed, flight, flight_port)
+
+
+def _serve(
+    desk: Desk,
+    port: int,
+    printed: Callable[[str], None],
+    flight: Callable[[str, str], None] | None,
+    flight_port: int,
+) -> None:
     listener = _listener(port)
     found = listener.getsockname()[1]
     drivers = _flight(desk, flight_port, flight) if flight is not None and desk.role == "analyst" else None
@@ -46,6 +59,24 @@ def serve(
         if drivers is not None:
             drivers.stop()
         desk.close()
+
+
+@contextmanager
+def _ending_when_asked() -> Iterator[None]:
+    """The web server ends at SIGTERM and then gives the signal to whoever heeded it before: that leaves by SystemExit,
+    so that nothing of this process stays behind. A hang-up that is ignored stays so, as under ``nohup``."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if before[signal.SIGHUP] is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _listener(port: int) -> socket.socket:
