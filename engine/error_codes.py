@@ -375,6 +375,10 @@ CODES: dict[str, ErrorCode] = {
     "SQL_UNTYPED_NULL": ErrorCode(
         "A NULL stands where nothing says what type it is.", "Write CAST(NULL AS INTEGER), or another type."
     ),
+    "SQL_COMPARED_NULL": ErrorCode(
+        "Something is compared with NULL, which holds for no row.",
+        "Write IS NULL or IS NOT NULL. A parameter that was given no value is NULL too.",
+    ),
     "SQL_TOO_COMPLEX": ErrorCode("The statement is too large: {what}.", "Ask for less in one statement."),
     "SQL_TEXT_UNPRINTABLE": ErrorCode(
         "A text in the statement has characters that cannot be shown.", "Use printable characters only."
