@@ -218,8 +218,8 @@ def _said_of(column: _Column, release: Release) -> str:
         return f"The {('lower', 'upper')[column.end]} end of the 95 % interval of {column.of}, from the noise alone."
     noisy = any(column.of in row for row in release.answer.intervals)
     said = "A figure with noise; see its interval." if noisy else "Without noise: a key, or worked out from keys alone."
-    texts = [row[column.place] for row in release.answer.rows if isinstance(row[column.place], str)]
-    return f"{said} {_APOSTROPHES}" if any(no_formula(text) != text for text in texts) else said
+    cells = (row[column.place] for row in release.answer.rows)
+    return f"{said} {_APOSTROPHES}" if any(_cell(cell) != _plain(cell) for cell in cells) else said
 
 
 # -- the page

@@ -122,9 +122,9 @@ class Session:
             if status.state is RequestState.WAITING and self.home.name in status.waiting_for:
                 self.choose(self.archive.asked(status.request_digest))
 
-    def result(self, request_id: str, run: int = 0) -> Release:
+    def result(self, request_id: str, run: int = 0, *, choose: bool = True) -> Release:
         """The answer of a request submitted from this home, now or long ago, or one that another analyst shared;
-        ``run``: of a standing one, 0: the newest.
+        ``run``: of a standing one, 0: the newest. ``choose``: whether its keys are chosen if it waits for that.
 
         As long as the agreement stands: Refused POLICY_AGREEMENT_EXPIRED or POLICY_AGREEMENT_REVOKED. Before there is
         one: why the request was refused, Waiting APPROVAL_WAITING for whom it waits, else Unavailable
@@ -133,7 +133,7 @@ class Session:
         asked = self._asked(digest_of(request_id))
         self._require_standing(asked)
         try:
-            return self.release(asked, self._released(asked, run))
+            return self.release(asked, self._released(asked, run, choose))
         except Unavailable as early:
             status = self._status(asked) if early.code == "ROUND_NOT_RELEASED" else None
             if status is not None:
@@ -149,10 +149,10 @@ class Session:
             name = agreement.name
         check_ended_well(status, name)
 
-    def _released(self, asked: Asked, run: int) -> Released:
+    def _released(self, asked: Asked, run: int, choose: bool) -> Released:
         meant = run or self._newest_run(asked)
         released = self.archive.released(asked.digest, meant)
-        if released is None and self._awaits_keys(asked):
+        if released is None and choose and self._awaits_keys(asked):
             self.choose(asked)
             raise Unavailable("ROUND_KEYS_CHOSEN")
         return released or self.fetch(asked, meant)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from engine.client.forecast import ColumnError
 from engine.client.session import digest_of
 from engine.desk.draft import Draft, Weighed, field_of, meant, usable, weigh
+from engine.desk.followed import follow
 from engine.desk.page import ANALYST, Page
 from engine.desk.visit import Visit
 from engine.errors import SplittallyError, Unavailable
@@ -68,6 +69,8 @@ def _submit(visit: Visit, draft: Draft) -> Response:
         request = query.submit()
     except SplittallyError as error:
         return _form(visit, draft, error)
+    if query.kept is None and query.price.selection is not None:
+        follow(query.session, request)
     said = "Your request is signed and handed in."
     if query.kept is not None:
         said = "The same question was answered before, over the same data: here is that answer again, free of charge."
