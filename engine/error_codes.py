@@ -240,6 +240,7 @@ CODES: dict[str, ErrorCode] = {
     "SQL_DELTA_RANGE": ErrorCode(
         "Delta is outside the range that is allowed.", "Give a delta from 1e-15 to 1e-3, such as 1e-9."
     ),
+    "SQL_PURPOSE_LONG": ErrorCode("The purpose is longer than {most} characters.", "Say it in fewer words."),
     "SQL_OVERLAP_PERSONS": ErrorCode(
         "Distinct persons cannot be counted where one person may appear at several nodes.",
         "Count rows with COUNT(*), or have `overlap: 1` stated in the catalogue if it is true.",

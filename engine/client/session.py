@@ -26,7 +26,8 @@ from engine.client.receipts import proven_charges
 from engine.client.release import Release
 from engine.client.standing import valid_revocations
 from engine.client.states import check_ended_well, require_nobody_awaited
-from engine.errors import Refused, Unavailable
+from engine.client.terms import MOST_PURPOSE
+from engine.errors import Refused, Unavailable, require
 from engine.trusted import wire
 from engine.trusted.account import add_loss
 from engine.trusted.clock import Clock, SystemClock
@@ -90,8 +91,18 @@ class Session:
         from new snapshots of all hosts, at the price of one answer each; ``valid_days``: how long the signed request
         is valid. Raises Refused SQL_*.
         """
+        require(len(purpose) <= MOST_PURPOSE, "SQL_PURPOSE_LONG", most=f"{MOST_PURPOSE:,}")
         standing = Standing(runs, valid_days)
-        return Query(self, self.prepare(sql), agreement, _exact(epsilon), _exact(delta), n_min, purpose, standing)
+        return Query(
+            self,
+            self.prepare(sql),
+            agreement,
+            _exact(epsilon),
+            _exact(delta, "SQL_DELTA_RANGE"),
+            n_min,
+            purpose,
+            standing,
+        )
 
     def prepare(self, sql: str) -> Statement:
         from engine.sql import prepare
@@ -274,15 +285,15 @@ class Session:
         )
 
 
-def _exact(amount: Amount) -> Fraction:
-    """An amount as written: 0.1 is one tenth. Refused SQL_EPSILON_RANGE for what is no number."""
+def _exact(amount: Amount, code: str = "SQL_EPSILON_RANGE") -> Fraction:
+    """An amount as written: 0.1 is one tenth. Refused with the ``code`` for what is no number."""
     text = str(amount)
     try:
         if _NUMBER.fullmatch(text) is None:
             raise ValueError(text[:20])
         return Fraction(text)
     except (ValueError, ZeroDivisionError):
-        raise Refused("SQL_EPSILON_RANGE") from None
+        raise Refused(code) from None
 
 
 def digest_of(request_id: str) -> bytes:

@@ -64,6 +64,8 @@ REFUSED = [  # what is written, and the field that the summary links to
     ({"runs": "0" * 20 + "1" * 5_000}, "runs", "FILE_DESK_FIELD"),
     ({"own_epsilon": "-1"}, "own_epsilon", "SQL_EPSILON_RANGE"),
     ({"delta": "1"}, "delta", "SQL_DELTA_RANGE"),
+    ({"delta": "much"}, "delta", "SQL_DELTA_RANGE"),
+    ({"purpose": "long " * 401}, "purpose", "SQL_PURPOSE_LONG"),
     ({"n_min": "9"}, "n_min", "POLICY_N_MIN_HOSTS"),
     ({"n_min": "two"}, "n_min", "FILE_DESK_FIELD"),
     ({"runs": "0"}, "runs", "FILE_DESK_FIELD"),
@@ -73,7 +75,7 @@ REFUSED = [  # what is written, and the field that the summary links to
 ]
 
 
-@pytest.mark.parametrize(("written", "field", "code"), REFUSED, ids=[f"{w}" for w, _, _ in REFUSED])
+@pytest.mark.parametrize(("written", "field", "code"), REFUSED, ids=[f"{w}"[:60] for w, _, _ in REFUSED])
 def test_what_cannot_be_asked_is_said_at_its_field(
     analyst: Browser, written: dict[str, str], field: str, code: str
 ) -> None:

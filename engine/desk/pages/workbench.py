@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from engine.client.forecast import ColumnError
 from engine.client.session import digest_of
+from engine.desk.advice import advice
 from engine.desk.draft import Draft, Weighed, field_of, meant, usable, weigh
 from engine.desk.followed import follow
 from engine.desk.page import ANALYST, Page
@@ -57,7 +58,7 @@ def check(visit: Visit) -> Response:
     except SplittallyError as error:
         where = f"{str(error.at).capitalize()}: " if error.at else ""
         place = {"line": error.at.line, "column": error.at.column} if error.at else None
-        verdict = {"verdict": "refuse", "code": error.code, "message": where + error.message, "hint": error.hint}
+        verdict = {"verdict": "refuse", "code": error.code, "message": where + error.message, "hint": advice(error)}
         return visit.json({**verdict, "at": place})
     columns = [name for name, _ in statement.columns]
     return visit.json({"verdict": "accept", "plan": plan_digest(statement), "columns": columns})
