@@ -13,14 +13,17 @@ from importlib.util import find_spec
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from engine.desk.app import application
 from engine.desk.desk import Desk
 from engine.desk.draft import Draft, weigh
+from engine.desk.idle import Closing
 from engine.errors import BadFile, SplittallyError
 
 LOOPBACK = "127.0.0.1"
 FLIGHT = "engine.desk.flight.server"
+CONNECTIONS = 128  # a browser opens six
 WARMED = "SELECT COUNT(*) AS n FROM {dataset}"
 
 
@@ -52,13 +55,25 @@ def _serve(
     drivers = _flight(desk, flight_port, flight) if flight is not None and desk.role == "analyst" else None
     application_ = application(desk, found, printed)
     threading.Thread(target=_warm, args=(desk,), daemon=True).start()
-    config = uvicorn.Config(application_, log_level="warning", access_log=False, server_header=False, date_header=False)
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(config_of(application_)).run(sockets=[listener])
     finally:
         if drivers is not None:
             drivers.stop()
         desk.close()
+
+
+def config_of(application_: ASGIApp) -> uvicorn.Config:
+    """How the pages are served: to so many connections at once, none of them for longer than it asks."""
+    return uvicorn.Config(
+        application_,
+        http=Closing,
+        limit_concurrency=CONNECTIONS,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -12,15 +13,18 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx2
 import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.cli.main import run
-from engine.desk import serve
+from engine.desk import idle, serve
 from engine.desk.desk import Desk
 from engine.desk.doorway import Doorway
 from engine.errors import BadFile
@@ -160,6 +164,48 @@ def test_flight_sql_stands_beside_the_pages_of_an_analyst_alone(bench: Bench, mo
     assert (location, token) == ("grpc://127.0.0.1:4711", asked[0][3])
     assert len(token) == 64
     assert Double.stopped
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[int]:
+    """An application as the desk serves its pages; the port."""
+    server, listener = uvicorn.Server(serve.config_of(app)), serve._listener(0)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join(30)
+    listener.close()
+
+
+async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await asyncio.sleep(float(scope["path"][1:]))
+        await PlainTextResponse("made")(scope, receive, send)
+
+
+ASKED = "GET /{} HTTP/1.1\r\nHost: desk\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answers"),
+    [("", 0), ("GET /0 HT", 0), (ASKED.format(0), 1), (ASKED.format(0) + "GET /", 1), (ASKED.format(1.5), 1)],
+    ids=["nothing", "half a request", "one", "one and a half", "one that takes longer"],
+)
+def test_a_connection_that_asks_nothing_is_closed(monkeypatch: pytest.MonkeyPatch, sent: str, answers: int) -> None:
+    monkeypatch.setattr(idle, "SECONDS", 0.5)
+    with serving(slow) as port, socket.create_connection(("127.0.0.1", port), 20) as browser:
+        browser.sendall(sent.encode())
+        heard = b"".join(iter(lambda: browser.recv(1 << 16), b""))  # until it is closed
+    assert heard.count(b"200 OK") == heard.count(b"made") == answers
+
+
+def test_only_so_many_connections_are_served_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "CONNECTIONS", 4)
+    with serving(slow) as port, ExitStack() as held:
+        browsers = [held.enter_context(socket.create_connection(("127.0.0.1", port), 20)) for _ in range(6)]
+        browsers[-1].sendall(ASKED.format(0).encode())
+        assert b"503" in browsers[-1].recv(1 << 16)
 
 
 def test_a_new_manifest_is_noticed(bench: Bench, tmp_path: Path) -> None:
