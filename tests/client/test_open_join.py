@@ -19,8 +19,8 @@ from engine.trusted.records import RECORD_VERSION, Receipt
 from engine.trusted.seal import seal
 from tests.client.test_open_result import Result, manifest_of
 from tests.coordinator.joiners import CELLS, OWNERS, joiners, make_join_federation
-from tests.coordinator.test_desk import make_bench
 from tests.coordinator.test_joins import approved, digest_of, ended
+from tests.coordinator.test_reception import make_bench
 
 COMMITTED, ANSWER = BodyKind.MASKED_VECTOR, BodyKind.SEALED_MASKS
 
@@ -33,7 +33,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     submission = approved(bench)
     ended(bench, submission)
     head, bodies = bench.fetch(digest_of(submission))
-    bench.desk.drain()
+    bench.reception.drain()
     bench.links.close()
     home = Home.load(made.home("analyst"))
     return Result(head, bodies, submission, home.roster(), home.sealing_key(), lambda n: Home.load(made.home(n)))

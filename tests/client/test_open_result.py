@@ -17,7 +17,7 @@ from engine.trusted.records import HelperAnswer, RecordKind, RoundManifest, Shar
 from engine.trusted.seal import SealingKey
 from engine.trusted.sign import Roster, signed
 from tests.coordinator.members import doubles, make_federation, make_submission
-from tests.coordinator.test_desk import COUNTS, make_bench
+from tests.coordinator.test_reception import COUNTS, make_bench
 
 VECTOR, MASKS = BodyKind.MASKED_VECTOR, BodyKind.SEALED_MASKS
 

@@ -115,7 +115,7 @@ def test_nobody_connects_without_a_certificate(served: Served) -> None:
     credentials = grpc.ssl_channel_credentials(tls.authority)
     options = [("grpc.ssl_target_name_override", "coordinator")]
     with grpc.secure_channel(served.coordinator.address, credentials, options=options) as channel:
-        call = channel.unary_unary("/splittally.v1.Desk/Describe")
+        call = channel.unary_unary("/splittally.v1.Reception/Describe")
         with pytest.raises(grpc.RpcError):
             call(b"", timeout=2)
 
@@ -153,7 +153,7 @@ def test_a_member_that_is_no_coordinator_cannot_pass_for_one(served: Served) -> 
 def test_who_may_call_what(served: Served, member: str, method: str, code: str) -> None:
     channel = served.line(member)._channel
     with pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary(f"/splittally.v1.Desk/{method}")(b"\x01junk", timeout=5)
+        channel.unary_unary(f"/splittally.v1.Reception/{method}")(b"\x01junk", timeout=5)
     assert caught.value.details() == code
 
 
@@ -179,10 +179,10 @@ def test_an_unforeseen_failure_leaves_as_a_code(
     def fail(*_: object) -> None:
         raise RuntimeError("canary: text of a library")
 
-    monkeypatch.setattr("engine.coordinator.desk.Desk.describe", fail)
+    monkeypatch.setattr("engine.coordinator.reception.Reception.describe", fail)
     channel = served.line("analyst")._channel
     with caplog.at_level(logging.DEBUG), pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary("/splittally.v1.Desk/Describe")(b"", timeout=5)
+        channel.unary_unary("/splittally.v1.Reception/Describe")(b"", timeout=5)
     assert caught.value.details() == "BUG_UNEXPECTED"
     assert "canary" not in caplog.text
 
