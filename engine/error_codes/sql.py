@@ -182,6 +182,10 @@ CODES: dict[str, ErrorCode] = {
         "A NULL stands where nothing says what type it is.", "Write CAST(NULL AS INTEGER), or another type."
     ),
     "SQL_TOO_COMPLEX": ErrorCode("The statement is too large: {what}.", "Ask for less in one statement."),
+    "SQL_CARD_COLUMN": ErrorCode(
+        "A quality card cannot ask that of `{name}`. {why}",
+        "Choose other columns; `splittally card ask --help` says what a card asks.",
+    ),
     "SQL_TEXT_UNPRINTABLE": ErrorCode(
         "A text in the statement has characters that cannot be shown.", "Use printable characters only."
     ),
