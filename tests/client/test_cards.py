@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from engine.cli.main import run
-from engine.client import cards
+from engine.client import asking, cards
 from engine.client.archive import Archive
 from engine.client.card_asking import Asking, Given, ask, publish
 from engine.client.cards import Card, Freshness, freshness
+from engine.client.options import Options
 from engine.client.publish import publish as publish_release
 from engine.client.receipts import sign_receipt
 from engine.client.session import Session, connect
@@ -112,8 +113,8 @@ def test_the_purpose_names_the_card_and_its_snapshots(session: Session, given: G
 
 def test_a_snapshot_is_charged_once(bench: Bench, session: Session, given: Given) -> None:
     before = rounds_opened(bench)
-    for asking in (Asking("people"), Asking("people", ("clinic", "region")), Asking("people", epsilon=Fraction(2))):
-        again = ask(session, asking, 30)
+    for one in (Asking("people"), Asking("people", ("clinic", "region")), Asking("people", epsilon=Fraction(2))):
+        again = ask(session, one, 30)
         assert (again.request, again.free, again.figures) == (given.request, True, given.figures)
     with pytest.raises(Refused, match=r"POLICY_CARD_ONCE.*" + given.request):
         ask(session, Asking("people", ("region",)), 30)
@@ -320,6 +321,17 @@ def test_freshness(now: tuple[tuple[str, str, int], ...] | None, wanted: Freshne
 
     answered = [at("east", "1", 0), at("north", "1", 0)]
     assert freshness(answered, "people", None if now is None else [at(*one) for one in now]) is wanted
+
+
+def test_drivers_read_it(bench: Bench, published: Card) -> None:
+    with bench.session() as session:
+        sql = "SELECT column, figure, value, unit, snapshot, epsilon, request FROM fed.cards WHERE column = 'clinic'"
+        table = asking.read(session, sql, Options()).table()
+    shared = {"column": "clinic", "snapshot": "now", "epsilon": pytest.approx(1), "request": published.request}
+    assert table.to_pylist() == [
+        {**shared, "figure": "rows with a value", "value": 150, "unit": "rows"},
+        {**shared, "figure": "complete", "value": 25, "unit": "%"},
+    ]
 
 
 # -- the commands, and a new snapshot
