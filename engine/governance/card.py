@@ -60,6 +60,13 @@ class Measured:
     def span(self) -> tuple[float, float] | None:
         return None if self.low is None or self.high is None else (self.low, self.high)
 
+    @property
+    def words(self) -> tuple[str, str]:
+        """The figure and its interval, with the decimals that the interval supports."""
+        places = decimals(self.span)
+        shown = "not known" if self.value is None else text(self.value, places)
+        return shown, interval_words(self.value, self.span, places)
+
 
 @dataclass(frozen=True, slots=True)
 class Filled:
@@ -250,10 +257,7 @@ class Line:
 
     @property
     def words(self) -> tuple[str, str]:
-        """The figure and its interval, with the decimals that the interval supports."""
-        value, span = self.measured.value, self.measured.span
-        places = decimals(span)
-        return ("not known" if value is None else text(value, places)), interval_words(value, span, places)
+        return self.measured.words
 
 
 def lines(figures: Figures, dataset: Dataset) -> Iterator[Line]:
