@@ -60,8 +60,15 @@ def ask(
 
     wanted = (tuple(column or ()), tuple(values or ()), tuple(quartiles or ()))
     asking = Asking(dataset, *wanted, agreement, epsilon, delta, n_min)
+    beside = console(error=True)
     with connect(home) as session, progress() as report:
-        given = asked(session, asking, wait, lambda status: report(status_words(status)), console(error=True).print)
+        given = asked(
+            session,
+            asking,
+            wait,
+            lambda status: report(status_words(status)),
+            lambda words: beside.print(words, soft_wrap=True),
+        )
         declared = dataset_of(session, dataset)
     if as_json:
         print_json({"request": given.request, "free": given.free, **_document(given.figures, declared)})
@@ -71,7 +78,6 @@ def ask(
     if given.release is not None and not given.free:
         shown.print(footer(given.release.survivors, given.release.cost))
     shown.print(ONCE if given.free else f"Make it public with: splittally card publish {dataset} --yes", soft_wrap=True)
-    shown.print(f"request id {given.request}", soft_wrap=True)
 
 
 @app.command()

@@ -96,16 +96,22 @@ def ask(
     progress: Progress = lambda _: None,
     told: Callable[[str], None] = lambda _: None,
 ) -> Given:
-    """``told``: the price, before anything is signed. Raises as ``Query.submit`` and ``Query.wait``, and
-    Refused POLICY_CARD_ONCE where other figures of this snapshot were asked for already."""
+    """``told``: the price before anything is signed, then the request's id.
+
+    Raises as ``Query.submit`` and ``Query.wait``; Refused POLICY_CARD_ONCE where other figures of this snapshot were
+    asked for already.
+    """
     dataset, described = dataset_of(session, asking.dataset), session.describe()
-    columns = asking.columns or _in_scope(session, asking, dataset, described)
-    sql = statement(dataset, wanted_of(dataset, columns, asking.values, asking.quartiles))
+    covered = _in_scope(session, asking, dataset, described)
+    columns = asking.columns or tuple(name for name in covered if name != dataset.person.column)
+    persons = not covered or dataset.person.column in covered
+    sql = statement(dataset, wanted_of(dataset, columns, asking.values, asking.quartiles, persons=persons))
     held = _held(session, dataset, described)
     if held is not None:
         was = session.archive.asked(held).submission.statement.decode()
         require(asking.is_open or was == sql, "POLICY_CARD_ONCE", name=dataset.name, request=held.hex())
         free = session.archive.released(held) is not None
+        told(f"request id {held.hex()}")
         return _given(session, held.hex(), free, seconds, progress)
     other = _published(session, dataset, described)
     if other is not None:
@@ -117,6 +123,7 @@ def ask(
     told(query.cost_words())
     request = query.submit()
     note_asked(session.home, dataset.name, request)
+    told(f"request id {request}")
     return _given(session, request, query.kept is not None, seconds, progress)
 
 
@@ -134,7 +141,7 @@ def _in_scope(session: Session, asking: Asking, dataset: Dataset, described: Fed
     ]
     if len(scopes) != 1:
         return ()
-    return tuple(c.name for c in dataset.columns if c.name in scopes[0] and c.name != dataset.person.column)
+    return tuple(c.name for c in dataset.columns if c.name in scopes[0])
 
 
 def _held(session: Session, dataset: Dataset, described: FederationDescription) -> bytes | None:

@@ -41,11 +41,12 @@ _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e[-+]?[0-9]{1,3})?")
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """``columns``: whose completeness is asked; ``values``: of which each published value is counted; ``quartiles``:
-    of which the quartiles are asked. All in the order of the catalogue."""
+    of which the quartiles are asked. All in the order of the catalogue. ``persons``: whether they are counted."""
 
     columns: tuple[str, ...]
     values: tuple[str, ...] = ()
     quartiles: tuple[str, ...] = ()
+    persons: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a card says; ``persons`` None where one person may be at several departments."""
+    """What a card says; ``persons`` None where they were not counted."""
 
     dataset: str
     rows: Measured
@@ -91,15 +92,24 @@ class Figures:
 
 
 def wanted_of(
-    dataset: Dataset, columns: Sequence[str] = (), values: Sequence[str] = (), quartiles: Sequence[str] = ()
+    dataset: Dataset,
+    columns: Sequence[str] = (),
+    values: Sequence[str] = (),
+    quartiles: Sequence[str] = (),
+    *,
+    persons: bool = True,
 ) -> Wanted:
-    """No ``columns``: all but the person's. Refused SQL_UNKNOWN_COLUMN, SQL_CARD_COLUMN."""
+    """No ``columns``: all but the person's. Persons are not counted where one may be at several departments.
+
+    Refused SQL_UNKNOWN_COLUMN, SQL_CARD_COLUMN.
+    """
     usual = [column.name for column in dataset.columns if column.name != dataset.person.column]
     _check(dataset, columns, lambda c: c.name in usual, "It names the person and is never missing.")
     _check(dataset, values, lambda c: bool(c.domain), "No list of its values is published.")
     _check(dataset, quartiles, _is_bounded, "Quartiles are of numbers with bounds.")
     named = {*(columns or usual), *values, *quartiles}
-    return Wanted(*(tuple(n for n in usual if n in some) for some in (named, set(values), set(quartiles))))
+    first, second, third = (tuple(n for n in usual if n in some) for some in (named, set(values), set(quartiles)))
+    return Wanted(first, second, third, persons and dataset.overlap == 1)
 
 
 def _check(dataset: Dataset, names: Iterable[str], fits: Callable[[Column], bool], why: str) -> None:
@@ -123,7 +133,7 @@ def statement(dataset: Dataset, wanted: Wanted) -> str:
 def _items(dataset: Dataset, wanted: Wanted) -> Iterator[tuple[str, str]]:
     """(header, SQL) of each figure."""
     yield ROWS, "COUNT(*)"
-    if dataset.overlap == 1:
+    if wanted.persons:
         yield PERSONS, f"COUNT(DISTINCT {_quoted(dataset.person.column)})"
     for name in wanted.columns:
         column = _quoted(name)
@@ -159,7 +169,7 @@ def read(table: bytes, plan: bytes, catalogue: Catalogue, rules: Rules) -> Figur
         raise _invalid("it is not about one dataset")
     wanted = _wanted_in(cells)
     try:
-        wanted = wanted_of(dataset, wanted.columns, wanted.values, wanted.quartiles)
+        wanted = wanted_of(dataset, wanted.columns, wanted.values, wanted.quartiles, persons=wanted.persons)
         same = [name for name, _ in _items(dataset, wanted)] == list(cells)
         same = same and _plan_of(statement(dataset, wanted), catalogue, rules) == plan
     except Refused as refused:
@@ -213,7 +223,7 @@ def _wanted_in(headers: Iterable[str]) -> Wanted:
     filled, spread, values = (
         [found[1] for name in names if (found := form.fullmatch(name))] for form in (_FILLED, _SPREAD, _VALUE)
     )
-    return Wanted(tuple(filled), tuple(dict.fromkeys(values)), tuple(spread))
+    return Wanted(tuple(filled), tuple(dict.fromkeys(values)), tuple(spread), PERSONS in names)
 
 
 def _figures(dataset: Dataset, wanted: Wanted, cells: dict[str, Measured]) -> Figures:
@@ -230,7 +240,7 @@ def wanted_in(figures: Figures) -> Wanted:
     """What was wanted of a card."""
     columns = figures.columns
     values, quartiles = (f.column for f in columns if f.values), (f.column for f in columns if f.quartiles)
-    return Wanted(tuple(f.column for f in columns), tuple(values), tuple(quartiles))
+    return Wanted(tuple(f.column for f in columns), tuple(values), tuple(quartiles), figures.persons is not None)
 
 
 def published(figures: Figures, catalogue: Catalogue) -> Figures:

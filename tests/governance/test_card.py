@@ -70,16 +70,16 @@ def test_a_table_is_read_as_it_was_wanted(wanted: Wanted) -> None:
         assert len(filled.quartiles) == (3 if filled.column in wanted.quartiles else 0)
 
 
-def test_persons_are_left_out_where_one_may_be_at_several_departments() -> None:
-    twice = replace(PEOPLE, overlap=2)
-    figures = card.read(
-        table_of(Wanted(("clinic",)), twice),
-        plan_of(Wanted(("clinic",)), Catalogue(1, "test", (twice,))),
-        Catalogue(1, "test", (twice,)),
-        RULES,
-    )
+@pytest.mark.parametrize(("overlap", "persons"), [(2, True), (1, False), (2, False)])
+def test_persons_are_left_out_where_they_cannot_be_counted(overlap: int, persons: bool) -> None:
+    """One person may be at several departments, or the agreement does not cover who they are."""
+    dataset = replace(PEOPLE, overlap=overlap)
+    catalogue = Catalogue(1, "test", (dataset,))
+    wanted = wanted_of(dataset, ("clinic",), persons=persons)
+    figures = card.read(table_of(wanted, dataset), plan_of(wanted, catalogue), catalogue, RULES)
     assert figures.persons is None
-    assert [line.figure for line in card.lines(figures, twice)] == ["all rows", "rows with a value", "complete"]
+    assert card.wanted_in(figures) == wanted
+    assert [line.figure for line in card.lines(figures, dataset)] == ["all rows", "rows with a value", "complete"]
 
 
 def test_another_plan_is_no_card() -> None:
