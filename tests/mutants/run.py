@@ -60,9 +60,10 @@ def copy_to(folder: Path) -> Path:
     return folder
 
 
-def run_tests(tree: Path, tests: Sequence[str], seconds: int = SECONDS) -> tuple[int, str]:
+def run_tests(tree: Path, tests: Sequence[str], seconds: int = SECONDS, workers: int = 0) -> tuple[int, str]:
     """pytest's exit status and output, with the copy alone on the path."""
-    command = [sys.executable, "-m", "pytest", "-x", "-rfE", "--tb=line", "-p", "no:cacheprovider", *tests]
+    options = ("-x", "-rfE", "--tb=line", "-p", "no:cacheprovider", "-n", str(workers), "--dist", "loadfile")
+    command = [sys.executable, "-m", "pytest", *options, *tests]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree), "AUDIT": "short"}
     environment.pop("PYTEST_ADDOPTS", None)
     try:
@@ -103,7 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number in range(options.workers):
             trees.put(copy_to(Path(folder) / str(number)))
         whole = trees.get()
-        status, output = run_tests(whole, sorted({test for m in chosen for test in m.tests}), 6 * SECONDS)
+        named = sorted({test for m in chosen for test in m.tests})
+        status, output = run_tests(whole, named, 6 * SECONDS, options.workers)
         trees.put(whole)
         if status:
             console.print(output[-4000:], markup=False)
