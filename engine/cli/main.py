@@ -12,6 +12,7 @@ import typer
 from engine.cli import (
     agreement,
     budget,
+    card,
     catalogue,
     check,
     coordinator,
@@ -90,6 +91,7 @@ app.add_typer(receipt.app, name="receipt")
 app.add_typer(journal.app, name="journal")
 app.add_typer(register.app, name="register")
 app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(card.app, name="card")
 app.add_typer(retention.app, name="retention")
 app.add_typer(manual.app, name="manual")
 
