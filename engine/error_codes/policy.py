@@ -68,7 +68,9 @@ CODES: dict[str, ErrorCode] = {
         "A certificate request asks for more than a certificate for its own key, or is not signed by it.",
         "Have the application made again by `splittally federation apply` or `rotate`.",
     ),
-    "POLICY_REASON_MISSING": ErrorCode("This decision needs a reason.", "Say why in a sentence: --reason TEXT."),
+    "POLICY_REASON_MISSING": ErrorCode(
+        "This decision needs a reason.", "Say why in a sentence (on the command line: --reason TEXT)."
+    ),
     "POLICY_AGREEMENT_INVALID": ErrorCode(
         "The agreement does not fit this federation.",
         "Have it drawn up again for this federation's datasets, under a name of small letters, digits and hyphens.",
