@@ -26,9 +26,9 @@ audit: $(VENV)/.dev ## the privacy claim: neighbours, laws, releases, views, acc
 audit-long: $(VENV)/.dev ## the same with every neighbour on every base and two million releases a side (an hour of processor time)
 	AUDIT=long $(BIN)/python -m pytest -n 2 -m "long or not long" tests/audit tests/trusted_sampler/test_law.py
 
-browser: $(VENV)/.dev ## the desk in a Chromium that this machine has, every page by axe-core (needs npm)
+browser: $(VENV)/.dev ## the desk in a Chromium that this machine has, and the walk over the demo, every page by axe-core (needs npm)
 	npm install --silent --no-save --no-audit --no-fund --prefix .cache/browser axe-core@4.14.1
-	$(BIN)/python -m pytest tests/desk/test_browser.py
+	$(BIN)/python -m pytest tests/desk/test_browser.py tests/processes/test_demo_walk.py
 
 fuzz: $(VENV)/.dev ## statements and plans that nobody wrote, for FUZZ_SECONDS (600)
 	$(BIN)/python tests/fuzz/fuzz.py

@@ -68,7 +68,9 @@ CODES: dict[str, ErrorCode] = {
         "A certificate request asks for more than a certificate for its own key, or is not signed by it.",
         "Have the application made again by `splittally federation apply` or `rotate`.",
     ),
-    "POLICY_REASON_MISSING": ErrorCode("This decision needs a reason.", "Say why in a sentence: --reason TEXT."),
+    "POLICY_REASON_MISSING": ErrorCode(
+        "This decision needs a reason.", "Say why in a sentence (on the command line: --reason TEXT)."
+    ),
     "POLICY_AGREEMENT_INVALID": ErrorCode(
         "The agreement does not fit this federation.",
         "Have it drawn up again for this federation's datasets, under a name of small letters, digits and hyphens.",
@@ -115,6 +117,17 @@ CODES: dict[str, ErrorCode] = {
     ),
     "POLICY_RECEIPT_INVALID": ErrorCode(
         "The receipt does not hold: {detail}.", "Do not rely on it. Keep it, and ask the analyst for the original."
+    ),
+    "POLICY_CARD_INVALID": ErrorCode(
+        "The quality card does not hold: {detail}.", "Do not rely on it. Ask who published it for the original."
+    ),
+    "POLICY_CARD_ONCE": ErrorCode(
+        "This snapshot of {name} has a quality card already, with other figures: request {request}.",
+        "Ask for it without options: that is free. Other figures are an ordinary question: `splittally submit`.",
+    ),
+    "POLICY_CARD_NONE": ErrorCode(
+        "This home has no quality card of {name}.",
+        "Ask for one with `splittally card ask`, or take somebody's file with `splittally card take`.",
     ),
     "POLICY_SHARE_LARGE": ErrorCode(
         "The release is too large to be shared.", "Share a release of fewer cells, or publish it."

@@ -187,6 +187,10 @@ CODES: dict[str, ErrorCode] = {
         "Write IS NULL or IS NOT NULL. A parameter that was given no value is NULL too.",
     ),
     "SQL_TOO_COMPLEX": ErrorCode("The statement is too large: {what}.", "Ask for less in one statement."),
+    "SQL_CARD_COLUMN": ErrorCode(
+        "A quality card cannot ask that of `{name}`. {why}",
+        "Choose other columns; `splittally card ask --help` says what a card asks.",
+    ),
     "SQL_TEXT_UNPRINTABLE": ErrorCode(
         "A text in the statement has characters that cannot be shown.", "Use printable characters only."
     ),

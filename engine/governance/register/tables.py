@@ -20,8 +20,8 @@ from engine.governance.register.rows import DIGEST, TIME, VERSION, Register
 
 FORMAT = "register"
 SEPARATOR = "|"
-_JSON = {str: "string", int: "integer", bool: "boolean"}
-_CSVW = {str: "string", int: "integer", bool: "boolean"}
+_JSON = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_CSVW = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _PATTERNS = {TIME: r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$", DIGEST: "^([0-9a-f]{2})*$"}
 
 
@@ -92,7 +92,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     text = SEPARATOR.join(part.replace(SEPARATOR, "/") for part in value) if isinstance(value, tuple) else str(value)
     return no_formula(text)
