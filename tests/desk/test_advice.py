@@ -10,11 +10,15 @@ from engine.error_codes import CODES
 from engine.errors import Refused, SplittallyError
 from tests.desk.conftest import Browser, visible
 
-NOT_ON_PAGES = {  # refusals of drivers, of root keys, of publishing, and of commands that choose keys by themselves
+NOT_ON_PAGES = {  # of drivers, root keys, publishing, quality cards, and of commands that wait or choose by themselves
     "POLICY_DESK_TOKEN",
     "POLICY_APPLICATION_UNPROVEN",
     "POLICY_CERTIFICATE_REQUEST",
     "POLICY_NOT_CONFIRMED",
+    "POLICY_CARD_NONE",
+    "POLICY_CARD_ONCE",
+    "SQL_CARD_COLUMN",
+    "NODE_SNAPSHOT_WAITS",
     "ROUND_KEYS_CHOSEN",
 }
 COMMAND = re.compile(r"`splittally|`--|--[a-z]")

@@ -47,7 +47,7 @@ def test_the_command_serves_this_machine_alone_until_it_is_stopped(bench: Bench)
         assert "guardian-east, guardian" in said
         found = re.search(r"http://127\.0\.0\.1:(\d+)/desk-\w+/\?token=\w+", said)
         assert found is not None
-        with httpx2.Client() as client:
+        with httpx2.Client(timeout=60) as client:
             assert client.get(found.group()).status_code == 200
             assert "Guardian&#39;s desk" in client.get(found.group().partition("?")[0]).text
         assert listening(int(found.group(1))) == {"0100007F"}  # 127.0.0.1, as the kernel writes it
