@@ -19,7 +19,6 @@ from tests.nodes.conftest import HOSTS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-MEMORY = Path("/dev/shm")  # noqa: S108 - where there is one: thousands of ledger commits
 TABLES = {
     file.name: yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader) for file in sorted(HERE.glob("*.yaml"))
 }
@@ -31,7 +30,7 @@ EXPECTED = {"outcomes", "counted", "charges", "answers", "closed", "said", "jour
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr("nodes.answer.partials", lambda plan, catalogue, calibration, tables, source: tables.partials())
-    with TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as path:
+    with TemporaryDirectory() as path:
         yield Path(path)
 
 
