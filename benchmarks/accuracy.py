@@ -110,9 +110,9 @@ class Curated:
         catalogue = self.catalogues[hosts]
         statement = prepare(self.statement.sql, catalogue, default_rules())
         found = calibrate(statement.plan, catalogue, loss, hosts, 0)
-        cells, scale = len(self.steps), np.array(_by_cell(statement, catalogue, found.multipliers), dtype=object)
-        noise = sum(sampler.gaussian(found.node_sigma, cells).astype(object) for _ in range(hosts))
-        noisy = tuple(int(x) for x in np.array(self.steps, dtype=object) * scale + noise)
+        cells, scale = len(self.steps), np.array(_by_cell(statement, catalogue, found.multipliers), dtype=np.int64)
+        noise = sum(sampler.gaussian(found.node_sigma, cells) for _ in range(hosts))
+        noisy = tuple((np.array(self.steps, dtype=np.int64) * scale + noise).tolist())
         return figures_of(statement, catalogue, replace(found, cells=cells), noisy, hosts)
 
 

@@ -154,7 +154,7 @@ def _figure(leaf: Leaf, statement: Statement, units: tuple[Unit, ...], cells: ND
             assert block.tree is not None
             nodes = cells[block.offset : block.offset + block.cells].T * float(unit.ring)
             clamp = unit.measure.clamp or Clamp(Fraction(0), Fraction(0))
-            curves = [curve_of(block.tree, unit.grid, clamp, list(row), unit.deviation) for row in nodes]
+            curves = [curve_of(block.tree, unit.grid, clamp, row, unit.deviation) for row in nodes]
             return np.array([float(curve.at(fraction, discrete=False)) for curve in curves])
     raise TypeError(leaf)
 

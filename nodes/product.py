@@ -22,10 +22,11 @@ from engine.errors import Refused, require
 from engine.trusted import records, replicated, ring, wire
 from engine.trusted.domains import scope_of
 from engine.trusted.join import Pair, Side, is_join, pairs, sides_of
+from engine.trusted.keystream import Keystream
 from engine.trusted.messages import Commitment, Relay
 from engine.trusted.plan import Plan
 from engine.trusted.pseudonym import Pseudonyms, ascend, matches
-from engine.trusted.replicated import SEED_BYTES, keystream
+from engine.trusted.replicated import SEED_BYTES
 from engine.trusted.ring import Vector
 from engine.trusted.stability import stability_of
 from nodes import joins
@@ -105,7 +106,7 @@ class Opened:
         cells = sum(pair.block.cells for pair in duty.pairs) + 1
         noise = given[-1] if duty.place < 2 else self._read(Part.NOISE, 8, cells)
         self._fits(wire.digest(noise) == self._committed.noise_digests[duty.place])
-        self.noise = keystream(noise, 0, cells) if duty.place < 2 else ring.from_bytes(noise)
+        self.noise = Keystream(noise).words(cells) if duty.place < 2 else ring.from_bytes(noise)
         self.step = rows_a_part(8 * self._width)
         self._digest = sha256(self._next(Part.THIRD, joins.SALT_BYTES) if duty.place else b"")
         self._at, self._held = -1, (self.noise, self.noise)
@@ -144,7 +145,7 @@ class Opened:
                 third = ring.from_bytes(body).reshape(rows, self._width)
             if self._at == number:
                 start = self._at * self.step * self._width
-                made = [keystream(seed, start, rows * self._width).reshape(rows, -1) for seed in self._seeds]
+                made = [Keystream(seed, start).words(rows * self._width).reshape(rows, -1) for seed in self._seeds]
                 self._held = (
                     ((made[0], third), (third, made[0]))[self._place - 1] if self._place else (made[0], made[1])
                 )

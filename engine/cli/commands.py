@@ -13,7 +13,9 @@ HEAD = """# Commands
 
 Generated from the commands by `python -m engine.cli.reference`; do not edit. `--help` after any of them says the same.
 
-* `--json` prints JSON on standard output instead of words and tables; errors stay on standard error.
+* `--json` prints JSON on standard output instead of words and tables. An error is then one line of JSON on standard
+  error: `{"error": {"code": ..., "message": ..., "hint": ...}}`, with `"at": {"line": ..., "column": ...}` where it has
+  a place in a text. An option that does not exist is still told in words, with status 2.
 * The exit status is 0 if it was done, 2 for a file or option that needs mending, 3 if the answer is no, 4 if somebody
   has to decide first, 5 if a machine or a round failed and may be tried again, 1 if the mistake is ours
   ([errors](errors.md)).

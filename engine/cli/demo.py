@@ -46,7 +46,7 @@ def demo(
             print_json({"questions": [_document(outcome) for outcome in found]})
         report("stopping" if not keep else "")
         if keep:
-            _keep(shown, running)
+            _keep(shown, running, len(found) + 1)
 
 
 def _introduce(shown: Console, running: Demonstration) -> None:
@@ -102,16 +102,27 @@ def _document(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _keep(shown: Console, running: Demonstration) -> None:
+def _keep(shown: Console, running: Demonstration, number: int) -> None:
+    """Leaves a question for the guardians, and says how each role sits down at its desk."""
     from engine.local.federation import ANALYST
 
+    outcome, owners = running.leave_waiting()
+    _show(shown, outcome, number)
+    shown.print(f"  waits for the guardians of {' and '.join(owners)}: both approve each plan of a private join.")
     federation = running.local.federation
-    shown.print(f"\nThe departments keep running; their homes are in {federation.directory}. In another terminal:")
-    home = federation.home(ANALYST)
+    shown.print(
+        f"\nThe departments keep running; their homes are in {federation.directory}.\n"
+        "In another terminal, a desk for each role, in your browser:",
+        soft_wrap=True,
+    )
+    for role, home, node_home in running.seats(owners):
+        beside = f" --node-home {node_home}" if node_home else ""
+        shown.print(f"  {role:<16}splittally desk --home {home}{beside}", soft_wrap=True)
+    own = federation.home(ANALYST)
     statement = "SELECT sex, COUNT(*) AS n FROM residents GROUP BY sex"
-    shown.print(f'  splittally submit --home {home} "{statement}"', soft_wrap=True)
-    shown.print(f"  splittally requests --home {home}", soft_wrap=True)
-    shown.print(f"  splittally desk --home {home}", soft_wrap=True)
+    shown.print("Or by command:")
+    shown.print(f'  splittally submit --home {own} "{statement}"', soft_wrap=True)
+    shown.print(f"  splittally requests --home {own}", soft_wrap=True)
     shown.print("Ctrl-C stops them and removes the homes.")
     try:
         running.local.wait_until_stopped()

@@ -81,7 +81,7 @@ app.command("hand-in")(hand_in.hand_in)
 app.add_typer(budget.app, name="budget")
 app.command("schema")(schema.schema)
 app.command("desk")(desk.desk)
-app.command("coordinator")(coordinator.coordinator)
+app.add_typer(coordinator.app, name="coordinator")
 app.add_typer(node.app, name="node")
 app.add_typer(federation.app, name="federation")
 app.add_typer(agreement.app, name="agreement")
@@ -96,19 +96,20 @@ app.add_typer(manual.app, name="manual")
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status of the table in engine/errors.py."""
+    as_json = "--json" in arguments
     try:
         app(args=list(arguments), prog_name="splittally")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     except SplittallyError as error:
-        show_error(error)
+        show_error(error, as_json)
         return error.exit_status
     except Exception as error:
         # The last line of defence: a stranger sees a code, a developer asks for the traceback.
         if os.environ.get("SPLITTALLY_DEBUG"):
             raise
         bug = Bug("BUG_UNEXPECTED", internal=repr(error))
-        show_error(bug)
+        show_error(bug, as_json)
         return bug.exit_status
     return 0
 

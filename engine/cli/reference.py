@@ -11,7 +11,7 @@ from engine.error_codes import CODES
 PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
 HEAD = """# Errors
 
-Generated from engine/error_codes.py by `python -m engine.cli.reference`; do not edit.
+Generated from engine/error_codes by `python -m engine.cli.reference`; do not edit.
 
 Every error has a stable code, a sentence that says what is wrong and a hint that says what to do next. Words in
 braces are filled in with public facts: names of files, columns and members, never a value or a count.

@@ -49,9 +49,12 @@ def agreed(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def show_error(error: SplittallyError) -> None:
-    """``CODE (where): sentence hint`` on standard error; what is for the operator's eyes only when debugging."""
-    if sys.stderr.isatty():
+def show_error(error: SplittallyError, as_json: bool = False) -> None:
+    """``CODE (where): sentence hint`` on standard error, or one line of JSON; what is for the operator's eyes only
+    when debugging."""
+    if as_json:
+        sys.stderr.write(json.dumps({"error": error_document(error)}, ensure_ascii=False) + "\n")
+    elif sys.stderr.isatty():
         from rich.text import Text
 
         where = f" ({error.at})" if error.at else ""
@@ -64,6 +67,12 @@ def show_error(error: SplittallyError) -> None:
         sys.stderr.write(f"{error}\n")
     if os.environ.get("SPLITTALLY_DEBUG") and error.internal:
         sys.stderr.write(f"internal: {error.internal}\n")
+
+
+def error_document(error: SplittallyError) -> dict[str, object]:
+    """An error as JSON has it; ``at``, where it has a place in a text."""
+    at = {"at": {"line": error.at.line, "column": error.at.column}} if error.at else {}
+    return {"code": error.code, "message": error.message, "hint": error.hint, **at}
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:

@@ -38,7 +38,7 @@ from engine.trusted.messages import (
 )
 from engine.trusted.records import SignedHead, SignedRecord
 
-DESK = "/splittally.v1.Desk/"
+RECEPTION = "/splittally.v1.Reception/"
 PATIENCE_SECONDS = 10.0
 FETCH_SECONDS = 300.0
 OPTIONS = (
@@ -92,7 +92,7 @@ class Line:
     def watch(self, request: bytes, seconds: float | None) -> Iterator[RequestStatus]:
         """The status now and after each change; ROUND_PENDING when ``seconds`` are over before the request is."""
         with _codes(late="ROUND_PENDING"):
-            for payload in self._channel.unary_stream(DESK + "Watch")(_name(request), timeout=seconds):
+            for payload in self._channel.unary_stream(RECEPTION + "Watch")(_name(request), timeout=seconds):
                 yield wire.decode(RequestStatus, payload)
 
     def await_ready(self, seconds: float | None) -> None:
@@ -106,7 +106,7 @@ class Line:
     def fetch(self, request: bytes, run: int = 0) -> tuple[ResultHead, Bodies]:
         """A released result, 0: of the newest run: its head, the bytes of each vector and each sealed sum of masks."""
         with _codes():
-            parts = self._channel.unary_stream(DESK + "Fetch")(_name(request, run), timeout=FETCH_SECONDS)
+            parts = self._channel.unary_stream(RECEPTION + "Fetch")(_name(request, run), timeout=FETCH_SECONDS)
             return _assemble(wire.decode(ResultPart, payload) for payload in parts)
 
     def journal(self, member: str) -> tuple[SignedHead, tuple[bytes, ...]]:
@@ -115,7 +115,7 @@ class Line:
         head: SignedHead | None = None
         with _codes():
             asked = wire.encode(AskMemberJournal(member, 0))
-            for payload in self._channel.unary_stream(DESK + "Journal")(asked, timeout=FETCH_SECONDS):
+            for payload in self._channel.unary_stream(RECEPTION + "Journal")(asked, timeout=FETCH_SECONDS):
                 part: JournalPart = wire.decode(JournalPart, payload)
                 if part.start != len(entries) or head not in (None, part.head):
                     raise _unfit("parts out of order")
@@ -128,7 +128,7 @@ class Line:
     def register(self) -> Iterator[RegisterPart]:
         """What the public register is made from besides the journals, not verified; for auditors and officers."""
         with _codes():
-            call = self._channel.unary_stream(DESK + "Register")
+            call = self._channel.unary_stream(RECEPTION + "Register")
             for payload in call(wire.encode(AskRegister()), timeout=FETCH_SECONDS, wait_for_ready=True):
                 yield wire.decode(RegisterPart, payload)
 
@@ -144,7 +144,7 @@ class Line:
 
     def _call(self, method: str, message: object, answer: type, patience: float | None = None) -> Any:
         with _codes():
-            call = self._channel.unary_unary(DESK + method)
+            call = self._channel.unary_unary(RECEPTION + method)
             payload = call(wire.encode(message), timeout=patience or PATIENCE_SECONDS, wait_for_ready=True)
             return wire.decode(answer, payload)
 

@@ -1,8 +1,8 @@
 """The coordinator's gRPC edge: mutual TLS, who is calling, raw bytes through wire.py, and the life of the process.
 
     /splittally.v1.Federation/Attend                         nodes and helpers, one stream each
-    /splittally.v1.Desk/{Describe,Submit,Choose,Watch,Fetch,List,Hand,Queue,Journal,Share,Shared,Register}   people
-    /grpc.health.v1.Health/*                                 any member
+    /splittally.v1.Reception/{Describe,Submit,Choose,Watch,Fetch,List,Hand,Queue,Journal,Share,Shared,Register}   people
+    /grpc.health.v1.Health/*                                 any member (health.py)
 
 A caller is the member that its certificate names (spiffe://<federation>/<role>/<name>) if the federation manifest
 gives that member that role. Errors leave as a bare code; whatever was not foreseen leaves as BUG_UNEXPECTED.
@@ -23,13 +23,14 @@ from types import FrameType, TracebackType
 
 import grpc
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from engine.coordinator.board import Board
 from engine.coordinator.collect import Collector
-from engine.coordinator.desk import Desk
 from engine.coordinator.events import Windows
+from engine.coordinator.health import Health
 from engine.coordinator.links import Link, Links
+from engine.coordinator.reception import Reception
 from engine.coordinator.services import Services
 from engine.coordinator.standing import Standing
 from engine.coordinator.store import Store
@@ -118,13 +119,13 @@ def caller_of(context: grpc.ServicerContext, roster: Roster, allowed: tuple[Role
 class Handlers:
     """The methods of both services, on bytes."""
 
-    def __init__(self, services: Services, desk: Desk) -> None:
-        self._services, self._desk = services, desk
+    def __init__(self, services: Services, reception: Reception) -> None:
+        self._services, self._reception = services, reception
         self._watches, self._counting = Counter[str](), threading.Lock()
 
     def generic(self) -> tuple[grpc.GenericRpcHandler, ...]:
         unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
-        desk = {
+        reception = {
             "Describe": unary(self.describe),
             "Submit": unary(self.submit),
             "Watch": stream(self.watch),
@@ -140,7 +141,7 @@ class Handlers:
         }
         federation = {"Attend": grpc.stream_stream_rpc_method_handler(self.attend)}
         return (
-            grpc.method_handlers_generic_handler("splittally.v1.Desk", desk),
+            grpc.method_handlers_generic_handler("splittally.v1.Reception", reception),
             grpc.method_handlers_generic_handler("splittally.v1.Federation", federation),
         )
 
@@ -188,17 +189,17 @@ class Handlers:
         with _Edge(context):
             caller_of(context, self._services.roster, PEOPLE)
             wire.decode(DescribeFederation, payload)
-            return wire.encode(self._desk.describe())
+            return wire.encode(self._reception.describe())
 
     def submit(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
-            return wire.encode(self._desk.submit(caller.name, wire.decode(Submission, payload)))
+            return wire.encode(self._reception.submit(caller.name, wire.decode(Submission, payload)))
 
     def choose(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
-            return wire.encode(self._desk.choose(caller.name, wire.decode(Chosen, payload)))
+            return wire.encode(self._reception.choose(caller.name, wire.decode(Chosen, payload)))
 
     def watch(self, payload: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         with _Edge(context):
@@ -206,7 +207,7 @@ class Handlers:
             context.add_callback(self._services.board.wake)
             name: RequestName = wire.decode(RequestName, payload)
             context.add_callback(self._seat_of(caller.name))
-            for status in self._desk.watch(caller.name, name.request_digest, context.is_active):
+            for status in self._reception.watch(caller.name, name.request_digest, context.is_active):
                 yield wire.encode(status)
 
     def _seat_of(self, caller: str) -> Callable[[], None]:
@@ -226,48 +227,48 @@ class Handlers:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
             name: RequestName = wire.decode(RequestName, payload)
-            for part in self._desk.fetch(caller.name, name.request_digest, name.run):
+            for part in self._reception.fetch(caller.name, name.request_digest, name.run):
                 yield wire.encode(part, ResultPart)
 
     def requests(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
             asked: ListRequests = wire.decode(ListRequests, payload)
-            return wire.encode(self._desk.requests(caller.name, asked.most))
+            return wire.encode(self._reception.requests(caller.name, asked.most))
 
     def journal(self, payload: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         with _Edge(context):
             caller_of(context, self._services.roster, PEOPLE)
             asked: AskMemberJournal = wire.decode(AskMemberJournal, payload)
-            for part in self._desk.journal(asked.member, asked.start):
+            for part in self._reception.journal(asked.member, asked.start):
                 yield wire.encode(part)
 
     def share(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
-            return wire.encode(self._desk.share(caller.name, wire.decode(Sharing, payload)))
+            return wire.encode(self._reception.share(caller.name, wire.decode(Sharing, payload)))
 
     def shared(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, (Role.ANALYST,))
-            return wire.encode(self._desk.shared(caller.name, wire.decode(AskShared, payload)))
+            return wire.encode(self._reception.shared(caller.name, wire.decode(AskShared, payload)))
 
     def hand(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
         with _Edge(context):
             caller_of(context, self._services.roster, PEOPLE)
-            return wire.encode(self._desk.hand(wire.decode(SignedRecord, payload)))
+            return wire.encode(self._reception.hand(wire.decode(SignedRecord, payload)))
 
     def queue(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
         with _Edge(context):
             caller = caller_of(context, self._services.roster, DECIDING)
             asked: AskQueue = wire.decode(AskQueue, payload)
-            return wire.encode(self._desk.queue(caller, asked.all))
+            return wire.encode(self._reception.queue(caller, asked.all))
 
     def register(self, payload: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         with _Edge(context):
             caller_of(context, self._services.roster, SEEING_ALL)
             wire.decode(AskRegister, payload)
-            for part in self._desk.register():
+            for part in self._reception.register():
                 yield wire.encode(part)
 
 
@@ -275,11 +276,11 @@ class Coordinator:
     """A coordinator that serves at ``address``; made by ``start``."""
 
     def __init__(self, home: Home, services: Services, listen: str, standing: Standing) -> None:
-        self._services, self._desk, self._standing = services, Desk(home, services), standing
+        self._services, self._reception, self._standing = services, Reception(home, services), standing
         seats = sum(Role.NODE in m.roles or Role.HELPER in m.roles for m in services.roster.manifest.members)
         self._server = grpc.server(ThreadPoolExecutor(2 * seats + CALLERS), options=OPTIONS)
-        self._server.add_generic_rpc_handlers(Handlers(services, self._desk).generic())
-        self._health = health.HealthServicer()
+        self._server.add_generic_rpc_handlers(Handlers(services, self._reception).generic())
+        self._health = Health(services.links)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         tls = home.tls()
         credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)], tls.authority, require_client_auth=True)
@@ -292,13 +293,13 @@ class Coordinator:
     def begin(self) -> None:
         self._standing.start()
         self._server.start()
-        self._desk.resume()
+        self._reception.resume()
         self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 
     def stop(self) -> None:
         """Takes nothing new, lets requests under way end, then closes every stream."""
         self._health.enter_graceful_shutdown()
-        self._desk.drain()
+        self._reception.drain()
         self._services.links.close()
         self._server.stop(STOP_SECONDS).wait()
         self._standing.stop()

@@ -2,7 +2,7 @@
 
 Each agreement says how many days after a request that is. ``due`` is the rule for every store: the analyst's home is
 cleared here; the coordinator's store holds what it relayed (sealed answers, the analyst's words) and is cleared under
-the same rule (engine/coordinator/desk.py), keeping digests, signed requests, plans, states and journal.
+the same rule (engine/coordinator/reception.py), keeping digests, signed requests, plans, states and journal.
 
     requests/<request digest>/kept.json    in place of what was deleted: digests, round, proofs of the charge
 """

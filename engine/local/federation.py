@@ -41,8 +41,9 @@ _SAID = re.compile(r"(?P<code>[A-Z]+_[A-Z_]+)(?: \([^)]*\))?: (?P<message>.*)")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a throw-away federation allows: the caps of its rules, the agreement's budget and price limit; and how many
-    ``helpers`` without data it has, None: as many as any round needs but that of a private join."""
+    """What a throw-away federation allows: the caps of its rules, the agreement's budget and price limit; how many
+    ``helpers`` without data it has, None: as many as any round needs but that of a private join; and who reads its
+    record."""
 
     caps: tuple[AccountCap, ...] | None = None
     budget: Loss | None = None
@@ -50,6 +51,7 @@ class Terms:
     n_min: int = 0
     f: int = 0
     helpers: int | None = None
+    auditors: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -116,6 +118,7 @@ class LocalFederation:
             f=terms.f,
             helpers=terms.helpers,
             analysts=(ANALYST,),
+            auditors=terms.auditors,
             caps=terms.caps,
         )
         sign_first_agreement(self.federation, self.clock, terms.budget, terms.per_plan, tuple(Operation))

@@ -118,11 +118,14 @@ def _curves(blocks: list[Block], cell: int, units: tuple[Unit, ...], cells: tupl
         unit, tree = units[block.measure], block.tree
         if tree is None or unit.measure.clamp is None:
             continue
+        import numpy as np
+
         from engine.sql.quantiles import curve_of
 
         start = block.offset + cell * tree.nodes
-        nodes = [n * unit.ring for n in cells[start : start + tree.nodes]]
-        found[block.measure] = curve_of(tree, unit.grid, unit.measure.clamp, nodes, unit.deviation)
+        nodes = np.array(cells[start : start + tree.nodes], dtype=np.float64)
+        counts = nodes * unit.ring.numerator / unit.ring.denominator
+        found[block.measure] = curve_of(tree, unit.grid, unit.measure.clamp, counts, unit.deviation)
     return found
 
 

@@ -9,7 +9,6 @@ All of it works on released numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -95,9 +94,9 @@ class Curve:
         return float(spread[min(first, self.tree.leaves - 1) : last + 1].max())
 
 
-def curve_of(tree: Tree, grid: Grid, clamp: Clamp, nodes: Sequence[Fraction | float], deviation: float) -> Curve:
+def curve_of(tree: Tree, grid: Grid, clamp: Clamp, nodes: Floats, deviation: float) -> Curve:
     """The curve of one group from its released nodes, in counts."""
-    reached = np.cumsum(consistent(tree, np.array([float(n) for n in nodes])))
+    reached = np.cumsum(consistent(tree, nodes))
     risen = np.maximum.accumulate(np.maximum(reached, 0))
     fallen = np.minimum.accumulate(np.maximum(reached, 0)[::-1])[::-1]
     return Curve(grid, tree, clamp, (risen + fallen) / 2, deviation)

@@ -27,9 +27,9 @@ from math import factorial
 from operator import index
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
+from engine.trusted.keystream import Keystream
 from engine.trusted.random import Randomness
 
 MAX_SIGMA = 1 << 57  # R <= 32 sigma = 2**62: every sum below stays inside int64
@@ -38,7 +38,6 @@ MARGIN = 2.0**-32
 _BLOCKS = 256
 _COLUMN = 1 << 56  # capacity of one alias column: 256 of them make 2**64
 _CHUNK = 1 << 14  # candidates at a time: bounded memory, working set near the processor's second cache
-_ZEROS = memoryview(bytes(3 * 8 * _CHUNK))
 _TAYLOR = tuple((-1.0) ** k / factorial(k) for k in range(8, -1, -1))  # exp(-y), highest power first
 _DIGITS = 40  # of the weights, below 2**61: their errors stay below 2**-50
 
@@ -74,17 +73,6 @@ class ExactSampler:
             draws[filled : filled + len(kept)] = kept
             filled += len(kept)
         return draws
-
-
-class Keystream:
-    """AES-256-CTR keystream as 64-bit words."""
-
-    def __init__(self, key: bytes) -> None:
-        self._encryptor = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
-
-    def words(self, count: int) -> Words:
-        """The next ``count`` words, at most three chunks of them."""
-        return np.frombuffer(self._encryptor.update(_ZEROS[: 8 * count]), dtype="<u8")
 
 
 @dataclass(frozen=True, slots=True)

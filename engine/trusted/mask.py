@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import numpy as np
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from numpy.typing import NDArray
 
+from engine.trusted.keystream import CHUNK, Keystream
+
 SEED_BYTES = 32
-_CHUNK = 1 << 14  # words: 128 KiB, stays in the processor's cache
-_ZEROS = bytes(8 * _CHUNK)
 
 
 def seed_info(round_: bytes, node: str, member: str) -> bytes:
@@ -46,11 +45,7 @@ def _apply(operation: np.ufunc, vector: NDArray[np.uint64], seed: bytes, round_:
     if vector.dtype != np.uint64 or len(seed) != SEED_BYTES or len(round_) != SEED_BYTES:
         raise ValueError("a mask needs a uint64 vector, a seed and a round of 32 bytes")
     info = b"splittally.v1.mask\0" + round_ + node.encode()
-    key = HKDFExpand(hashes.SHA256(), SEED_BYTES, info).derive(seed)
-    stream = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
-    words = np.empty(min(_CHUNK, len(vector)) + 2, dtype="<u8")  # two more: the cipher asks for room of a block
-    room = words.data.cast("B")
-    for start in range(0, len(vector), _CHUNK):
-        part = vector[start : start + _CHUNK]
-        stream.update_into(_ZEROS[: 8 * len(part)], room)
-        operation(part, words[: len(part)], out=part)
+    stream = Keystream(HKDFExpand(hashes.SHA256(), SEED_BYTES, info).derive(seed))
+    for start in range(0, len(vector), CHUNK):
+        part = vector[start : start + CHUNK]
+        operation(part, stream.words(len(part)), out=part)

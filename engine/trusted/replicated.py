@@ -21,35 +21,22 @@ from collections.abc import Sequence
 
 import numpy as np
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from numpy.typing import NDArray
 
+from engine.trusted.keystream import Keystream
 from engine.trusted.ring import Vector
 
 SEED_BYTES = 32
 FEW = 6  # columns up to which multiply-add is not slower than limbs
-_CHUNK = 1 << 14  # words of zeros: 128 KiB, stays in the processor's cache
-_ZEROS = bytes(8 * _CHUNK)
 _LIMB = 22  # bits: three limbs make 66
 _EXACT = 512  # rows whose products of limbs sum to at most 512 * (2^22 - 1)^2 < 2^53
-
-
-def keystream(seed: bytes, start: int, count: int) -> Vector:
-    """Words ``start`` to ``start + count`` of the AES-256-CTR keystream under ``seed``, from any place on."""
-    first = start // 2  # a block is two words
-    stream = Cipher(algorithms.AES256(seed), modes.CTR(first.to_bytes(16, "big"))).encryptor()
-    words = np.empty(start % 2 + count + 3, dtype="<u8")
-    room, end = words.data.cast("B"), 8 * (start % 2 + count)
-    for at in range(0, end, len(_ZEROS)):
-        stream.update_into(_ZEROS[: end - at], room[at:])
-    return words[start % 2 :][:count]
 
 
 def third_share(rows: Vector, seeds: Sequence[bytes], start: int) -> Vector:
     """What the keystreams leave of ``rows``, which begin at word ``start`` of the whole; in place, and returned."""
     for seed in seeds:
-        np.subtract(rows, keystream(seed, start, rows.size).reshape(rows.shape), out=rows)
+        np.subtract(rows, Keystream(seed, start).words(rows.size).reshape(rows.shape), out=rows)
     return rows
 
 
@@ -90,7 +77,9 @@ def _limbs(words: Vector) -> list[NDArray[np.float64]]:
 def zero_share(key_with_next: bytes, key_with_previous: bytes, transcript: bytes, count: int) -> Vector:
     """``count`` words that cancel with those of the other two helpers, if they saw the same ``transcript``."""
     own, theirs = (
-        keystream(HKDFExpand(hashes.SHA256(), SEED_BYTES, b"splittally.v1.zero\0" + transcript).derive(key), 0, count)
+        Keystream(HKDFExpand(hashes.SHA256(), SEED_BYTES, b"splittally.v1.zero\0" + transcript).derive(key)).words(
+            count
+        )
         for key in (key_with_next, key_with_previous)
     )
     return own - theirs

@@ -11,6 +11,7 @@ Checked by: tests/trusted_crypto/test_sign.py::test_a_signature_on_one_kind_is_n
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
@@ -169,6 +170,7 @@ def open_agreement(record: SignedRecord, roster: Roster) -> Agreement:
     known = {m.name: m.signing_key for m in roster.manifest.members}
     signers = [roster.member(name) for name in _signers(record, known)]
     require(agreement.federation == roster.manifest.federation, "POLICY_AGREEMENT_INVALID")
+    require(re.fullmatch("[a-z][a-z0-9-]{0,62}", agreement.name) is not None, "POLICY_AGREEMENT_INVALID")
     officers = [s for s in signers if Role.POLICY_OFFICER in s.roles]
     require(bool(officers), "POLICY_AGREEMENT_UNSIGNED", name="a policy officer")
     guarded = {s.department for s in signers if Role.GUARDIAN in s.roles}

@@ -2,9 +2,10 @@
 
 Claim: two different expressions never read alike: every function has a template of its own, every call inside a call
        stands in parentheses, literals show their type and names that are not plain words are quoted.
-Because: both tables are total over ``Function`` and rendering has no other case; quotes inside quotes are doubled, and
-       texts that cannot be shown never pass verify_plan.
+Because: both tables are total over ``Function`` and rendering has no other case; quotes inside quotes are doubled;
+       characters that nobody would see stand there as escapes.
 Checked by: tests/trusted_numerics/test_describe.py::test_every_function_reads_as_in_the_table
+            tests/trusted_numerics/test_describe.py::test_what_does_not_show_is_an_escape
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from fractions import Fraction
+from unicodedata import category
 
 from engine.trusted.plan import Call, ColumnRef, Expression, Function, Literal
 
@@ -74,6 +76,7 @@ TEMPLATES: dict[Function, tuple[str, str]] = {
     F.ALPHANUMERIC: ("the letters and digits of {0}", "regexp_replace({0}, '[^A-Za-z0-9]', '', 'g')"),
 }
 
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and a symbol that print nothing
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _FIXED = "if then otherwise true false null as select from where group by grouping sets date count sum avg t a b "
 _FIXED += "join inner left semi anti on min max bool_or filter distinct union all"
@@ -123,16 +126,30 @@ def _render(expression: Expression, language: int) -> str:
 def named(name: str) -> str:
     """A column or dataset name, in double quotes unless it is one plain word that no template uses."""
     plain = _PLAIN.fullmatch(name) and name not in _SPOKEN
-    return name if plain else '"' + name.replace('"', '""') + '"'
+    return name if plain else _quoted(name, '"')
+
+
+def _quoted(text: str, mark: str) -> str:
+    """Between two ``mark``; after an E, as PostgreSQL writes it, if anything in it is an escape."""
+    doubled = text.replace(mark, 2 * mark)
+    if all(map(_shows, text)):
+        return f"{mark}{doubled}{mark}"
+    return "E" + mark + "".join(c if _shows(c) and c != "\\" else f"\\U{ord(c):08x}" for c in doubled) + mark
+
+
+def _shows(character: str) -> bool:
+    """Printed by itself: no mark on the letter before it, no control, no blank but the space."""
+    return character.isprintable() and category(character)[0] != "M" and character not in _BLANK
 
 
 def literal_text(literal: Literal) -> str:
-    """Texts in single quotes, dates as DATE '...', NULL as NULL; exact decimals, or a fraction if they do not end."""
+    """Texts in single quotes, E'...' if escapes are in them; dates as DATE '...', NULL as NULL; exact decimals, or a
+    fraction if they do not end."""
     value = literal.value
     if value is None:
         return "NULL"
     if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
+        return _quoted(value, "'")
     if isinstance(value, date):
         return f"DATE '{value.isoformat()}'"
     if isinstance(value, Fraction):

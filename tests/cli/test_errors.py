@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tomllib
 from pathlib import Path
@@ -157,6 +158,20 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"splittally {project['version']}\n"
+
+
+def test_with_json_an_error_is_json_on_standard_error(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "--catalog", "c.yaml", "--json", "SELECT COUNT(nothing) FROM people"]) == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    error = json.loads(told.err)["error"]
+    assert error["code"] == "SQL_UNKNOWN_COLUMN"
+    assert error["message"].startswith("There is no column `nothing`")
+    assert error["hint"]
+    assert error["at"] == {"line": 1, "column": 14}
+    assert run(["try", "--catalog", "none.yaml", "--data", "a=a", SQL, "--json"]) == 2
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert error == {"code": "FILE_MISSING", "message": "There is no file none.yaml.", "hint": "Check the path."}
 
 
 @pytest.mark.parametrize("member", ["analyst", "coordinator", "guardian-a"])

@@ -211,7 +211,7 @@ def test_states_are_words_and_watch_exits_with_the_refusal(
     assert run(["watch", "--home", "x", "--json", request]) == 3
     out, err = capsys.readouterr()
     assert json.loads(out.splitlines()[-1])["state"] == "refused"
-    assert err.startswith(code)
+    assert json.loads(err)["error"]["code"] == code
     assert run(["watch", "--home", "x", request]) == 3
     assert capsys.readouterr().out.splitlines()[-1].startswith("refused")
     assert run(["requests", "--home", str(bench.session().home.path)]) == 0

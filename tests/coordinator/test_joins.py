@@ -44,7 +44,7 @@ from tests.coordinator.joiners import (
 )
 from tests.coordinator.members import Double
 from tests.coordinator.papers import decision
-from tests.coordinator.test_desk import Bench, make_bench
+from tests.coordinator.test_reception import Bench, make_bench
 
 SHORT = Windows(gather=600, ready=1_500, share=3_000, answer=2_000, rejoin=400)
 HELPERS = ("helper-1", "helper-2", "helper-3")
@@ -66,7 +66,7 @@ def started(directory: Path, helpers: int) -> Iterator[Bench]:
     bench = make_bench(made, dict(joiners(made)))
     bench.services.windows = SHORT
     yield bench
-    bench.desk.drain()
+    bench.reception.drain()
     bench.links.close()
 
 
@@ -77,10 +77,10 @@ def digest_of(submission: Submission) -> bytes:
 def approved(bench: Bench, submission: Submission | None = None, **changes: object) -> Submission:
     """A request that waited for both owners' guardians, and waits no more."""
     submission = submission or join_submission(bench.federation, **changes)
-    status = bench.desk.submit("analyst", submission)
+    status = bench.reception.submit("analyst", submission)
     assert (status.state, status.waiting_for) == (RequestState.WAITING, ("guardian-east", "guardian-west"))
     for owner in OWNERS:
-        bench.desk.hand(decision(bench.federation, owner, digest_of(submission)))
+        bench.reception.hand(decision(bench.federation, owner, digest_of(submission)))
     return submission
 
 
@@ -123,12 +123,12 @@ def test_a_join_is_answered_by_five(bench: Bench) -> None:
 
 def test_nothing_runs_before_both_owners_approve(bench: Bench) -> None:
     submission = join_submission(bench.federation)
-    bench.desk.submit("analyst", submission)
-    bench.desk.hand(decision(bench.federation, "east", digest_of(submission)))
+    bench.reception.submit("analyst", submission)
+    bench.reception.hand(decision(bench.federation, "east", digest_of(submission)))
     status = bench.services.board.status(digest_of(submission))
     assert (status.state, status.waiting_for) == (RequestState.WAITING, ("guardian-west",))
     assert not any(isinstance(m, AskReady) for member in bench.members.values() for m in member.seen)
-    bench.desk.hand(decision(bench.federation, "west", digest_of(submission), "not this one"))
+    bench.reception.hand(decision(bench.federation, "west", digest_of(submission), "not this one"))
     assert ended(bench, submission).code == "APPROVAL_REFUSED"
 
 
@@ -145,7 +145,7 @@ def test_everything_is_carried_before_a_helper_is_asked(bench: Bench) -> None:
 def test_a_status_tells_how_much_was_carried(bench: Bench) -> None:
     bench.members["helper-1"].faults.add("holds")
     submission = approved(bench, max_attempts=1)
-    sizes = [s.relayed_bytes for s in bench.desk.watch("analyst", digest_of(submission), lambda: True)]
+    sizes = [s.relayed_bytes for s in bench.reception.watch("analyst", digest_of(submission), lambda: True)]
     assert max(sizes) == 2 * 3 * Joiner.pieces * (Joiner.piece_bytes + SEAL_BYTES)
     assert ended(bench, submission).code == "ROUND_HELPER_LOST"
 
@@ -251,10 +251,10 @@ def test_a_join_that_a_stop_interrupted_gets_its_next_attempt(bench: Bench) -> N
     submission = approved(bench)
     while not any(isinstance(m, AskAnswer) for m in bench.members["helper-1"].seen):
         time.sleep(0.002)
-    bench.desk.drain(0.05)
+    bench.reception.drain(0.05)
     bench.members["helper-1"].faults.clear()
     again = bench.restarted()
-    again.desk.resume()
+    again.reception.resume()
     for member in again.members.values():
         member.join(again.links)
     status = ended(again, submission)
@@ -276,7 +276,7 @@ def test_who_may_be_a_helper(bench: Bench) -> None:
 
 def admitted(bench: Bench, **changes: object) -> Admitted:
     submission = join_submission(bench.federation, **changes)
-    return admit(submission, bench.desk._agreements, bench.services.roster, SystemClock().now_ms())
+    return admit(submission, bench.reception._agreements, bench.services.roster, SystemClock().now_ms())
 
 
 @pytest.mark.parametrize(("rows", "seconds"), [(10_000, 0), (1_000_000, 16), (3_000_000, 48), (100_000_000, 25 * 60)])

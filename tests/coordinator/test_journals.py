@@ -22,7 +22,7 @@ from engine.trusted.messages import AskJournal, AskWitness, JournalPart, SeekWit
 from engine.trusted.records import JournalEntry, JournalKind, RecordKind, SignedHead, SignedRecord, Witness
 from engine.trusted.sign import open_head, open_witness, sign_head, signed
 from tests.coordinator.members import Double, doubles, make_federation, make_submission
-from tests.coordinator.test_desk import COUNTS, Bench, make_bench
+from tests.coordinator.test_reception import COUNTS, Bench, make_bench
 from tests.coordinator.test_store import REQUEST, RESULT, ROUND, SUBMISSION
 
 COORDINATOR = "coordinator"
@@ -194,7 +194,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     members["north"].note(JournalKind.OPENED)
     made = make_bench(federation, members)
     yield made
-    made.desk.drain()
+    made.reception.drain()
     made.links.close()
 
 
@@ -243,7 +243,7 @@ def test_a_member_whose_journal_shrank_is_shown_and_asked_no_more(bench: Bench) 
     bench.run(make_submission(bench.federation))
     until(lambda: size(bench, "east") == 2)
     assert not any(isinstance(message, AskJournal) for message in north.seen)
-    shown = {state.node: state.journal for state in bench.desk.describe().nodes}
+    shown = {state.node: state.journal for state in bench.reception.describe().nodes}
     assert shown == {"east": "", "north": "POLICY_HEAD_FORKED", "west": ""}
 
 

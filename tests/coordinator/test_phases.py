@@ -1,4 +1,4 @@
-"""The two phases of a request with an open key, through the desk: lists, the analyst's choice, counts; and restarts."""
+"""The two phases of a request with an open key, through the reception: lists, the choice, counts; and restarts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.trusted.plan import Plan
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import Request, RoundManifest
 from tests.coordinator.members import MOST_KEYS, doubles, make_federation, make_submission
-from tests.coordinator.test_desk import COUNTS, Bench, make_bench
+from tests.coordinator.test_reception import COUNTS, Bench, make_bench
 
 CLINICS = {"east": {"a": 5, "b": 1}, "north": {"b": 7, "c": 2}, "west": {"a": 1, "d": 9}}
 TOTALS = {"a": 6, "b": 8, "c": 2, "d": 9}
@@ -34,7 +34,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     for name, clinics in CLINICS.items():
         made.members[name].clinics = clinics
     yield made
-    made.desk.drain()
+    made.reception.drain()
     made.links.close()
 
 
@@ -44,16 +44,16 @@ def digest_of(submission: Submission) -> bytes:
 
 def until(bench: Bench, submission: Submission, state: RequestState) -> RequestStatus:
     """The status once the request is in ``state``, or has ended."""
-    for status in bench.desk.watch("analyst", digest_of(submission), lambda: True):
+    for status in bench.reception.watch("analyst", digest_of(submission), lambda: True):
         if status.state is state:
             return status
-    return bench.desk._board.status(digest_of(submission))
+    return bench.reception._board.status(digest_of(submission))
 
 
 def waiting(bench: Bench, **changes: object) -> Submission:
     """A request whose first phase has ended."""
     submission = make_submission(bench.federation, open=True, **changes)
-    bench.desk.submit("analyst", submission)
+    bench.reception.submit("analyst", submission)
     assert until(bench, submission, RequestState.WAITING).state is RequestState.WAITING
     return submission
 
@@ -84,7 +84,7 @@ def opened_phases(bench: Bench) -> list[int]:
 
 def test_keys_are_named_chosen_and_counted(bench: Bench) -> None:
     submission = waiting(bench)
-    status = bench.desk._board.status(digest_of(submission))
+    status = bench.reception._board.status(digest_of(submission))
     assert (status.waiting_for, status.attempt) == (("analyst",), 1)
     keys, answer = choice(bench, submission)
     assert [literal.value for literal in keys.values[: keys.named]] == [
@@ -94,7 +94,7 @@ def test_keys_are_named_chosen_and_counted(bench: Bench) -> None:
         "c",
     ]  # rank by rank, node by node
     assert len(keys.values) == LEAST_LENGTH
-    bench.desk.choose("analyst", answer)
+    bench.reception.choose("analyst", answer)
     assert until(bench, submission, RequestState.RELEASED).state is RequestState.RELEASED
     assert counts(bench, submission, keys) == TOTALS
     assert opened_phases(bench) == [1, 2]
@@ -111,14 +111,14 @@ def test_helpers_are_not_sent_the_first_phase(bench: Bench) -> None:
 def test_a_choice_said_again_changes_nothing(bench: Bench) -> None:
     submission = waiting(bench)
     keys, answer = choice(bench, submission)
-    threads = [threading.Thread(target=bench.desk.choose, args=("analyst", answer)) for _ in range(6)]
+    threads = [threading.Thread(target=bench.reception.choose, args=("analyst", answer)) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     until(bench, submission, RequestState.RELEASED)
-    assert bench.desk.choose("analyst", answer).state is RequestState.RELEASED
-    assert bench.desk.choose("analyst", choice_again(bench, submission)).state is RequestState.RELEASED
+    assert bench.reception.choose("analyst", answer).state is RequestState.RELEASED
+    assert bench.reception.choose("analyst", choice_again(bench, submission)).state is RequestState.RELEASED
     assert opened_phases(bench) == [1, 2]
     assert counts(bench, submission, keys) == TOTALS
 
@@ -162,9 +162,9 @@ def test_a_choice_that_is_not_taken(bench: Bench, change: Callable[[Chosen], Cho
     submission = waiting(bench)
     _, answer = choice(bench, submission)
     with pytest.raises(SplittallyError) as caught:
-        bench.desk.choose(caller, change(answer))
+        bench.reception.choose(caller, change(answer))
     assert caught.value.code == code
-    assert bench.desk._board.status(digest_of(submission)).state is RequestState.WAITING
+    assert bench.reception._board.status(digest_of(submission)).state is RequestState.WAITING
     assert opened_phases(bench) == [1]
 
 
@@ -172,7 +172,7 @@ def test_keys_of_one_request_are_not_taken_for_another(bench: Bench) -> None:
     first, second = waiting(bench), waiting(bench)
     _, answer = choice(bench, first)
     with pytest.raises(Unavailable, match="ROUND_KEYS"):
-        bench.desk.choose("analyst", replace(answer, request_digest=digest_of(second)))
+        bench.reception.choose("analyst", replace(answer, request_digest=digest_of(second)))
 
 
 def test_a_request_that_waits_for_nothing_takes_no_choice(bench: Bench) -> None:
@@ -180,11 +180,11 @@ def test_a_request_that_waits_for_nothing_takes_no_choice(bench: Bench) -> None:
     ordinary = make_submission(bench.federation)
     assert bench.run(ordinary).state is RequestState.RELEASED
     with pytest.raises(Unavailable, match="ROUND_KEYS"):
-        bench.desk.choose("analyst", replace(answer, request_digest=digest_of(ordinary)))
+        bench.reception.choose("analyst", replace(answer, request_digest=digest_of(ordinary)))
     bench.members["west"].faults.add("silent")
     early = make_submission(bench.federation, open=True)
-    bench.desk.submit("analyst", early)
-    assert bench.desk.choose("analyst", choice_again(bench, early)).state is not RequestState.RELEASED
+    bench.reception.submit("analyst", early)
+    assert bench.reception.choose("analyst", choice_again(bench, early)).state is not RequestState.RELEASED
     assert until(bench, early, RequestState.WAITING).code == "ROUND_DEADLINE"
 
 
@@ -192,12 +192,12 @@ def test_nothing_is_fetched_while_the_second_phase_runs(bench: Bench) -> None:
     submission = waiting(bench)
     _, answer = choice(bench, submission)
     bench.members["west"].faults.add("silent")
-    bench.desk.choose("analyst", answer)
+    bench.reception.choose("analyst", answer)
     with pytest.raises(Unavailable, match="ROUND_NOT_RELEASED"):
-        next(bench.desk.fetch("analyst", digest_of(submission)))
+        next(bench.reception.fetch("analyst", digest_of(submission)))
     assert until(bench, submission, RequestState.RELEASED).code == "ROUND_DEADLINE"
     with pytest.raises(Unavailable, match="ROUND_NOT_RELEASED"):
-        next(bench.desk.fetch("analyst", digest_of(submission)))
+        next(bench.reception.fetch("analyst", digest_of(submission)))
 
 
 # -- expiry
@@ -217,7 +217,7 @@ def expire(submission: Submission) -> None:
 
 def test_a_request_nobody_answers_expires_for_those_who_watch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     submission = expiring(bench, monkeypatch)
-    last = list(bench.desk.watch("analyst", digest_of(submission), lambda: True))[-1]
+    last = list(bench.reception.watch("analyst", digest_of(submission), lambda: True))[-1]
     assert (last.state, last.code) == (RequestState.EXPIRED, "POLICY_REQUEST_EXPIRED")
 
 
@@ -227,10 +227,10 @@ def test_a_request_nobody_answers_expires_for_those_who_list(
 ) -> None:
     submission = expiring(bench, monkeypatch)
     expire(submission)
-    desk = bench.restarted().desk if restart else bench.desk
+    reception = bench.restarted().reception if restart else bench.reception
     if restart:
-        desk.resume()
-    [status] = desk.requests("analyst", 10).requests
+        reception.resume()
+    [status] = reception.requests("analyst", 10).requests
     assert (status.state, status.waiting_for) == (RequestState.EXPIRED, ())
 
 
@@ -239,7 +239,7 @@ def test_a_choice_after_the_request_expired(bench: Bench, monkeypatch: pytest.Mo
     _, answer = choice(bench, submission)
     expire(submission)
     with pytest.raises(SplittallyError, match="POLICY_REQUEST_EXPIRED"):
-        bench.desk.choose("analyst", answer)
+        bench.reception.choose("analyst", answer)
     assert bench.services.store.status(digest_of(submission)).state is RequestState.EXPIRED
     assert opened_phases(bench) == [1]
 
@@ -250,7 +250,7 @@ def test_a_choice_after_the_request_expired(bench: Bench, monkeypatch: pytest.Mo
 def back(bench: Bench) -> Bench:
     """The coordinator after a restart, with all members connected again."""
     again = bench.restarted()
-    again.desk.resume()
+    again.reception.resume()
     for member in again.members.values():
         member.join(again.links)
     return again
@@ -262,7 +262,7 @@ def test_a_request_waits_through_a_restart(bench: Bench) -> None:
     status = until(again, submission, RequestState.WAITING)
     assert (status.state, status.waiting_for) == (RequestState.WAITING, ("analyst",))
     keys, answer = choice(again, submission)
-    again.desk.choose("analyst", answer)
+    again.reception.choose("analyst", answer)
     assert until(again, submission, RequestState.RELEASED).attempt == 1
     assert counts(again, submission, keys) == TOTALS
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from engine.cli.main import run
 from engine.client.calls import Line
 from engine.client.open_result import open_result
 from engine.coordinator import server
@@ -115,7 +118,7 @@ def test_nobody_connects_without_a_certificate(served: Served) -> None:
     credentials = grpc.ssl_channel_credentials(tls.authority)
     options = [("grpc.ssl_target_name_override", "coordinator")]
     with grpc.secure_channel(served.coordinator.address, credentials, options=options) as channel:
-        call = channel.unary_unary("/splittally.v1.Desk/Describe")
+        call = channel.unary_unary("/splittally.v1.Reception/Describe")
         with pytest.raises(grpc.RpcError):
             call(b"", timeout=2)
 
@@ -153,7 +156,7 @@ def test_a_member_that_is_no_coordinator_cannot_pass_for_one(served: Served) -> 
 def test_who_may_call_what(served: Served, member: str, method: str, code: str) -> None:
     channel = served.line(member)._channel
     with pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary(f"/splittally.v1.Desk/{method}")(b"\x01junk", timeout=5)
+        channel.unary_unary(f"/splittally.v1.Reception/{method}")(b"\x01junk", timeout=5)
     assert caught.value.details() == code
 
 
@@ -179,10 +182,10 @@ def test_an_unforeseen_failure_leaves_as_a_code(
     def fail(*_: object) -> None:
         raise RuntimeError("canary: text of a library")
 
-    monkeypatch.setattr("engine.coordinator.desk.Desk.describe", fail)
+    monkeypatch.setattr("engine.coordinator.reception.Reception.describe", fail)
     channel = served.line("analyst")._channel
     with caplog.at_level(logging.DEBUG), pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary("/splittally.v1.Desk/Describe")(b"", timeout=5)
+        channel.unary_unary("/splittally.v1.Reception/Describe")(b"", timeout=5)
     assert caught.value.details() == "BUG_UNEXPECTED"
     assert "canary" not in caplog.text
 
@@ -190,6 +193,31 @@ def test_an_unforeseen_failure_leaves_as_a_code(
 def test_health(served: Served) -> None:
     stub = health_pb2_grpc.HealthStub(served.line("east")._channel)
     assert stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_a_monitor_is_told_who_attends(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def asked(group: str, name: str, *options: str) -> tuple[int, dict[str, Any]]:
+        address = () if name == "coordinator" else ("--coordinator", served.coordinator.address)
+        home = str(served.federation.home(name))
+        status = run([group, "health", "--home", home, "--json", *address, *options])
+        return status, json.loads(capsys.readouterr().out)
+
+    there = {"healthy": True, "coordinator": served.coordinator.address}
+    for name in ("east", "helper-1"):
+        assert asked("node", name) == (0, {"name": name, **there})
+    for name in ("coordinator", "analyst"):
+        assert asked("coordinator", name) == (0, {"name": "coordinator", **there})
+    status, said = asked("node", "analyst")  # a member that never attends
+    assert (status, said["healthy"], said["error"]["code"]) == (1, False, "NODE_NOT_ATTENDING")
+    served.coordinator._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    status, said = asked("coordinator", "east")
+    served.coordinator._health.set("", health_pb2.HealthCheckResponse.SERVING)
+    assert (status, said["healthy"], said["error"]["code"]) == (1, False, "NODE_COORDINATOR_STOPPING")
+    monkeypatch.setattr("engine.client.health.PATIENCE_SECONDS", 0.3)
+    status, said = asked("node", "east", "--coordinator", "127.0.0.1:9")
+    assert (status, said["healthy"], said["error"]["code"]) == (1, False, "NODE_UNREACHABLE")
 
 
 def test_an_address_that_is_taken(served: Served, tmp_path: Path) -> None:

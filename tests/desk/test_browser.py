@@ -1,16 +1,10 @@
 """The desk in a real browser: the analyst's walk with and without script, and every page by axe-core.
 
-Needs a Chromium that the machine has (on the path, or named by CHROMIUM) and, for accessibility, axe-core from npm
-(`make browser`, or named by AXE); what is not there is skipped. Desks are processes of their own, as people start them.
+What the machine lacks (tests/desk/browser.py) is skipped. Desks are processes of their own, as people start them.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,93 +14,27 @@ from typing import Any
 
 import pytest
 
+from engine.desk import doorway
 from engine.desk.pages import PAGES
-from engine.trusted.home import Home
 from tests.client.conftest import Bench
+from tests.desk.browser import Served, axe_core, opened_browser, seated, violations
 from tests.desk.conftest import SEATS
 
-playwright = pytest.importorskip("playwright.sync_api")
-
-ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-AXE = Path(os.environ.get("AXE", ROOT / ".cache/browser/node_modules/axe-core/axe.min.js"))
 SQL = "SELECT region, COUNT(*) AS n FROM people GROUP BY region ORDER BY region"
-STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-Page = Any  # of the browser
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-
-
-class Served:
-    """`splittally desk` in a process of its own."""
-
-    def __init__(self, home: Home) -> None:
-        command = [sys.executable, "-m", "engine.cli.main", "desk", "--home", str(home.path)]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        self.child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
-
-    def address(self) -> str:
-        """One that nobody has used: another is printed after each use."""
-        assert self.child.stdout is not None
-        for line in self.child.stdout:
-            if found := re.search(r"http://\S+token=\S+", line):
-                return found.group()
-        raise AssertionError("it printed no address")
-
-    def stop(self) -> int:
-        assert self.child.stdout is not None
-        self.child.terminate()
-        status = self.child.wait(60)
-        self.child.stdout.close()
-        return status
 
 
 @pytest.fixture(scope="module")
-def served(bench: Bench) -> Iterator[Mapping[str, Served]]:
+def served(bench: Bench, browser: Any) -> Iterator[Mapping[str, Served]]:
     """role -> its desk."""
-    running = {role: Served(bench.home(name)) for role, name in SEATS.items()}
+    running = {role: Served("--home", str(bench.home(name).path)) for role, name in SEATS.items()}
     yield running
     assert {desk.stop() for desk in running.values()} <= {0, -15}
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as found:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        opened = found.chromium.launch(executable_path=CHROMIUM, args=options)
+    with opened_browser() as opened:
         yield opened
-        opened.close()
-
-
-class Seat:
-    """Somebody in a browser at a desk. ``base``: its address without the token; ``away``: what else was asked for."""
-
-    def __init__(self, page: Page, address: str) -> None:
-        self.page, self.address, self.base = page, address, address.partition("/?")[0]
-        self.complaints: list[str] = []
-        self.away: list[str] = []
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda asked: self.away.append(asked.url) if not asked.url.startswith(self.base) else None)
-        page.goto(address)
-
-    def _heard(self, said: Any) -> None:
-        """A page that is shown with the status of its refusal is no complaint."""
-        if said.type in ("error", "warning") and "Failed to load resource" not in said.text:
-            self.complaints.append(said.text)
-
-    def go(self, place: str) -> None:
-        self.page.goto(self.base + place)
-
-
-@contextmanager
-def seated(browser: Any, desk: Served, *, script: bool = True, bypass: bool = False) -> Iterator[Seat]:
-    """``bypass``: without the content security policy, for axe-core is put into the page."""
-    context = browser.new_context(java_script_enabled=script, bypass_csp=bypass, accept_downloads=True)
-    seat = Seat(context.new_page(), desk.address())
-    yield seat
-    context.close()
-    assert (seat.complaints, seat.away) == ([], [])
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
@@ -164,6 +92,18 @@ def test_the_token_of_an_address_works_once(served: Mapping[str, Served], browse
         context.close()
 
 
+def test_a_page_on_disk_leads_to_the_desk(served: Mapping[str, Served], browser: Any, tmp_path: Path) -> None:
+    """As `--open` has it: a browser takes a file for another site, and sends no cookie of the desk on its redirects."""
+    address, page = served["guardian"].address(), tmp_path / "desk.html"
+    page.write_text(doorway.PAGE.format(address=address))
+    context = browser.new_context()
+    seen = context.new_page()
+    seen.goto(page.as_uri())
+    seen.wait_for_url(f"{address.partition('?')[0]}")
+    assert seen.title() == "Overview - Splittally desk"
+    context.close()
+
+
 @contextmanager
 def another_port(page: str) -> Iterator[tuple[str, list[str]]]:
     """Somebody else's server on this machine; its address, and the cookies that browsers sent to it."""
@@ -206,15 +146,7 @@ def test_a_page_of_another_port_gets_no_cookie_and_sends_no_form(served: Mapping
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed here")
-    return AXE.read_text()
-
-
-def violations(page: Page, axe: str) -> list[str]:
-    page.evaluate(axe)
-    found = page.evaluate("tags => axe.run(document, {runOnly: tags})", STANDARDS)["violations"]
-    return [f"{page.url}: {one['id']}: {[node['target'] for node in one['nodes']]}" for one in found]
+    return axe_core() or pytest.skip("axe-core is not installed here")
 
 
 def places(role: str) -> Iterator[str]:
@@ -227,7 +159,7 @@ def is_page(headers: Mapping[str, str]) -> bool:
 
 @pytest.mark.parametrize("role", SEATS)
 def test_no_page_has_a_violation(served: Mapping[str, Served], browser: Any, axe: str, role: str) -> None:
-    with seated(browser, served[role], bypass=True) as seat:
+    with seated(browser, served[role]) as seat:
         found = []
         for place in places(role):
             if is_page(seat.page.request.get(seat.base + place).headers):
@@ -237,7 +169,7 @@ def test_no_page_has_a_violation(served: Mapping[str, Served], browser: Any, axe
 
 
 def test_nor_has_any_state_of_the_workbench(served: Mapping[str, Served], browser: Any, axe: str) -> None:
-    with seated(browser, served["analyst"], bypass=True) as seat:
+    with seated(browser, served["analyst"]) as seat:
         page, found = seat.page, []
         for sql in ("SELECT x FROM people", SQL):
             seat.go("/ask")
@@ -256,7 +188,7 @@ def test_nor_has_any_state_of_the_workbench(served: Mapping[str, Served], browse
 def test_nor_has_any_state_of_the_other_roles(served: Mapping[str, Served], browser: Any, axe: str) -> None:
     """An agreement in full and about to end, a form that was filled in wrongly, an entry with its proof."""
     found = []
-    with seated(browser, served["policy_officer"], bypass=True) as seat:
+    with seated(browser, served["policy_officer"]) as seat:
         page = seat.page
         seat.go("/drafts/new")
         page.click("text=Keep the draft")
@@ -269,11 +201,11 @@ def test_nor_has_any_state_of_the_other_roles(served: Mapping[str, Served], brow
         page.click("text=Revoke this agreement")
         assert "for good?" in page.inner_text("h1")
         found += violations(page, axe)
-    with seated(browser, served["auditor"], bypass=True) as seat:
+    with seated(browser, served["auditor"]) as seat:
         for place in (f"/journals/coordinator?size=1&root={'0' * 64}", "/journals/coordinator/0"):
             seat.go(place)
             found += violations(seat.page, axe)
-    with seated(browser, served["guardian"], bypass=True) as seat:
+    with seated(browser, served["guardian"]) as seat:
         for place in ("/node/confirm?action=pause&reason=An+audit", "/node/confirm?action=pause"):
             seat.go(place)
             found += violations(seat.page, axe)

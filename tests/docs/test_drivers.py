@@ -1,4 +1,4 @@
-"""The page on drivers, its Python run as it stands there, against a whole federation; and the README's own snippet."""
+"""The page on drivers, its Python run as it stands there, against a whole federation."""
 
 from __future__ import annotations
 
@@ -35,15 +35,6 @@ datasets:
     columns:
       person_id: {type: text}
       region: {type: text, domain: [N, S]}
-  residents:
-    hosts: [north, south]
-    person: person_id
-    overlap: 1
-    rows_per_person: 1
-    at_most: {persons: 10_000, rows: 10_000}
-    columns:
-      person_id: {type: text}
-      council: {type: text, domain: [east, north, west]}
 """
 
 
@@ -55,7 +46,6 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         (tmp_path / node).mkdir()
         lines = "\n".join(f"{node}{i},{region}" for i in range(1_000))
         (tmp_path / node / "people.csv").write_text(f"person_id,region\n{lines}\n")
-        (tmp_path / node / "residents.csv").write_text(f"person_id,council\n{node}1,north\n{node}2,east\n")
     bindings = {node: tmp_path / node for node in ("north", "south")}
     with LocalFederation(parse_catalogue(CATALOGUE, "catalogue"), bindings) as made, made.session() as session:
         server = FlightSqlServer.start(lambda: session, "127.0.0.1", 0, TOKEN)
@@ -77,15 +67,6 @@ def test_the_page_runs_as_it_is_written() -> None:
         with contextlib.redirect_stdout(printed):
             exec(compile(code, PAGE, "exec"), known)  # noqa: S102 - the page's own code
         assert differs(tuple(shown.splitlines()), printed.getvalue(), {}) == "", code
-
-
-@pytest.mark.usefixtures("asked")
-def test_the_readme_asks_from_pandas() -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the page's own code
-    assert differs(("council n", "0 east …", "1 north …", "2 west …"), printed.getvalue(), {}) == ""
 
 
 def test_every_option_and_every_table_is_on_the_page() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.trusted import replicated, wire
+from engine.trusted import wire
 from engine.trusted.join import sizes_of
+from engine.trusted.keystream import Keystream
 from engine.trusted.mask import answer_info, seed_info
 from engine.trusted.messages import Commitment, FromNode
 from engine.trusted.noise import ProductionSampler
@@ -106,7 +107,7 @@ def test_what_a_helper_sees_is_uniform_and_padded(world: World) -> None:
         assert chi_square(third) < MOST
         first, second = (held[0][:32], held[0][32:64])
         assert (held[1][:32], held[2]) == (second, first)
-        streams = [replicated.keystream(seed, 0, len(third)) for seed in (first, second)]
+        streams = [Keystream(seed).words(len(third)) for seed in (first, second)]
         for known in (third + streams[0], third + streams[1], streams[0] + streams[1]):  # any two shares
             assert chi_square(known) < MOST
         whole = (third + streams[0] + streams[1]).reshape(len(lists[owner]), -1)

@@ -106,7 +106,7 @@ def as_cell(value: Any) -> str:
     return SEPARATOR.join(value) if isinstance(value, tuple) else str(value)
 
 
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "'="])
 def test_no_text_is_a_formula(sign: str) -> None:
     row = PauseRow("north", True, "guardian-north", f"{sign}1+HYPERLINK(0)", "", True, "")
     (parsed,) = csv.DictReader(io.StringIO(csv_bytes(PauseRow, [row]).decode(), newline=""))

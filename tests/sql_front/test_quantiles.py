@@ -33,7 +33,7 @@ def curve(counts: list[int], width: int = 1, deviation: float = 0.0) -> Curve:
     tree = Tree(len(counts), 1, width)
     top = len(counts) * width - 1
     clamp = Clamp(Fraction(0), Fraction(top))
-    return curve_of(tree, Grid(Fraction(1), Fraction(0), top), clamp, counts, deviation)
+    return curve_of(tree, Grid(Fraction(1), Fraction(0), top), clamp, np.array(counts, dtype=np.float64), deviation)
 
 
 @pytest.mark.parametrize(("branching", "depth"), SHAPES)

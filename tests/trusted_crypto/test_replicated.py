@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from engine.trusted.replicated import FEW, keystream, part_of, product, third_share, zero_share
+from engine.trusted.keystream import Keystream
+from engine.trusted.replicated import FEW, part_of, product, third_share, zero_share
 from engine.trusted.ring import MODULUS, Vector
 
 LARGEST = MODULUS - 1
@@ -23,7 +24,7 @@ def seed(name: object) -> bytes:
 def shares_of(rows: Vector, name: str) -> list[Vector]:
     """The three shares of some rows, as an owner makes them."""
     seeds = [seed((name, i)) for i in (1, 2)]
-    streams = [keystream(s, 0, rows.size).reshape(rows.shape) for s in seeds]
+    streams = [Keystream(s).words(rows.size).reshape(rows.shape) for s in seeds]
     return [*streams, third_share(rows.copy(), seeds, 0)]
 
 
@@ -31,7 +32,7 @@ def test_the_keystream_is_the_specified_one_from_any_place() -> None:
     whole = Cipher(algorithms.AES256(seed(1)), modes.CTR(bytes(16))).encryptor().update(bytes(8 * 100_000))
     words = np.frombuffer(whole, dtype="<u8")
     for start, count in [(0, 100_000), (0, 0), (1, 0), (1, 1), (2, 3), (16_383, 16_386), (99_999, 1), (7, 65_536)]:
-        assert (keystream(seed(1), start, count) == words[start : start + count]).all()
+        assert (Keystream(seed(1), start).words(count) == words[start : start + count]).all()
 
 
 def exact(x: Vector, y: Vector) -> list[list[int]]:
@@ -94,7 +95,7 @@ def test_each_share_is_uniform() -> None:
             assert chi_square(np.resize(lane, lane.size // 8 * 8).view(np.uint64)) < MOST
     planted = rows.reshape(-1).copy()
     assert chi_square(planted) > 100 * MOST
-    masked = keystream(seed("u"), 0, rows.size) & np.uint64((1 << 56) - 1)  # the top byte is left out
+    masked = Keystream(seed("u")).words(rows.size) & np.uint64((1 << 56) - 1)  # the top byte is left out
     assert chi_square(masked) > MOST
 
 
@@ -135,8 +136,8 @@ class Equivocation:
     value = 777_123  # of the person on the right
 
     def __init__(self, bound: bool) -> None:
-        self.u = [keystream(seed(("u", i)), 0, 1) for i in range(2)]
-        self.v = [keystream(seed(("v", i)), 0, 1) for i in range(2)]
+        self.u = [Keystream(seed(("u", i))).words(1) for i in range(2)]
+        self.v = [Keystream(seed(("v", i))).words(1) for i in range(2)]
         self.u.append(np.array([1], np.uint64) - self.u[0] - self.u[1])
         self.v.append(np.array([self.value], np.uint64) - self.v[0] - self.v[1])
         second = part_of(*(w.reshape(1, 1) for w in (self.u[1], self.u[2], self.v[1], self.v[2]))).reshape(1)
@@ -161,4 +162,4 @@ def test_a_list_shown_to_one_helper_alone_reveals_nothing() -> None:
 def test_wrong_seeds_are_our_mistake() -> None:
     wrong: Any = bytes(16)
     with pytest.raises(ValueError, match="key"):
-        keystream(wrong, 0, 1)
+        Keystream(wrong).words(1)

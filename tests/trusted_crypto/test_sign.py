@@ -212,6 +212,11 @@ def test_only_the_hosts_in_scope_have_to_sign(federation: Any) -> None:
     [
         ({"federation": "other"}, "POLICY_AGREEMENT_INVALID"),
         ({"scope": ()}, "POLICY_AGREEMENT_INVALID"),
+        ({"name": ""}, "POLICY_AGREEMENT_INVALID"),
+        ({"name": "benefit\u0455"}, "POLICY_AGREEMENT_INVALID"),  # a Cyrillic letter
+        ({"name": "benefits\u200b"}, "POLICY_AGREEMENT_INVALID"),
+        ({"name": "benefits\n"}, "POLICY_AGREEMENT_INVALID"),
+        ({"name": "b" * 64}, "POLICY_AGREEMENT_INVALID"),
         ({"version": 9}, "POLICY_RECORD_INVALID"),
     ],
 )

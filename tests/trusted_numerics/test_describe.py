@@ -85,6 +85,34 @@ def test_nothing_in_a_plan_can_imitate_the_words_around_it() -> None:
     assert in_sql(call("EQUAL", column("date"), value(date(2020, 1, 2)))) == "\"date\" = DATE '2020-01-02'"
 
 
+HIDDEN = {
+    "variation selector": "\ufe0f",
+    "another one": "\U000e0100",
+    "zero width": "\u200b",
+    "bidirectional": "\u202e",
+    "mark on a letter": "\u0301",
+    "joiner of marks": "\u034f",
+    "filler": "\u3164",
+    "blank of Braille": "\u2800",
+    "space that does not break": "\u00a0",
+    "line end": "\n",
+}
+
+
+@pytest.mark.parametrize("hidden", HIDDEN.values(), ids=HIDDEN)
+def test_what_does_not_show_is_an_escape(hidden: str) -> None:
+    escape = f"\\U{ord(hidden):08x}"
+    assert literal_text(value(f"caf{hidden}'\\")) == f"E'caf{escape}''\\U0000005c'"
+    assert named(f"caf{hidden}") == f'E"caf{escape}"'
+    alike = [f"caf{hidden}", "caf", f"caf{escape}", f"E'caf{escape}'", f"caf{hidden}{hidden}"]
+    assert len({literal_text(value(text)) for text in alike}) == len({named(text) for text in alike}) == len(alike)
+
+
+@pytest.mark.parametrize("text", ["Ynys Môn", "Ŵyl", "naïve – €5", "数", "C:\\x"])
+def test_what_shows_stands_as_it_is(text: str) -> None:
+    assert literal_text(value(text)) == f"'{text}'"
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [

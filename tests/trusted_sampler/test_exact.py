@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from engine.trusted import gauss
-from engine.trusted.gauss import ExactSampler, Keystream, chances, decide, density, envelope_of, kept_of
+from engine.trusted.gauss import ExactSampler, chances, decide, density, envelope_of, kept_of
+from engine.trusted.keystream import Keystream
 
 SIGMAS = (1, 2, 7, 8, 9, 64, 1000, (1 << 20) + 3, (1 << 50) - 1, 1 << 57)
 EDGES = sorted({(1 << power) + step for power in range(3, 57, 3) for step in (-1, 0, 1)} | {1, 2, 3, 1 << 57})

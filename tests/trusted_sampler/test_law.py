@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from engine.trusted.gauss import MARGIN, ExactSampler, Keystream, envelope_of, kept_of
+from engine.trusted.gauss import MARGIN, ExactSampler, envelope_of, kept_of
+from engine.trusted.keystream import Keystream
 from engine.trusted.random import SystemRandomness
 
 ALARM = 1e-7  # of one p-value

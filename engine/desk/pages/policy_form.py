@@ -126,7 +126,8 @@ def in_form(error: BadFile) -> BadFile:
     """The error as the reader of a form needs it, who never saw the YAML: without its place in there."""
     problem = error.message.removeprefix(f"{FILE}: ").replace("the file has no ", "nothing is filled in for ")
     instead = "Fill it in." if problem != error.message.removeprefix(f"{FILE}: ") else error.hint
-    return BadFile("FILE_AGREEMENT", problem=problem[:1].upper() + problem[1:], instead=instead)
+    named = _KEY.sub(lambda key: words(key[1]) if key[0] == f"`{key[1]}`" and key[1] in BY_KEY else key[0], problem)
+    return BadFile("FILE_AGREEMENT", problem=named[:1].upper() + named[1:], instead=instead)
 
 
 def filled(agreement: Agreement) -> Form:

@@ -14,6 +14,7 @@ from engine.errors import Unavailable
 from engine.trusted.messages import FederationDescription
 from engine.trusted.records import Role
 
+BY_ITSELF = "by itself inside an agreement; a guardian approves each private join"
 LEADS = {
     "analyst": "Ask the departments in SQL. You see what it costs and how wrong the answer may be before you ask.",
     "guardian": "Decide what your department answers. You see what a request reads, what it costs and who asks.",
@@ -58,7 +59,7 @@ def _nodes(desk: Desk, described: FederationDescription | None) -> Iterator[Node
         approves = "not known while it is away"
         if name in told:
             wanted = told[name].guardians
-            approves = f"each plan, by {wanted} of its guardians" if wanted else "inside an agreement, by itself"
+            approves = f"each plan, by {wanted} of its guardians" if wanted else BY_ITSELF
             if told[name].paused:
                 state, tone = "paused by a guardian", "wait"
             elif told[name].journal:

@@ -15,11 +15,11 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from engine.catalogue.written import DIALECT
+from engine.figures import no_formula
 from engine.governance.register.rows import DIGEST, TIME, VERSION, Register
 
 FORMAT = "register"
 SEPARATOR = "|"
-SIGNS_OF_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _JSON = {str: "string", int: "integer", bool: "boolean"}
 _CSVW = {str: "string", int: "integer", bool: "boolean"}
 _PATTERNS = {TIME: r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$", DIGEST: "^([0-9a-f]{2})*$"}
@@ -95,7 +95,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     text = SEPARATOR.join(part.replace(SEPARATOR, "/") for part in value) if isinstance(value, tuple) else str(value)
-    return f"'{text}" if text.startswith(SIGNS_OF_A_FORMULA) else text
+    return no_formula(text)
 
 
 def csvw_bytes(name: str, row: type, register: Register) -> bytes:

@@ -1,4 +1,4 @@
-"""What the demonstration asks, in the order it asks it."""
+"""What the demonstration asks, in the order it asks it; and what it leaves for guardians to decide (``WAITING``)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ BY_COUNCIL = Question(
     body="SELECT council, COUNT(*) AS people, AVG(age) AS mean_age\nFROM residents\nGROUP BY council",
     tail="ORDER BY people DESC",
     keys=("council",),
+)
+
+WAITING = Question(
+    asks="How does pay differ between those born in one decade and the next?",
+    body=(
+        "SELECT year(born) // 10 * 10 AS decade, AVG(LEAST(wages, 100000)) AS mean_pay\nFROM earnings\n"
+        "JOIN registrations ON earnings.person_id = registrations.person_id\nGROUP BY decade"
+    ),
+    tail="ORDER BY decade",
+    keys=("decade",),
 )
 
 QUESTIONS = (

@@ -58,8 +58,8 @@ TIDY_MS = 3_600_000
 EVERY = 1 << 40
 
 
-class Desk:
-    """The desk of one federation."""
+class Reception:
+    """The reception of one federation."""
 
     def __init__(self, home: Home, services: Services) -> None:
         self._home, self._services = home, services

@@ -13,9 +13,9 @@ from engine.client.open_result import open_result
 from engine.coordinator.admit import Admitted, admit, terms_of
 from engine.coordinator.board import Board
 from engine.coordinator.collect import Collector
-from engine.coordinator.desk import Desk
 from engine.coordinator.events import Windows
 from engine.coordinator.links import Links
+from engine.coordinator.reception import Reception
 from engine.coordinator.services import Services
 from engine.coordinator.standing import Standing
 from engine.coordinator.store import Store
@@ -51,7 +51,7 @@ class Bench:
     federation: Federation
     home: Home
     services: Services
-    desk: Desk
+    reception: Reception
     members: dict[str, Double]
 
     @property
@@ -59,13 +59,13 @@ class Bench:
         return self.services.links
 
     def run(self, submission: Submission) -> RequestStatus:
-        digest = self.desk.submit("analyst", submission).request_digest
-        return list(self.desk.watch("analyst", digest, lambda: True))[-1]
+        digest = self.reception.submit("analyst", submission).request_digest
+        return list(self.reception.watch("analyst", digest, lambda: True))[-1]
 
     def fetch(self, digest: bytes) -> tuple[ResultHead, dict[tuple[BodyKind, str], bytes]]:
         bodies: dict[tuple[BodyKind, str], bytes] = {}
         head = None
-        for part in self.desk.fetch("analyst", digest):
+        for part in self.reception.fetch("analyst", digest):
             if isinstance(part, ResultBody):
                 key = (part.body_kind, part.sender)
                 bodies[key] = bodies.get(key, b"") + part.body
@@ -102,7 +102,7 @@ def make_bench(federation: Federation, members: dict[str, Double]) -> Bench:
     standing.start()
     for member in members.values():
         member.join(services.links)
-    return Bench(federation, home, services, Desk(home, services), members)
+    return Bench(federation, home, services, Reception(home, services), members)
 
 
 @pytest.fixture
@@ -110,13 +110,13 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     federation = make_federation(tmp_path, helpers=2)
     made = make_bench(federation, doubles(federation, COUNTS))
     yield made
-    made.desk.drain()
+    made.reception.drain()
     made.links.close()
 
 
 def refusal(bench: Bench, **changes: object) -> str:
     with pytest.raises(SplittallyError) as caught:
-        bench.desk.submit("analyst", make_submission(bench.federation, **changes))
+        bench.reception.submit("analyst", make_submission(bench.federation, **changes))
     return caught.value.code
 
 
@@ -130,7 +130,7 @@ def test_a_request_is_released_and_opens_to_the_exact_sum(bench: Bench) -> None:
 def test_the_same_signed_bytes_are_the_same_request(bench: Bench) -> None:
     submission = make_submission(bench.federation)
     first, opened = bench.run(submission), len(opened_rounds(bench))
-    again = bench.desk.submit("analyst", submission)
+    again = bench.reception.submit("analyst", submission)
     assert (again.state, again.request_digest) == (RequestState.RELEASED, first.request_digest)
     assert len(opened_rounds(bench)) == opened
 
@@ -141,7 +141,7 @@ def opened_rounds(bench: Bench) -> list[OpenRound]:
 
 def test_many_threads_submitting_the_same_bytes_start_one_run(bench: Bench) -> None:
     submission = make_submission(bench.federation)
-    threads = [threading.Thread(target=bench.desk.submit, args=("analyst", submission)) for _ in range(8)]
+    threads = [threading.Thread(target=bench.reception.submit, args=("analyst", submission)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -174,18 +174,18 @@ def test_a_plan_for_another_catalogue_is_not_admitted(bench: Bench) -> None:
     plan = wire.encode(replace(wire.decode(Plan, submission.plan), catalogue_digest=bytes(32)))
     changed = make_submission(bench.federation, plan_digest=wire.digest(plan))
     with pytest.raises(Refused, match="POLICY_CATALOGUE_DIFFERS"):
-        bench.desk.submit("analyst", replace(changed, plan=plan))
+        bench.reception.submit("analyst", replace(changed, plan=plan))
 
 
 def test_an_analyst_sees_own_requests_only(bench: Bench) -> None:
     submission = make_submission(bench.federation)
     digest = bench.run(submission).request_digest
     with pytest.raises(Refused, match="POLICY_REQUEST_UNKNOWN"):
-        bench.desk.watch("other", digest, lambda: True)
+        bench.reception.watch("other", digest, lambda: True)
     with pytest.raises(Refused, match="POLICY_REQUEST_UNKNOWN"):
-        next(bench.desk.fetch("other", digest))
-    assert bench.desk.requests("other", 10).requests == ()
-    assert [s.request_digest for s in bench.desk.requests("analyst", 10).requests] == [digest]
+        next(bench.reception.fetch("other", digest))
+    assert bench.reception.requests("other", 10).requests == ()
+    assert [s.request_digest for s in bench.reception.requests("analyst", 10).requests] == [digest]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_helper_that_dies_when_asked_costs_one_attempt(tmp_path: Path) -> None
 
 def admitted(bench: Bench, submission: Submission) -> Admitted:
     roster = bench.services.roster
-    return admit(submission, bench.desk._agreements, roster, SystemClock().now_ms())
+    return admit(submission, bench.reception._agreements, roster, SystemClock().now_ms())
 
 
 def test_both_helpers_lost_and_no_attempt_left(bench: Bench) -> None:
@@ -294,7 +294,7 @@ def test_a_released_result_outlives_a_restart(bench: Bench) -> None:
     submission = make_submission(bench.federation)
     bench.run(submission)
     again = bench.restarted()
-    again.desk.resume()
+    again.reception.resume()
     assert again.counts(submission) == (7, 70)
 
 
@@ -310,10 +310,10 @@ def half_done(bench: Bench, **changes: object) -> Submission:
 def test_a_request_in_a_round_gets_its_next_attempt_after_a_restart(bench: Bench) -> None:
     submission = half_done(bench)
     again = bench.restarted()
-    again.desk.resume()
+    again.reception.resume()
     for member in again.members.values():
         member.join(again.links)
-    status = list(again.desk.watch("analyst", wire.digest(submission.request.payload), lambda: True))[-1]
+    status = list(again.reception.watch("analyst", wire.digest(submission.request.payload), lambda: True))[-1]
     assert (status.state, status.attempt) == (RequestState.RELEASED, 2)
     assert again.counts(submission) == (7, 70)
 
@@ -330,29 +330,29 @@ def test_a_request_without_a_next_attempt_is_settled_after_a_restart(
 ) -> None:
     submission = half_done(bench, **changes)
     again = bench.restarted()
-    again.desk.resume()
-    status = list(again.desk.watch("analyst", wire.digest(submission.request.payload), lambda: True))[-1]
+    again.reception.resume()
+    status = list(again.reception.watch("analyst", wire.digest(submission.request.payload), lambda: True))[-1]
     assert (status.state, status.code) == (state, code)
 
 
 def test_a_stopping_coordinator_takes_nothing_new(bench: Bench) -> None:
-    bench.desk.drain()
+    bench.reception.drain()
     with pytest.raises(Unavailable, match="NODE_COORDINATOR_STOPPING"):
-        bench.desk.submit("analyst", make_submission(bench.federation))
+        bench.reception.submit("analyst", make_submission(bench.federation))
 
 
 def test_a_request_that_does_not_end_in_time_waits_for_the_next_start(bench: Bench) -> None:
     bench.members["west"].faults.add("silent")
     submission = make_submission(bench.federation)
-    digest = bench.desk.submit("analyst", submission).request_digest
-    bench.desk.drain(0.05)
+    digest = bench.reception.submit("analyst", submission).request_digest
+    bench.reception.drain(0.05)
     assert [found[0] for found in bench.services.store.unfinished()] == [digest]
     bench.members["west"].faults.clear()
     again = bench.restarted()
-    again.desk.resume()
+    again.reception.resume()
     for member in again.members.values():
         member.join(again.links)
-    assert list(again.desk.watch("analyst", digest, lambda: True))[-1].state is RequestState.RELEASED
+    assert list(again.reception.watch("analyst", digest, lambda: True))[-1].state is RequestState.RELEASED
 
 
 def test_a_run_that_fails_ends_its_request_with_a_code(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,9 +370,9 @@ def test_what_is_past_its_retention_goes_and_the_proofs_stay(bench: Bench) -> No
     digest = bench.run(submission).request_digest
     store, day = bench.services.store, 86_400_000
     before = store.kept(digest)
-    bench.desk._tidy(bench.services.clock.now_ms() + 364 * day)
+    bench.reception._tidy(bench.services.clock.now_ms() + 364 * day)
     assert store.result(digest).bodies
-    bench.desk._tidy(bench.services.clock.now_ms() + 366 * day)
+    bench.reception._tidy(bench.services.clock.now_ms() + 366 * day)
     with pytest.raises(Refused, match="POLICY_RETENTION_OVER"):
         store.result(digest)
     kept = store.kept(digest)
