@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+SIGNS_OF_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the wide ones too
 Value = int | float | Decimal | date | str | bool | None
 
 
@@ -71,3 +72,11 @@ def interval_words(value: Any, interval: tuple[float, float] | None, places: int
         if math.isclose(below, above, rel_tol=0.02, abs_tol=10.0 ** -(places or 0)):
             return f"± {text(max(below, above), places)}"
     return f"{text(low, places)} .. {text(high, places)}"
+
+
+def no_formula(words: str) -> str:
+    """A text for a cell of a CSV: one that spreadsheets would take for a formula gets an apostrophe in front.
+
+    To undo it: where the text behind the apostrophes begins with a sign of a formula, take one away.
+    """
+    return f"'{words}" if words.lstrip("'").startswith(SIGNS_OF_A_FORMULA) else words

@@ -37,6 +37,7 @@ def desk(
 
     try:
         from engine.desk.desk import Desk
+        from engine.desk.doorway import Doorway
         from engine.desk.serve import serve
     except ModuleNotFoundError as missing:
         raise BadFile("FILE_DESK_EXTRA", package=missing.name or "") from None
@@ -45,14 +46,15 @@ def desk(
 
     shown = console()
     addresses: list[str] = []
+    doorway = Doorway()
 
     def printed(address: str) -> None:
         again = "For another browser: " if addresses else "Desk: "
         shown.print(f"{again}{address}", soft_wrap=True)
-        if open_ and not addresses:
-            import webbrowser
-
-            webbrowser.open(address)
+        if addresses:
+            doorway.close()  # the address in it was used
+        elif open_ and not doorway.open(address):
+            shown.print("No browser could be opened; open this address yourself.")
         addresses.append(address)
 
     def printed_flight(location: str, token: str) -> None:
@@ -60,4 +62,7 @@ def desk(
 
     opened = Desk.at(home, SystemClock(), SystemRandomness(), node_home)
     shown.print(f"The desk of {opened.home.name}, {opened.role_words.lower()}. Ctrl-C closes it.")
-    serve(opened, port, printed, printed_flight if flight else None, flight_port)
+    try:
+        serve(opened, port, printed, printed_flight if flight else None, flight_port)
+    finally:
+        doorway.close()

@@ -12,6 +12,7 @@ import typer
 from engine.cli import (
     agreement,
     budget,
+    card,
     catalogue,
     check,
     coordinator,
@@ -81,7 +82,7 @@ app.command("hand-in")(hand_in.hand_in)
 app.add_typer(budget.app, name="budget")
 app.command("schema")(schema.schema)
 app.command("desk")(desk.desk)
-app.command("coordinator")(coordinator.coordinator)
+app.add_typer(coordinator.app, name="coordinator")
 app.add_typer(node.app, name="node")
 app.add_typer(federation.app, name="federation")
 app.add_typer(agreement.app, name="agreement")
@@ -90,6 +91,7 @@ app.add_typer(receipt.app, name="receipt")
 app.add_typer(journal.app, name="journal")
 app.add_typer(register.app, name="register")
 app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(card.app, name="card")
 app.add_typer(retention.app, name="retention")
 app.add_typer(manual.app, name="manual")
 

@@ -109,33 +109,44 @@ def resume(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None, as
 @app.command()
 def snapshot(
     home: _Home = NODE_HOME,
-    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the node.")] = 60.0,
+    wait: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait until they are cut; 0 only asks for them.")
+    ] = 600.0,
     as_json: Json = False,
 ) -> None:
     """Have a running node cut new snapshots: later answers come from today's rows, and are charged anew.
 
     Run it on a schedule, not when the data change: that they changed must not show.
     """
-    import time
-
     from engine.cli.show import console, print_json
-    from engine.errors import BadFile
+    from engine.errors import BadFile, Unavailable
     from engine.trusted.home import Home
 
     opened = Home.load(home)
     if opened.role != "node":
         raise BadFile("FILE_HOME_NOT_A_NODE", path=str(home), name=opened.name, role=opened.role)
     opened.binding()
-    (opened.path / "inbox").mkdir(mode=0o700, exist_ok=True)
+    asked = opened.path / "inbox/snapshot"
+    asked.parent.mkdir(mode=0o700, exist_ok=True)
+    before = set() if asked.exists() else _snapshots(opened)
     opened.write("inbox/snapshot", b"")
-    end = time.monotonic() + wait
-    while (opened.path / "inbox/snapshot").exists() and time.monotonic() < end:
-        time.sleep(0.05)
-    waits = (opened.path / "inbox/snapshot").exists()
+    cut = _within(lambda: not asked.exists(), wait)
+    if not cut and wait:
+        raise Unavailable("NODE_SNAPSHOT_WAITS", name=opened.name)
+    if cut and before & _snapshots(opened):
+        raise Unavailable("NODE_SNAPSHOT_NOT_CUT", name=opened.name)
     if as_json:
-        print_json({"node": opened.name, "cut": not waits})
-        return
-    console().print(f"{opened.name}: {'asked for; the node cuts them once it runs' if waits else 'cut'}.")
+        print_json({"node": opened.name, "cut": cut})
+    else:
+        console().print(f"{opened.name}: {'cut' if cut else 'asked for; the node cuts them once it runs'}.")
+
+
+@app.command()
+def health(home: _Home = NODE_HOME, coordinator: _Coordinator = "", as_json: Json = False) -> None:
+    """See whether this node or helper attends at its coordinator: for monitors, exit status 0 if so and 1 if not."""
+    from engine.cli.health import report
+
+    report(home, coordinator, as_json, attends=True)
 
 
 @app.command()
@@ -198,10 +209,18 @@ def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None, a
         raise typer.Exit(5)
 
 
-def _within(done: Callable[[], bool]) -> bool:
+def _snapshots(home: Home) -> set[tuple[str, str]]:
+    """Dataset and id of what the node answers from."""
+    import json
+
+    files = [f for f in (home.path / "snapshots").glob("*.json") if not f.name.endswith("-report.json")]
+    return {(file.stem, json.loads(file.read_bytes())["snapshot"]) for file in files}
+
+
+def _within(done: Callable[[], bool], seconds: float = TAKEN_SECONDS) -> bool:
     import time
 
-    end = time.monotonic() + TAKEN_SECONDS
+    end = time.monotonic() + seconds
     while not done():
         if time.monotonic() >= end:
             return False

@@ -87,7 +87,8 @@ class Archive:
     @contextmanager
     def turn(self, plan_digest: bytes) -> Iterator[None]:
         """Programs of one home that submit the same plan take turns: a desk, a driver and a terminal may be open at
-        once. Threads of one program have to take turns by themselves. Refused POLICY_SUBMISSION_RUNS after a minute.
+        once. So do threads, for the lock is that of a file as each of them opened it. Refused POLICY_SUBMISSION_RUNS
+        after a minute.
         """
         self._requests.mkdir(parents=True, exist_ok=True, mode=0o700)
         held = os.open(self._requests / f".turn-{plan_digest[0] % TURNS}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

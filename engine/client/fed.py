@@ -1,4 +1,5 @@
-"""The federation as tables: ``fed.datasets``, ``fed.columns``, ``fed.budgets``, ``fed.requests``, ``fed.agreements``.
+"""The federation as tables: ``fed.datasets``, ``fed.columns``, ``fed.cards``, ``fed.budgets``, ``fed.requests``,
+``fed.agreements``.
 
 A closed list, made of the signed manifest, of what the coordinator shows this analyst, and of the analyst's own
 archive. Dates and times are texts in ISO form, in UTC.
@@ -13,6 +14,8 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from engine.client.fed_cards import COLUMNS as CARD_COLUMNS
+from engine.client.fed_cards import card_rows
 from engine.client.fed_select import SCHEMA, FedSelect
 from engine.client.standing import in_force
 from engine.client.states import plain, state_word
@@ -237,6 +240,9 @@ TABLES: Mapping[str, Relation] = {
         "Caps at each node on what you ask; what is spent stands in each node's own ledger.",
         _typed("account name span epsilon:decimal delta:decimal rho_billionths:integer delta_quintillionths:integer"),
         _budgets,
+    ),
+    "cards": Relation(
+        "Figures of the quality cards in your home, as they were published.", _typed(CARD_COLUMNS), card_rows
     ),
     "columns": Relation(
         "The columns of the datasets, with their bounds and lists of values.",

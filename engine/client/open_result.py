@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -89,7 +90,12 @@ def open_result(
 
 def joins(manifest: RoundManifest) -> bool:
     """Whether the round is a private join of two owners' rows."""
-    plan: Plan = wire.decode(Plan, manifest.plan, wire.PLAN_BYTES)
+    return _plan_joins(manifest.plan)
+
+
+@lru_cache(maxsize=16)  # one result is asked six times
+def _plan_joins(payload: bytes) -> bool:
+    plan: Plan = wire.decode(Plan, payload, wire.PLAN_BYTES)
     return is_join(plan.aggregate)
 
 

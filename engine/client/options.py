@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from engine.client.terms import MOST_PURPOSE
 from engine.errors import Refused
 
-LONGEST = 500
 MOST_WAIT = 3_600
 _AMOUNT = re.compile(r"[0-9]{1,9}((\.[0-9]{1,18})?(e-?[0-9]{1,2})?|/[1-9][0-9]{0,17})", re.IGNORECASE)
 _COUNT = re.compile(r"[1-9][0-9]{0,3}")
@@ -36,7 +36,7 @@ class Options:
     def changed(self, name: str, text: str) -> Options:
         """With another value of one option; Refused SQL_OPTION for a name or value that is none."""
         read = _READ.get(name)
-        if read is None or len(text) > LONGEST:
+        if read is None or len(text) > MOST_PURPOSE:
             raise Refused("SQL_OPTION", name=_shown(name), names=", ".join(OPTIONS))
         changes: dict[str, Any] = {name: read(name, text)}
         return replace(self, **changes)

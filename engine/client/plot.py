@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from engine.errors import Refused
-from engine.figures import plain
+from engine.figures import plain, text
 from engine.sql.finish import Answer
 from engine.trusted.plan import Type
 
@@ -40,6 +40,7 @@ def chart_of(
     answer: Answer, words: str, x: str | None = None, y: str | None = None, colour: str | None = None
 ) -> Chart:
     """One mark a row: ``x`` a key, ``y`` a figure, ``colour`` another key; by default the first of each there is.
+    Further keys are told by the colour too, with ``colour`` first: no mark hides another.
 
     Without keys, each figure is a bar of its own name. Refused SQL_PLOT for names that are no such columns.
     """
@@ -51,9 +52,21 @@ def chart_of(
     if not keys:
         return Chart(_spec(_folded(answer, figures), ("column", "nominal"), "value", None), words)
     first = x or keys[0]
-    second = colour or next((key for key in keys if key != first), None)
-    kind = _scale(answer, first)
-    return Chart(_spec(_points(answer, keys, chosen), (first, kind), chosen, second), words)
+    others = sorted((key for key in keys if key != first), key=lambda key: key != colour)
+    values, second = _points(answer, keys, chosen), _joined_name(others, answer.columns)
+    for value in values if len(others) > 1 else ():
+        value[str(second)] = ", ".join(_word(value[key]) for key in others)
+    return Chart(_spec(values, (first, _scale(answer, first)), chosen, second), words)
+
+
+def _joined_name(keys: list[str], taken: tuple[str, ...]) -> str | None:
+    """What keys that one colour tells are called together: as no column is, if they are several."""
+    if len(keys) < 2:
+        return keys[0] if keys else None
+    name = ", ".join(keys)
+    while name in (*taken, LOW, HIGH):
+        name += "'"
+    return name
 
 
 def _figures(answer: Answer) -> list[str]:
@@ -93,6 +106,10 @@ def _folded(answer: Answer, figures: list[str]) -> list[dict[str, Any]]:
 
 def _value(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else plain(value)
+
+
+def _word(value: Any) -> str:
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else text(value)
 
 
 def _ends(interval: tuple[float, float] | None) -> dict[str, float]:

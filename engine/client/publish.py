@@ -1,6 +1,7 @@
 """A release made public: a CSV, its description (CSV on the Web), a page for people, and the record that is signed.
 
-    <name>.csv                 one line a row; beside each figure with noise the ends of its 95 % interval
+    <name>.csv                 one line a row; beside each figure with noise the ends of its 95 % interval. A text that
+                               begins like a formula of a spreadsheet gets an apostrophe in front
     <name>.csv-metadata.json   W3C Tabular Metadata: titles, types, what the figures are and how wrong they may be
     <name>.html                the same table on one page that needs nothing else: no script, font, picture or link
     <name>.publication         the signed record (PUBLICATION) over the digest of the CSV, which the register shows
@@ -24,6 +25,7 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.client.release import Release
+from engine.figures import no_formula
 from engine.trusted import wire
 from engine.trusted.plan import Type
 from engine.trusted.records import RECORD_VERSION, Agreement, Publication, RecordKind, SignedRecord
@@ -37,6 +39,10 @@ _DATATYPES = {
     Type.DATE: "date",
     Type.TEXT: "string",
 }
+_APOSTROPHES = (
+    "Texts that a spreadsheet would take for formulas have one apostrophe more in front: where =, +, -, @, a tab or "
+    "the end of a line follows apostrophes, take one away."
+)
 _STYLE = """body{font-family:sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#0b0c0c;background:#fff;
 line-height:1.5}table{border-collapse:collapse;width:100%}caption{text-align:left;font-weight:bold;margin:1rem 0}
 th,td{border-bottom:1px solid #505a5f;padding:.4rem .6rem;text-align:left;vertical-align:top}
@@ -149,11 +155,15 @@ def _plain(value: Any) -> str:
     return format(value, "f") if isinstance(value, Decimal) else repr(value) if isinstance(value, float) else str(value)
 
 
+def _cell(value: Any) -> str:
+    return no_formula(value) if isinstance(value, str) else _plain(value)
+
+
 def _csv(release: Release, columns: tuple[_Column, ...]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([column.header for column in columns])
-    writer.writerows([_plain(value) for value in row] for row in _cells(release, columns))
+    writer.writerow([no_formula(column.header) for column in columns])
+    writer.writerows([_cell(value) for value in row] for row in _cells(release, columns))
     return text.getvalue().encode()
 
 
@@ -184,7 +194,7 @@ def _metadata(
     described = [
         {
             "name": quote(column.header, safe=""),
-            "titles": column.header,
+            "titles": no_formula(column.header),
             "datatype": _DATATYPES[column.kind],
             "dc:description": _said_of(column, release),
         }
@@ -207,7 +217,9 @@ def _said_of(column: _Column, release: Release) -> str:
     if column.end is not None:
         return f"The {('lower', 'upper')[column.end]} end of the 95 % interval of {column.of}, from the noise alone."
     noisy = any(column.of in row for row in release.answer.intervals)
-    return "A figure with noise; see its interval." if noisy else "Without noise: a key, or worked out from keys alone."
+    said = "A figure with noise; see its interval." if noisy else "Without noise: a key, or worked out from keys alone."
+    cells = (row[column.place] for row in release.answer.rows)
+    return f"{said} {_APOSTROPHES}" if any(_cell(cell) != _plain(cell) for cell in cells) else said
 
 
 # -- the page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -34,7 +33,6 @@ DAY_MS = 24 * 3_600_000
 MAX_ATTEMPTS = 2
 GLANCE_SECONDS = 2.0  # how long a forecast waits for the coordinator
 MOST_DAYS = 3_660
-_SUBMITTING = tuple(threading.Lock() for _ in range(64))
 Progress = Callable[[RequestStatus], None]
 
 
@@ -162,7 +160,7 @@ class Query:
 
         Threads and programs with one plan take turns: one question asked twice at the same moment makes one request.
         """
-        with _SUBMITTING[hash(self.plan) % len(_SUBMITTING)], self.session.archive.turn(wire.digest(self.plan)):
+        with self.session.archive.turn(wire.digest(self.plan)):
             return self._submit()
 
     def _submit(self) -> str:

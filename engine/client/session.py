@@ -26,7 +26,8 @@ from engine.client.receipts import proven_charges
 from engine.client.release import Release
 from engine.client.standing import valid_revocations
 from engine.client.states import check_ended_well, require_nobody_awaited
-from engine.errors import Refused, Unavailable
+from engine.client.terms import MOST_PURPOSE
+from engine.errors import Refused, Unavailable, require
 from engine.trusted import wire
 from engine.trusted.account import add_loss
 from engine.trusted.clock import Clock, SystemClock
@@ -90,8 +91,18 @@ class Session:
         from new snapshots of all hosts, at the price of one answer each; ``valid_days``: how long the signed request
         is valid. Raises Refused SQL_*.
         """
+        require(len(purpose) <= MOST_PURPOSE, "SQL_PURPOSE_LONG", most=f"{MOST_PURPOSE:,}")
         standing = Standing(runs, valid_days)
-        return Query(self, self.prepare(sql), agreement, _exact(epsilon), _exact(delta), n_min, purpose, standing)
+        return Query(
+            self,
+            self.prepare(sql),
+            agreement,
+            _exact(epsilon),
+            _exact(delta, "SQL_DELTA_RANGE"),
+            n_min,
+            purpose,
+            standing,
+        )
 
     def prepare(self, sql: str) -> Statement:
         from engine.sql import prepare
@@ -122,9 +133,9 @@ class Session:
             if status.state is RequestState.WAITING and self.home.name in status.waiting_for:
                 self.choose(self.archive.asked(status.request_digest))
 
-    def result(self, request_id: str, run: int = 0) -> Release:
+    def result(self, request_id: str, run: int = 0, *, choose: bool = True) -> Release:
         """The answer of a request submitted from this home, now or long ago, or one that another analyst shared;
-        ``run``: of a standing one, 0: the newest.
+        ``run``: of a standing one, 0: the newest. ``choose``: whether its keys are chosen if it waits for that.
 
         As long as the agreement stands: Refused POLICY_AGREEMENT_EXPIRED or POLICY_AGREEMENT_REVOKED. Before there is
         one: why the request was refused, Waiting APPROVAL_WAITING for whom it waits, else Unavailable
@@ -133,7 +144,7 @@ class Session:
         asked = self._asked(digest_of(request_id))
         self._require_standing(asked)
         try:
-            return self.release(asked, self._released(asked, run))
+            return self.release(asked, self._released(asked, run, choose))
         except Unavailable as early:
             status = self._status(asked) if early.code == "ROUND_NOT_RELEASED" else None
             if status is not None:
@@ -149,10 +160,10 @@ class Session:
             name = agreement.name
         check_ended_well(status, name)
 
-    def _released(self, asked: Asked, run: int) -> Released:
+    def _released(self, asked: Asked, run: int, choose: bool) -> Released:
         meant = run or self._newest_run(asked)
         released = self.archive.released(asked.digest, meant)
-        if released is None and self._awaits_keys(asked):
+        if released is None and choose and self._awaits_keys(asked):
             self.choose(asked)
             raise Unavailable("ROUND_KEYS_CHOSEN")
         return released or self.fetch(asked, meant)
@@ -274,15 +285,15 @@ class Session:
         )
 
 
-def _exact(amount: Amount) -> Fraction:
-    """An amount as written: 0.1 is one tenth. Refused SQL_EPSILON_RANGE for what is no number."""
+def _exact(amount: Amount, code: str = "SQL_EPSILON_RANGE") -> Fraction:
+    """An amount as written: 0.1 is one tenth. Refused with the ``code`` for what is no number."""
     text = str(amount)
     try:
         if _NUMBER.fullmatch(text) is None:
             raise ValueError(text[:20])
         return Fraction(text)
     except (ValueError, ZeroDivisionError):
-        raise Refused("SQL_EPSILON_RANGE") from None
+        raise Refused(code) from None
 
 
 def digest_of(request_id: str) -> bytes:

@@ -13,6 +13,7 @@ from engine.trusted.plan import Plan
 from engine.trusted.records import Loss, Rules
 from engine.trusted.selection import phases_of
 
+MOST_PURPOSE = 2_000  # characters of a request's purpose, wherever it is written
 LARGEST_DELTA, LEAST_DELTA = Fraction(1, 10**3), Fraction(1, 10**15)
 
 

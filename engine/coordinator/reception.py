@@ -19,9 +19,9 @@ from engine.coordinator.handed import HandedIn
 from engine.coordinator.register import EVERYTHING, register_parts
 from engine.coordinator.services import Services
 from engine.coordinator.sharing import share, shared_with
-from engine.coordinator.store import ENDED, Kept
+from engine.coordinator.store import Kept
+from engine.coordinator.tidying import Tidying
 from engine.errors import Refused, Unavailable
-from engine.governance.retention import due
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import (
@@ -54,8 +54,6 @@ LIST_MOST = 1_000
 QUEUE_BYTES = 3 << 20  # of one answer: a message is at most 4 MiB
 REFUSALS_MOST = 60  # of an analyst's questions, in an hour
 DRAIN_SECONDS = 10.0
-TIDY_MS = 3_600_000
-EVERY = 1 << 40
 
 
 class Reception:
@@ -67,7 +65,7 @@ class Reception:
         self._agreements = Agreements(home, services, self._handed)
         self._cases = Cases(services, self._agreements, self._handed)
         self._governance = Governance(home, services, self._agreements, self._handed, self._cases)
-        self._board, self._tidied_ms = services.board, 0
+        self._board, self.tidying = services.board, Tidying(services, self._agreements)
         services.links.joined, services.links.greeted = self._governance.joined, self._governance.greeted
 
     def describe(self) -> FederationDescription:
@@ -128,20 +126,7 @@ class Reception:
             raise
         if services.store.accept(digest, caller, submission, now):
             self._cases.consider(digest, case)
-        self._tidy(now)
         return self._board.status(digest)
-
-    def _tidy(self, now: int) -> None:
-        """Once in a while: what is past the retention of its agreement goes."""
-        if now - self._tidied_ms < TIDY_MS:
-            return
-        self._tidied_ms, store = now, self._services.store
-        for digest in store.newest(EVERY):
-            kept = store.kept(digest)
-            request: Request = wire.decode(Request, kept.submission.request.payload)
-            over = kept.status.state in ENDED and due(self._agreements.opened(request.agreement_digest), request, now)
-            if over and store.clear(digest):
-                log.info("request.cleared", request=digest.hex())
 
     def choose(self, caller: str, chosen: Chosen) -> RequestStatus:
         """Starts the second phase of a request. Said again, it changes nothing."""
@@ -229,11 +214,12 @@ class Reception:
     def resume(self) -> None:
         """Goes on with what the last stop left."""
         self._cases.resume()
-        self._tidy(self._services.clock.now_ms())
+        self.tidying.start()
 
     def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Takes nothing new; requests under way have ``seconds`` to end, the others wait for the next start."""
         self._cases.drain(seconds)
+        self.tidying.stop()
 
     def _require_serving(self) -> None:
         if self._cases.stopping:

@@ -2,7 +2,7 @@
 
     /splittally.v1.Federation/Attend                         nodes and helpers, one stream each
     /splittally.v1.Reception/{Describe,Submit,Choose,Watch,Fetch,List,Hand,Queue,Journal,Share,Shared,Register}   people
-    /grpc.health.v1.Health/*                                 any member
+    /grpc.health.v1.Health/*                                 any member (health.py)
 
 A caller is the member that its certificate names (spiffe://<federation>/<role>/<name>) if the federation manifest
 gives that member that role. Errors leave as a bare code; whatever was not foreseen leaves as BUG_UNEXPECTED.
@@ -23,11 +23,12 @@ from types import FrameType, TracebackType
 
 import grpc
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from engine.coordinator.board import Board
 from engine.coordinator.collect import Collector
 from engine.coordinator.events import Windows
+from engine.coordinator.health import Health
 from engine.coordinator.links import Link, Links
 from engine.coordinator.reception import Reception
 from engine.coordinator.services import Services
@@ -279,7 +280,7 @@ class Coordinator:
         seats = sum(Role.NODE in m.roles or Role.HELPER in m.roles for m in services.roster.manifest.members)
         self._server = grpc.server(ThreadPoolExecutor(2 * seats + CALLERS), options=OPTIONS)
         self._server.add_generic_rpc_handlers(Handlers(services, self._reception).generic())
-        self._health = health.HealthServicer()
+        self._health = Health(services.links)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         tls = home.tls()
         credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)], tls.authority, require_client_auth=True)

@@ -63,6 +63,12 @@ def drawings(answer: Answer, exact: Sequence[Mapping[str, Any]] = ()) -> tuple[D
     return tuple(made)
 
 
+def bars(name: str, title: str, points: Sequence[Point]) -> tuple[Drawing, ...]:
+    """Figures that stand in no answer, a row each; ``name``: of the drawing in its page. None where there are none or
+    too many."""
+    return (_rows(name, title, points),) if 0 < len(points) <= MOST_ROWS else ()
+
+
 def _points(answer: Answer, keys: list[str], name: str, exact: Sequence[Mapping[str, Any]]) -> Iterator[Point]:
     """Rows whose figure is there, and has an interval."""
     for place, (row, spans) in enumerate(zip(answer.rows, answer.intervals, strict=True)):

@@ -26,6 +26,7 @@ FIELDS = {  # start of a code -> id of the field that it is about
     "SQL_EPSILON": "own_epsilon",
     "SQL_DELTA": "delta",
     "SQL_RUNS": "runs",
+    "SQL_PURPOSE": "purpose",
     "SQL_": "sql",
     "POLICY_N_MIN": "n_min",
     "POLICY_AGREEMENT": "agreement",

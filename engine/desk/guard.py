@@ -5,7 +5,8 @@ Every request passes these steps, in this order, before any page sees it; every 
   (1) method     GET, HEAD and POST
   (2) host       the Host header is the desk's own address: a name that was pointed at 127.0.0.1 is refused
   (3) place      below the desk's secret path; a cookie of that path is sent to no other port of this machine
-  (4) token      the printed address carries a token once; it becomes a cookie that scripts cannot read
+  (4) token      the printed address carries a token once; it becomes a cookie that scripts cannot read. A page of the
+                 desk then leads on: after a redirect from a link elsewhere, a browser would keep the cookie back
   (5) cookie     without one of those that were given, nothing is shown but the style sheet
   (6) origin     what is sent comes from the desk's own pages
   (7) form       a short form of the one plain type, with the token that its page held; where a page takes a file,
@@ -20,7 +21,7 @@ from hashlib import sha256
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.desk.form import Form
@@ -46,11 +47,19 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
+LOOKS = {"Cache-Control": "private, max-age=3600, immutable"}  # style, script, sign: their path is new at each start
 CLOSED = """<!DOCTYPE html>
 <html lang="en-GB">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title} - Splittally desk</title></head>
 <body><main><h1>{title}</h1><p>{words}</p></main></body>
+</html>
+"""
+WELCOME = """<!DOCTYPE html>
+<html lang="en-GB">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="0; url={base}/"><title>Your desk is open - Splittally desk</title></head>
+<body><main><h1>Your desk is open</h1><p><a href="{base}/">Go on to your desk</a></p></main></body>
 </html>
 """
 ASK_AGAIN = "Open the address that `splittally desk` printed last in its terminal; each address works once."
@@ -97,7 +106,8 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                looks = scope["path"].startswith("/static/") and message["status"] in (200, 304)
+                MutableHeaders(scope=message).update({**HEADERS, **LOOKS} if looks else HEADERS)
             await send(message)
 
         try:
@@ -137,7 +147,7 @@ class Guard:
         session = self._randomness.bytes(32).hex()
         self._sessions = [*self._sessions, session][-SESSIONS:]
         self._new_token()
-        answer = RedirectResponse(f"{self._base}/", status_code=303)
+        answer = HTMLResponse(WELCOME.format(base=self._base))
         answer.set_cookie(COOKIE, session, path=f"{self._base}/", httponly=True, samesite="strict")
         return answer
 

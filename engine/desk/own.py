@@ -61,6 +61,11 @@ class Own:
         """It may still change."""
         return self.status is not None and self.status.state in AT_STEP and not self.released
 
+    def awaits(self, name: str) -> bool:
+        """Whether it waits for somebody; for its own analyst: to choose keys between its two phases."""
+        status = self.status
+        return status is not None and status.state is RequestState.WAITING and name in status.waiting_for
+
     @property
     def step(self) -> int | None:
         """How far it is in ``STEPS``; None for one that ended before."""
@@ -94,7 +99,7 @@ def find(desk: Desk, request: str) -> Own:
         status = None
     found = own(session, digest, status)
     if found.asked is None and status is None:
-        session.result(request)
+        session.result(request, choose=False)
         return own(session, digest, None)
     return found
 
@@ -109,7 +114,7 @@ def newest(desk: Desk, most: int) -> tuple[Own, ...]:
 def result(session: Session, request: str, run: int, sql: str = "") -> Release:
     """The release of a request; ``sql``: another statement of the same plan, whose names, HAVING, ORDER BY and LIMIT
     hold then. Raises what ``Session.result`` raises, and Refused for a statement of another plan."""
-    release, digest = session.result(request, run), request_digest(request)
+    release, digest = session.result(request, run, choose=False), request_digest(request)
     kept = session.archive.released(digest, release.run)
     if not sql or kept is None:
         return release

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from engine.client.calls import Line
+from engine.client.cards import newest
 from engine.client.register import fetch_sources
+from engine.errors import SplittallyError
 from engine.governance.register.pages import Pages
 from engine.governance.register.rows import Register
 from engine.governance.register.site import files, register_of
@@ -39,17 +42,18 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """``whole``: with everybody's requests. ``bodies``: place -> page."""
+    """``whole``: with everybody's requests. ``bodies``: place -> page. ``published``: tables by their digest."""
 
     register: Register
     evidence: Evidence
     bodies: Mapping[str, Body]
     whole: bool
     at_ms: int
+    published: Mapping[bytes, bytes]
 
     def files(self) -> dict[str, bytes]:
         """place -> bytes of the files for machines; empty unless the register is whole."""
-        found = files(self.evidence, self.at_ms, {}) if self.whole else iter(())
+        found = files(self.evidence, self.at_ms, self.published) if self.whole else iter(())
         return {place: body for place, body in found if not place.endswith(".html")}
 
 
@@ -77,7 +81,8 @@ def _make(home: Home, line: Line, now: int) -> Made:
         described = line.describe()
         part = RegisterPart((), (*described.agreements, *described.revocations), ())
         evidence = verified(gathered(home, [part], line.journal))
-    register, _ = register_of(evidence, now, {})
+    published = _published(home, evidence) if whole else {}
+    register, _ = register_of(evidence, now, published)
     if not whole:
         kept = tuple(row for row in register.contradictions if row.kind in ABOUT_JOURNALS)
         register = replace(register, contradictions=kept)
@@ -88,4 +93,15 @@ def _make(home: Home, line: Line, now: int) -> Made:
         for place, title, body, _ in pages.bodies()
         if whole or not place.startswith(REQUESTS)
     }
-    return Made(register, evidence, bodies, whole, now)
+    return Made(register, evidence, bodies, whole, now, published)
+
+
+def _published(home: Home, evidence: Evidence) -> dict[bytes, bytes]:
+    """The tables of the quality cards in this home; one that does not hold is left out."""
+    found: dict[bytes, bytes] = {}
+    for dataset in evidence.roster.manifest.catalogue.datasets:
+        with suppress(SplittallyError):
+            card = newest(home, dataset.name)
+            if card is not None:
+                found[card.publication.table_digest] = card.table
+    return found

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from engine.desk.app import application
 from engine.desk.desk import Desk
 from engine.desk.draft import Draft, weigh
+from engine.desk.idle import Closing
 from engine.errors import BadFile, SplittallyError
 
 LOOPBACK = "127.0.0.1"
 FLIGHT = "engine.desk.flight.server"
+CONNECTIONS = 128  # a browser opens six
 WARMED = "SELECT COUNT(*) AS n FROM {dataset}"
 
 
@@ -32,20 +37,61 @@ def serve(
     """Serves until the process is asked to stop. Ports 0: free ones; ``printed`` gets each address that opens the desk.
 
     ``flight`` gets the location of the Flight SQL server and its token; None: there shall be none. BadFile
-    FILE_DESK_PORT when the port is taken.
+    FILE_DESK_PORT when the port is taken. SIGTERM and SIGHUP (the terminal was closed) end it as Ctrl-C does.
     """
+    with _ending_when_asked():
+        _serve(desk, port, printed, flight, flight_port)
+
+
+def _serve(
+    desk: Desk,
+    port: int,
+    printed: Callable[[str], None],
+    flight: Callable[[str, str], None] | None,
+    flight_port: int,
+) -> None:
     listener = _listener(port)
     found = listener.getsockname()[1]
     drivers = _flight(desk, flight_port, flight) if flight is not None and desk.role == "analyst" else None
     application_ = application(desk, found, printed)
     threading.Thread(target=_warm, args=(desk,), daemon=True).start()
-    config = uvicorn.Config(application_, log_level="warning", access_log=False, server_header=False, date_header=False)
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(config_of(application_)).run(sockets=[listener])
     finally:
         if drivers is not None:
             drivers.stop()
         desk.close()
+
+
+def config_of(application_: ASGIApp) -> uvicorn.Config:
+    """How the pages are served: to so many connections at once, none of them for longer than it asks."""
+    return uvicorn.Config(
+        application_,
+        http=Closing,
+        limit_concurrency=CONNECTIONS,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+    )
+
+
+@contextmanager
+def _ending_when_asked() -> Iterator[None]:
+    """The web server ends at SIGTERM and then gives the signal to whoever heeded it before: that leaves by SystemExit,
+    so that nothing of this process stays behind. A hang-up that is ignored stays so, as under ``nohup``."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if before[signal.SIGHUP] is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _listener(port: int) -> socket.socket:

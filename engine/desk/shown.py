@@ -13,6 +13,8 @@ from markupsafe import Markup
 
 from engine.client.price import epsilon_words
 from engine.client.states import plain, state_word
+from engine.client.terms import MOST_PURPOSE
+from engine.desk.advice import advice
 from engine.desk.draft import Draft
 from engine.desk.page import Page
 from engine.errors import BadFile, Refused, SplittallyError, Unavailable, Waiting
@@ -54,7 +56,9 @@ def environment(menu: tuple[Page, ...]) -> Environment:
         lstrip_blocks=True,
     )
     made.globals.update(menu=menu, actions=tuple(page for page in menu if page.about), heading_of=heading_of)
+    made.globals.update(most_purpose=MOST_PURPOSE)
     made.filters.update(
+        advice=advice,
         plain=plain,
         lines=lines,
         short=short,

@@ -53,6 +53,18 @@ CODES: dict[str, ErrorCode] = {
     "NODE_SOURCE_FAILED": ErrorCode(
         "A node's data source did not answer.", "Try again later; the charge of a round that began stays."
     ),
+    "NODE_NOT_ATTENDING": ErrorCode(
+        "The coordinator serves, but {name} does not attend there.",
+        "See that its process runs; its log says `line_lost`, `line_not_dialled` or `not_started`, with a code.",
+    ),
+    "NODE_SNAPSHOT_WAITS": ErrorCode(
+        "{name} has not cut new snapshots yet; it does as soon as it runs and is done.",
+        "See that it runs, or wait longer with --wait.",
+    ),
+    "NODE_SNAPSHOT_NOT_CUT": ErrorCode(
+        "{name} could not cut new snapshots, and goes on with those before.",
+        "Its log says `snapshot_not_cut` with a code: mend the files, and run this again.",
+    ),
     "NODE_SNAPSHOT_MISSING": ErrorCode("A node holds no snapshot of {dataset}.", "Ask the department to cut one."),
     "NODE_NOT_STARTED": ErrorCode(
         "{name} does not run: {why}.", "Nothing was charged; SPLITTALLY_DEBUG=1 shows the end of its log."

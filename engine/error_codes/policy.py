@@ -118,6 +118,17 @@ CODES: dict[str, ErrorCode] = {
     "POLICY_RECEIPT_INVALID": ErrorCode(
         "The receipt does not hold: {detail}.", "Do not rely on it. Keep it, and ask the analyst for the original."
     ),
+    "POLICY_CARD_INVALID": ErrorCode(
+        "The quality card does not hold: {detail}.", "Do not rely on it. Ask who published it for the original."
+    ),
+    "POLICY_CARD_ONCE": ErrorCode(
+        "This snapshot of {name} has a quality card already, with other figures: request {request}.",
+        "Ask for it without options: that is free. Other figures are an ordinary question: `splittally submit`.",
+    ),
+    "POLICY_CARD_NONE": ErrorCode(
+        "This home has no quality card of {name}.",
+        "Ask for one with `splittally card ask`, or take somebody's file with `splittally card take`.",
+    ),
     "POLICY_SHARE_LARGE": ErrorCode(
         "The release is too large to be shared.", "Share a release of fewer cells, or publish it."
     ),

@@ -46,6 +46,7 @@ CODES: dict[str, ErrorCode] = {
     "SQL_DELTA_RANGE": ErrorCode(
         "Delta is outside the range that is allowed.", "Give a delta from 1e-15 to 1e-3, such as 1e-9."
     ),
+    "SQL_PURPOSE_LONG": ErrorCode("The purpose is longer than {most} characters.", "Say it in fewer words."),
     "SQL_OVERLAP_PERSONS": ErrorCode(
         "Distinct persons cannot be counted where one person may appear at several nodes.",
         "Count rows with COUNT(*), or have `overlap: 1` stated in the catalogue if it is true.",
@@ -181,7 +182,15 @@ CODES: dict[str, ErrorCode] = {
     "SQL_UNTYPED_NULL": ErrorCode(
         "A NULL stands where nothing says what type it is.", "Write CAST(NULL AS INTEGER), or another type."
     ),
+    "SQL_COMPARED_NULL": ErrorCode(
+        "Something is compared with NULL, which holds for no row.",
+        "Write IS NULL or IS NOT NULL. A parameter that was given no value is NULL too.",
+    ),
     "SQL_TOO_COMPLEX": ErrorCode("The statement is too large: {what}.", "Ask for less in one statement."),
+    "SQL_CARD_COLUMN": ErrorCode(
+        "A quality card cannot ask that of `{name}`. {why}",
+        "Choose other columns; `splittally card ask --help` says what a card asks.",
+    ),
     "SQL_TEXT_UNPRINTABLE": ErrorCode(
         "A text in the statement has characters that cannot be shown.", "Use printable characters only."
     ),

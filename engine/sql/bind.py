@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from engine.errors import Refused
 from engine.sql.bound import Bound, typed
 from engine.sql.naming import name_of
+from engine.sql.nulls import refuse_null_compared
 from engine.sql.outputs import AggregateUse, Outputs
 from engine.sql.parse import Parsed
 from engine.sql.refusals import refuse_clause
@@ -65,6 +66,7 @@ def bind(parsed: Parsed, context: Context) -> BoundQuery:
     """Resolves every name and type of a statement; raises Refused SQL_* with the place."""
     query = parsed.query
     bound = _query(query, source_of(query, context.catalogue), 0)
+    refuse_null_compared(query)
     return replace(bound, sql=parsed.sql)
 
 

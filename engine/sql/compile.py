@@ -13,6 +13,7 @@ from typing import Any
 from engine.errors import BadFile, Refused
 from engine.sql.bound import Bound, leaf, typed
 from engine.sql.expressions import Expressions
+from engine.sql.nulls import refuse_null_compared
 from engine.sql.parse import parse_expression
 from engine.sql.refusals import meant
 from engine.sql.syntax import Name, SyntaxExpression
@@ -191,16 +192,22 @@ def _column(file: _File, key: str, text: Any, column: str, kind: Type, local: tu
     if any(c.name == text for c in local):
         return ColumnRef(text)
     try:
-        return typed(_bind(parse_expression(text), local), kind).expression
+        return typed(_bind(_read(text), local), kind).expression
     except Refused as error:
         raise _expression_error(file, key, error) from None
 
 
 def _condition(file: _File, key: str, text: str, local: tuple[LocalColumn, ...]) -> Expression:
     try:
-        return _expressions(local).condition(parse_expression(text), "a consent rule").expression
+        return _expressions(local).condition(_read(text), "a consent rule").expression
     except Refused as error:
         raise _expression_error(file, key, error) from None
+
+
+def _read(text: str) -> SyntaxExpression:
+    syntax = parse_expression(text)
+    refuse_null_compared(syntax)
+    return syntax
 
 
 def _expression_error(file: _File, key: str, error: Refused) -> BadFile:

@@ -75,11 +75,15 @@ def _between(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
 
 
 def _in(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:
+    """A NULL in the list is refused once all types are known (nulls.py)."""
     for item in operands[1:]:
-        if not isinstance(item.expression, Literal) or item.expression.value is None:
-            raise Refused("SQL_LITERAL", at=item.at, problem="IN takes a list of literals other than NULL")
+        if not isinstance(item.expression, Literal):
+            raise Refused("SQL_LITERAL", at=item.at, problem="IN takes a list of literals")
     operands = alike(operands)
-    return call(F.IN, operands, at)
+    listed = [
+        item for item in operands[1:] if isinstance(item.expression, Literal) and item.expression.value is not None
+    ]
+    return call(F.IN if listed else F.EQUAL, (operands[0], *(listed or operands[1:2])), at)
 
 
 def _not_like(call: Call, operands: tuple[Bound, ...], at: Position) -> Bound:

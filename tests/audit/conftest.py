@@ -14,12 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from world import World
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - where there is one: thousands of ledger commits
-
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    with TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as folder:
+    with TemporaryDirectory() as folder:
         world = World(Path(folder))
         yield world
         world.close()

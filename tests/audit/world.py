@@ -114,7 +114,7 @@ def weighted(plan: Plan, weights: Sequence[int]) -> Plan:
 
 
 def operators() -> tuple[Operator, ...]:
-    rows = yaml.safe_load((HERE / "operators.yaml").read_text())
+    rows = yaml.load((HERE / "operators.yaml").read_text(), yaml.CSafeLoader)
     return tuple(Operator(**row | {"weights": tuple(row.get("weights", ()))}) for row in rows)
 
 

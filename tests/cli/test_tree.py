@@ -37,6 +37,7 @@ PROMISED = (
     *("demo", "coordinator", "node", "node pause", "node resume", "budget", "journal verify", "receipt verify"),
     *("release share", "release publish", "release compare", "agreement draft", "agreement show", "agreement sign"),
     *("agreement revoke", "register export", "federation init", "federation join", "manual export"),
+    *("card ask", "card publish", "card take", "card show"),
 )
 WITHOUT_JSON = {
     "coordinator": "becomes a server, whose log is JSON lines",

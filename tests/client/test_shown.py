@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
+from itertools import product
 from typing import Any
 
 import pytest
@@ -177,6 +178,19 @@ def test_dates_are_a_line_and_a_second_key_a_colour() -> None:
     assert chart.spec["encoding"]["color"]["field"] == "sex"
     assert chart.spec["layer"][0]["mark"]["type"] == "line"
     assert chart_of(days, "", x="sex").spec["encoding"]["x"]["field"] == "sex"
+
+
+def test_three_keys_are_told_apart_by_the_colour_of_two() -> None:
+    """Else marks of one place and colour would hide each other."""
+    rows = tuple((r, s, y, n) for n, (r, s, y) in enumerate(product("NS", ("F", None), (2020, 2021)), 1))
+    kinds = (Type.TEXT, Type.TEXT, Type.INTEGER, Type.INTEGER)
+    three = answer(("region", "sex", "year", "n"), kinds, rows, ("n",))
+    for chosen, field in (({}, "sex, year"), ({"colour": "year"}, "year, sex"), ({"x": "sex"}, "region, year")):
+        chart = chart_of(three, "", **chosen)
+        across, colour = (chart.spec["encoding"][name]["field"] for name in ("x", "color"))
+        assert colour == field
+        assert len({(p[across], p[colour]) for p in points(chart)}) == len(rows)
+    assert points(chart_of(three, ""))[2]["sex, year"] == "NULL, 2020"
 
 
 def test_without_keys_each_figure_is_a_bar() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
@@ -40,6 +42,31 @@ def test_one_question_of_two_programs_is_asked_once(bench: Bench) -> None:
     for one in programs:
         one.join(SECONDS)
     assert len(set(requests)) == 1
+
+
+def test_one_question_of_many_threads_is_asked_once(bench: Bench) -> None:
+    """Each turn is one thread's alone, and all of them get theirs."""
+    with bench.session() as session, ThreadPoolExecutor(12) as threads:
+        sql = "SELECT region, COUNT(*) AS n FROM people GROUP BY region"
+        queries = [session.query(sql, epsilon="0.737") for _ in range(12)]
+        before = len(session.requests(1_000))
+        assert len(set(threads.map(lambda query: query.submit(), queries))) == 1
+        assert len(session.requests(1_000)) == before + 1
+
+
+def test_threads_have_no_turn_in_common(bench: Bench) -> None:
+    kept, inside, most = Archive(bench.home("analyst")), list[int](), list[int]()
+
+    def take(number: int) -> None:
+        with kept.turn(bytes(32)):
+            inside.append(number)
+            most.append(len(inside))
+            time.sleep(0.005)
+            inside.remove(number)
+
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(take, range(24)))
+    assert (max(most), len(most)) == (1, 24)
 
 
 def test_a_program_that_never_ends_its_turn_is_not_waited_for_forever(

@@ -63,7 +63,7 @@ from engine.trusted.records import (
 )
 from engine.trusted.seal import seal
 from engine.trusted.sign import open_share, signed
-from tests.coordinator.members import Double
+from tests.coordinator.members import Double, submission_of
 
 OWNERS = {"east": "pay", "west": "births"}
 CELLS = (3, 41, 500, 0)  # region x sex
@@ -102,31 +102,9 @@ def join_plan(published: Catalogue) -> Plan:
 
 
 def join_submission(made: Federation, **changes: object) -> Submission:
-    home, plan = Home.load(made.home("analyst")), wire.encode(join_plan(made.manifest.catalogue))
-    now = SystemClock().now_ms()
-    request = Request(
-        version=1,
-        nonce=SystemRandomness().bytes(16),
-        federation="test",
-        analyst="analyst",
-        plan_digest=wire.digest(plan),
-        agreement_digest=wire.digest(Home.load(made.home("coordinator")).agreements()[0].payload),
-        loss=Loss(20_000_000, 10**9),
-        n_min=2,
-        f=0,
-        committee=3,
-        sealing_key=home.sealing_key().public,
-        created_ms=now,
-        expires_ms=now + 600_000,
-        max_attempts=2,
-        runs=1,
-        purpose="test",
-    )
-    request = replace(request, **changes)  # type: ignore[arg-type]
-    record = signed(RecordKind.REQUEST, wire.encode(request), home.signing_key())
-    return Submission(
-        record, plan, b"SELECT region, sex, COUNT(*) AS n FROM pay JOIN births ON worker = born GROUP BY 1, 2"
-    )
+    plan = wire.encode(join_plan(made.manifest.catalogue))
+    statement = b"SELECT region, sex, COUNT(*) AS n FROM pay JOIN births ON worker = born GROUP BY 1, 2"
+    return submission_of(made, plan, statement, **{"loss": Loss(20_000_000, 10**9), **changes})
 
 
 class Joiner(Double):

@@ -119,14 +119,18 @@ def open_plan(federation: Federation) -> Plan:
 def make_submission(made: Federation, /, **changes: object) -> Submission:
     """A signed request; ``changes`` replace its fields, or name its ``signer``, the number of ``keys``, or say that
     the key is ``open``."""
-    home = Home.load(made.home(str(changes.pop("signer", "analyst"))))
     plan = wire.encode(count_plan(made, int(str(changes.pop("keys", 1)))))
     statement = b"SELECT region, COUNT(*) AS n FROM people GROUP BY region"
     if changes.pop("open", False):
         plan = wire.encode(open_plan(made))
         statement = b"SELECT clinic, COUNT(*) AS n FROM people GROUP BY clinic"
         changes = {"selection": Loss(20_000_000, 10**9), **changes}
-    agreement = Home.load(made.home("coordinator")).agreements()[0]
+    return submission_of(made, plan, statement, **{"n_min": len(HOSTS), **changes})
+
+
+def submission_of(made: Federation, plan: bytes, statement: bytes, **changes: object) -> Submission:
+    """A request to run the plan under the federation's first agreement, signed by its ``signer``, the analyst."""
+    home = Home.load(made.home(str(changes.pop("signer", "analyst"))))
     now = SystemClock().now_ms()
     request = Request(
         version=1,
@@ -134,9 +138,9 @@ def make_submission(made: Federation, /, **changes: object) -> Submission:
         federation="test",
         analyst="analyst",
         plan_digest=wire.digest(plan),
-        agreement_digest=wire.digest(agreement.payload),
+        agreement_digest=wire.digest(Home.load(made.home("coordinator")).agreements()[0].payload),
         loss=Loss(20_000_000, 0),
-        n_min=len(HOSTS),
+        n_min=2,
         f=0,
         committee=3,
         sealing_key=home.sealing_key().public,
@@ -147,8 +151,7 @@ def make_submission(made: Federation, /, **changes: object) -> Submission:
         purpose="test",
     )
     request = replace(request, **changes)  # type: ignore[arg-type]
-    record = signed(RecordKind.REQUEST, wire.encode(request), home.signing_key())
-    return Submission(record, plan, statement)
+    return Submission(signed(RecordKind.REQUEST, wire.encode(request), home.signing_key()), plan, statement)
 
 
 class Double:

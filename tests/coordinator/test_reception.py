@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.client.open_result import open_result
+from engine.coordinator import tidying
 from engine.coordinator.admit import Admitted, admit, terms_of
 from engine.coordinator.board import Board
 from engine.coordinator.collect import Collector
@@ -19,6 +20,7 @@ from engine.coordinator.reception import Reception
 from engine.coordinator.services import Services
 from engine.coordinator.standing import Standing
 from engine.coordinator.store import Store
+from engine.coordinator.tidying import Tidying
 from engine.coordinator.witnesses import Witnesses
 from engine.errors import Refused, SplittallyError, Unavailable
 from engine.governance.federation import Federation
@@ -364,15 +366,40 @@ def test_a_run_that_fails_ends_its_request_with_a_code(bench: Bench, monkeypatch
     assert (status.state, status.code) == (RequestState.REFUSED_STATE, "BUG_UNEXPECTED")
 
 
+def test_what_is_past_its_retention_goes_though_nobody_asks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start and then each hour; a store that is away for one of these is looked at again."""
+    looks, cleared = [(0, "NODE_STORE_FAILED"), (0, ""), (366, "")], threading.Event()
+    digest = bench.run(make_submission(bench.federation)).request_digest
+    own, day = Tidying(bench.services, bench.reception._agreements), 86_400_000
+    honest, now = own.clear, bench.services.clock.now_ms()
+
+    def clear(_: int) -> None:
+        days, failure = looks.pop(0)
+        if failure:
+            raise Unavailable(failure)
+        honest(now + days * day)
+        if not looks:
+            cleared.set()
+            own._ending.set()
+
+    monkeypatch.setattr(tidying, "SECONDS", 0.01)
+    monkeypatch.setattr(own, "clear", clear)
+    own.start()
+    assert cleared.wait(20)
+    own.stop()
+    with pytest.raises(Refused, match="POLICY_RETENTION_OVER"):
+        bench.services.store.result(digest)
+
+
 def test_what_is_past_its_retention_goes_and_the_proofs_stay(bench: Bench) -> None:
     """Sealed answers and the analyst's words; not the signed request, the plan, the manifest or the journal."""
     submission = make_submission(bench.federation)
     digest = bench.run(submission).request_digest
     store, day = bench.services.store, 86_400_000
     before = store.kept(digest)
-    bench.reception._tidy(bench.services.clock.now_ms() + 364 * day)
+    bench.reception.tidying.clear(bench.services.clock.now_ms() + 364 * day)
     assert store.result(digest).bodies
-    bench.reception._tidy(bench.services.clock.now_ms() + 366 * day)
+    bench.reception.tidying.clear(bench.services.clock.now_ms() + 366 * day)
     with pytest.raises(Refused, match="POLICY_RETENTION_OVER"):
         store.result(digest)
     kept = store.kept(digest)

@@ -13,7 +13,7 @@ import yaml
 from engine.coordinator import events, rounds
 from engine.coordinator.events import Candidate, Terms, Windows
 
-CASES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("rounds.yaml").read_text())
+CASES: list[dict[str, Any]] = yaml.load(Path(__file__).with_name("rounds.yaml").read_text(), yaml.CSafeLoader)
 WINDOWS = Windows(gather=3_000, ready=5_000, share=60_000, answer=30_000, rejoin=2_000)
 CANDIDATES = tuple(Candidate(n, b) for n, b in [("h1", "H1"), ("h5", "H1"), ("h2", "H2"), ("h3", "H3"), ("h4", "H4")])
 TO_OPEN = ["0 begin -> readies", "1 ready h1 ->", "2 ready h2 -> open"]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from engine.cli.main import run
 from engine.client.calls import Line
 from engine.client.open_result import open_result
 from engine.coordinator import server
@@ -190,6 +193,31 @@ def test_an_unforeseen_failure_leaves_as_a_code(
 def test_health(served: Served) -> None:
     stub = health_pb2_grpc.HealthStub(served.line("east")._channel)
     assert stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_a_monitor_is_told_who_attends(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def asked(group: str, name: str, *options: str) -> tuple[int, dict[str, Any]]:
+        address = () if name == "coordinator" else ("--coordinator", served.coordinator.address)
+        home = str(served.federation.home(name))
+        status = run([group, "health", "--home", home, "--json", *address, *options])
+        return status, json.loads(capsys.readouterr().out)
+
+    there = {"healthy": True, "coordinator": served.coordinator.address}
+    for name in ("east", "helper-1"):
+        assert asked("node", name) == (0, {"name": name, **there})
+    for name in ("coordinator", "analyst"):
+        assert asked("coordinator", name) == (0, {"name": "coordinator", **there})
+    status, said = asked("node", "analyst")  # a member that never attends
+    assert (status, said["healthy"], said["error"]["code"]) == (1, False, "NODE_NOT_ATTENDING")
+    served.coordinator._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    status, said = asked("coordinator", "east")
+    served.coordinator._health.set("", health_pb2.HealthCheckResponse.SERVING)
+    assert (status, said["healthy"], said["error"]["code"]) == (1, False, "NODE_COORDINATOR_STOPPING")
+    monkeypatch.setattr("engine.client.health.PATIENCE_SECONDS", 0.3)
+    status, said = asked("node", "east", "--coordinator", "127.0.0.1:9")
+    assert (status, said["healthy"], said["error"]["code"]) == (1, False, "NODE_UNREACHABLE")
 
 
 def test_an_address_that_is_taken(served: Served, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ class Seat:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda asked: self.away.append(asked.url) if not asked.url.startswith(self.base) else None)
         page.goto(address)
+        page.wait_for_url(f"{self.base}/")
 
     def _heard(self, said: Any) -> None:
         """A page that is shown with the status of its refusal is no complaint."""

@@ -48,7 +48,7 @@ class Browser:
         return str(self.client.cookies["desk"])
 
     def open(self) -> None:
-        assert self.client.get(self.addresses[-1], follow_redirects=False).status_code == 303
+        assert self.client.get(self.addresses[-1], follow_redirects=False).status_code == 200
 
     def get(self, place: str, **headers: str) -> Answer:
         return self.client.get(self.base + place, headers=headers, follow_redirects=False)

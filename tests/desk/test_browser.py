@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from engine.desk import doorway
 from engine.desk.pages import PAGES
 from tests.client.conftest import Bench
 from tests.desk.browser import Served, axe_core, opened_browser, seated, violations
@@ -89,6 +90,18 @@ def test_the_token_of_an_address_works_once(served: Mapping[str, Served], browse
         page.goto(seat.address)
         assert page.title().startswith("This address was used before")
         context.close()
+
+
+def test_a_page_on_disk_leads_to_the_desk(served: Mapping[str, Served], browser: Any, tmp_path: Path) -> None:
+    """As `--open` has it: a browser takes a file for another site, and sends no cookie of the desk on its redirects."""
+    address, page = served["guardian"].address(), tmp_path / "desk.html"
+    page.write_text(doorway.PAGE.format(address=address))
+    context = browser.new_context()
+    seen = context.new_page()
+    seen.goto(page.as_uri())
+    seen.wait_for_url(f"{address.partition('?')[0]}")
+    assert seen.title() == "Overview - Splittally desk"
+    context.close()
 
 
 @contextmanager

@@ -122,6 +122,11 @@ def test_what_is_signed_is_the_page_that_was_shown(own: Own) -> None:
         wire.digest(text.encode()),
     )
     assert made.expires_ms - made.decided_ms == 5 * 86_400_000
+    second = own.browser.post(f"/queue/{request}/sign", fields)  # the button, pressed once more
+    assert "signed and handed in already" in visible(own.browser.follow(second).text)
+    other = {**fields, "decision": "refuse", "reason": "Not so"}
+    assert own.browser.post(f"/queue/{request}/sign", other).status_code == 422
+    assert len(own.queued(request).decisions) == 1
 
 
 def test_nothing_is_signed_when_the_page_has_changed_since(own: Own) -> None:

@@ -110,6 +110,8 @@ def sign(browser: Browser, place: str) -> str:
     assert unescape(paper.group(1)).endswith(f"Digest: {shown.group(1)}\n")
     answer = browser.post(f"{place}/sign", {"shown": shown.group(1)})
     assert answer.status_code == 303, visible(answer.text)
+    again = browser.post(f"{place}/sign", {"shown": shown.group(1)})  # the button, pressed once more
+    assert again.headers["location"].partition("?")[0] == answer.headers["location"].partition("?")[0]
     return str(answer.headers["location"].removeprefix(browser.base).partition("?")[0])
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx2
 import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.cli.main import run
-from engine.desk import serve
+from engine.desk import idle, serve
 from engine.desk.desk import Desk
+from engine.desk.doorway import Doorway
 from engine.errors import BadFile
 from engine.trusted.clock import SystemClock
 from engine.trusted.home import Home
@@ -39,13 +47,61 @@ def test_the_command_serves_this_machine_alone_until_it_is_stopped(bench: Bench)
         assert "guardian-east, guardian" in said
         found = re.search(r"http://127\.0\.0\.1:(\d+)/desk-\w+/\?token=\w+", said)
         assert found is not None
-        with httpx2.Client(follow_redirects=True) as client:
-            assert "Guardian&#39;s desk" in client.get(found.group()).text
+        with httpx2.Client(timeout=60) as client:
+            assert client.get(found.group()).status_code == 200
+            assert "Guardian&#39;s desk" in client.get(found.group().partition("?")[0]).text
         assert listening(int(found.group(1))) == {"0100007F"}  # 127.0.0.1, as the kernel writes it
     finally:
         child.send_signal(signal.SIGTERM)
         assert child.wait(60) in (0, -signal.SIGTERM)
         child.stdout.close()  # type: ignore[union-attr]
+
+
+@contextmanager
+def opening(home: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """`desk --open` of somebody whose browser only writes down what it is called with; these arguments."""
+    browser, called = folder / "browser.sh", folder / "called"
+    browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {called}\n')
+    browser.chmod(0o700)
+    command = [sys.executable, "-m", "engine.cli.main", "desk", "--open", "--no-flight", "--home", str(home)]
+    own = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), "HOME": str(folder), "BROWSER": f"{browser} %s"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **own}) as child:
+        assert child.stdout is not None
+        child.stdout.readline(), child.stdout.readline()
+        try:
+            for _ in range(600):
+                if called.exists() and called.read_text():
+                    break
+                time.sleep(0.1)
+            yield child, called.read_text().splitlines()
+        finally:
+            child.terminate()
+
+
+@pytest.mark.parametrize("end", ["used", "SIGTERM", "SIGHUP"])
+def test_a_browser_is_given_the_token_by_a_page_that_nobody_else_can_read(
+    bench: Bench, tmp_path: Path, end: str
+) -> None:
+    with opening(bench.home("guardian-east").path, tmp_path) as (child, (argument,)):
+        page = Path(argument.removeprefix("file://"))
+        assert "token" not in argument
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (page.parent, page)] == [0o700, 0o600]
+        assert page.parent.parent == tmp_path
+        assert not page.parent.name.startswith(".")
+        address = re.findall(r'href="(http://127\.0\.0\.1:\d+/desk-\w+/\?token=\w+)"', page.read_text())[0]
+        if end == "used":
+            assert httpx2.get(address, timeout=60).status_code == 200
+        else:
+            child.send_signal(signal.Signals[end])
+            assert child.wait(60) == 0
+        assert list(tmp_path.glob("splittally-desk-*")) == []
+
+
+def test_where_no_page_can_be_written_no_browser_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("webbrowser.open", asked.append)
+    assert not Doorway(tmp_path / "none").open("http://127.0.0.1:1/desk-00/?token=00")
+    assert asked == []
 
 
 def listening(port: int) -> set[str]:
@@ -108,6 +164,48 @@ def test_flight_sql_stands_beside_the_pages_of_an_analyst_alone(bench: Bench, mo
     assert (location, token) == ("grpc://127.0.0.1:4711", asked[0][3])
     assert len(token) == 64
     assert Double.stopped
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[int]:
+    """An application as the desk serves its pages; the port."""
+    server, listener = uvicorn.Server(serve.config_of(app)), serve._listener(0)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join(30)
+    listener.close()
+
+
+async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await asyncio.sleep(float(scope["path"][1:]))
+        await PlainTextResponse("made")(scope, receive, send)
+
+
+ASKED = "GET /{} HTTP/1.1\r\nHost: desk\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answers"),
+    [("", 0), ("GET /0 HT", 0), (ASKED.format(0), 1), (ASKED.format(0) + "GET /", 1), (ASKED.format(1.5), 1)],
+    ids=["nothing", "half a request", "one", "one and a half", "one that takes longer"],
+)
+def test_a_connection_that_asks_nothing_is_closed(monkeypatch: pytest.MonkeyPatch, sent: str, answers: int) -> None:
+    monkeypatch.setattr(idle, "SECONDS", 0.5)
+    with serving(slow) as port, socket.create_connection(("127.0.0.1", port), 20) as browser:
+        browser.sendall(sent.encode())
+        heard = b"".join(iter(lambda: browser.recv(1 << 16), b""))  # until it is closed
+    assert heard.count(b"200 OK") == heard.count(b"made") == answers
+
+
+def test_only_so_many_connections_are_served_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "CONNECTIONS", 4)
+    with serving(slow) as port, ExitStack() as held:
+        browsers = [held.enter_context(socket.create_connection(("127.0.0.1", port), 20)) for _ in range(6)]
+        browsers[-1].sendall(ASKED.format(0).encode())
+        assert b"503" in browsers[-1].recv(1 << 16)
 
 
 def test_a_new_manifest_is_noticed(bench: Bench, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from engine.client.rehearse import Rehearsal
 from engine.desk import rehearsals
 from engine.errors import Unavailable
 from engine.sql.finish import Answer
+from engine.trusted.messages import RequestState
 from engine.trusted.plan import Type
 from engine.trusted.records import Loss
 from tests.client.conftest import Bench
@@ -63,6 +64,8 @@ REFUSED = [  # what is written, and the field that the summary links to
     ({"runs": "0" * 20 + "1" * 5_000}, "runs", "FILE_DESK_FIELD"),
     ({"own_epsilon": "-1"}, "own_epsilon", "SQL_EPSILON_RANGE"),
     ({"delta": "1"}, "delta", "SQL_DELTA_RANGE"),
+    ({"delta": "much"}, "delta", "SQL_DELTA_RANGE"),
+    ({"purpose": "long " * 401}, "purpose", "SQL_PURPOSE_LONG"),
     ({"n_min": "9"}, "n_min", "POLICY_N_MIN_HOSTS"),
     ({"n_min": "two"}, "n_min", "FILE_DESK_FIELD"),
     ({"runs": "0"}, "runs", "FILE_DESK_FIELD"),
@@ -72,7 +75,7 @@ REFUSED = [  # what is written, and the field that the summary links to
 ]
 
 
-@pytest.mark.parametrize(("written", "field", "code"), REFUSED, ids=[f"{w}" for w, _, _ in REFUSED])
+@pytest.mark.parametrize(("written", "field", "code"), REFUSED, ids=[f"{w}"[:60] for w, _, _ in REFUSED])
 def test_what_cannot_be_asked_is_said_at_its_field(
     analyst: Browser, written: dict[str, str], field: str, code: str
 ) -> None:
@@ -311,13 +314,52 @@ def test_an_answer_is_shared_with_an_analyst_of_the_agreement(analyst: Browser, 
     reader.desk.close()
 
 
-def test_a_request_with_an_open_key_is_helped_on_by_its_page(analyst: Browser, bench: Bench) -> None:
-    """Its analyst has to choose between the two phases; looking at the page does it."""
-    for name, clinics in {"east": {"a": 5}, "north": {"c": 5}, "west": {"a": 1}}.items():
-        bench.members[name].clinics = clinics
-    sql = "SELECT clinic, COUNT(*) AS n FROM people GROUP BY clinic ORDER BY n DESC"
-    page = ended(analyst, submitted(analyst, sql, epsilon="0.83"))
-    assert re.findall(r'<th scope="row">(\w)</th>\s*<td class="number">(\d+)</td>', page) == [("a", "6"), ("c", "5")]
+OPEN = "SELECT clinic, COUNT(*) AS n FROM people GROUP BY clinic ORDER BY n DESC"
+
+
+@pytest.fixture
+def clinics(bench: Bench) -> None:
+    """Keys that the nodes name; an answer over them takes two phases, with the analyst's choice in between."""
+    for name, found in {"east": {"a": 5}, "north": {"c": 5}, "west": {"a": 1}}.items():
+        bench.members[name].clinics = found
+
+
+def keys_shown(page: str) -> list[tuple[str, str]]:
+    return re.findall(r'<th scope="row">(\w)</th>\s*<td class="number">(\d+)</td>', page)
+
+
+@pytest.mark.usefixtures("clinics")
+def test_a_request_with_an_open_key_that_was_signed_here_goes_on_by_itself(analyst: Browser) -> None:
+    place = submitted(analyst, OPEN, epsilon="0.83")
+    session = analyst.desk.session()
+    for status in session.line.watch(bytes.fromhex(place.rpartition("/")[2]), 30):  # nobody looks at any page
+        last = status
+    assert last.state is RequestState.RELEASED
+    assert keys_shown(analyst.get(place).text) == [("a", "6"), ("c", "5")]
+
+
+@pytest.mark.usefixtures("clinics")
+def test_looking_at_a_request_with_an_open_key_sends_nothing(
+    analyst: Browser, monkeypatch: pytest.MonkeyPatch, release: str
+) -> None:
+    """One that was handed in elsewhere goes on when its analyst says so."""
+    session, sent = analyst.desk.session(), list[object]()
+    honest = session.line.choose
+    monkeypatch.setattr(session.line, "choose", lambda chosen: (sent.append(chosen), honest(chosen))[1])
+    request = session.query(OPEN, epsilon="0.84").submit()
+    for status in session.line.watch(bytes.fromhex(request), 30):
+        if status.state is RequestState.WAITING:
+            break
+    place = f"/requests/{request}"
+    other = release.rpartition("/")[2]
+    seen = [f"/requests/open?id={request}", place, f"{place}?run=1", f"{place}/files/csv"]
+    for looked in (*seen, f"/compare?first={request}&second={other}", "/requests"):
+        analyst.get(looked)
+    assert sent == []
+    assert (session.archive.keys(bytes.fromhex(request)), "Go on" in analyst.get(place).text) == (None, True)
+    assert "The keys are chosen" in analyst.follow(analyst.post(f"{place}/choose")).text
+    assert keys_shown(ended(analyst, place)) == [("a", "6"), ("c", "5")]
+    assert len(sent) == 1
 
 
 def test_a_standing_request_shows_each_run(analyst: Browser, bench: Bench) -> None:

@@ -135,6 +135,22 @@ def test_prepare_and_schema_spend_nothing(served: Served, connection: Any) -> No
     assert (served.rounds(), served.requests()) == (rounds, requests)
 
 
+def test_parameters_that_are_compared_have_the_types_of_what_they_are_compared_with(connection: Any) -> None:
+    where = "region = ? AND length(region) BETWEEN ? AND ? AND region IN (?, ?) AND COALESCE(region, ?) <> ?"
+    with connection.cursor() as cursor:
+        parameters = cursor.adbc_prepare(f"SELECT COUNT(*) AS n FROM people WHERE {where} LIMIT ?")
+    text, figure = pa.string(), pa.float64()
+    assert [field.type for field in parameters] == [text, figure, figure, text, text, text, text, pa.int64()]
+
+
+def test_a_parameter_without_a_value_is_compared_with_nothing(served: Served, connection: Any) -> None:
+    """It would hold for nobody, and be charged."""
+    before = served.requests()
+    with connection.cursor() as cursor, pytest.raises(connection.ProgrammingError, match="SQL_COMPARED_NULL"):
+        cursor.execute(BY_REGION, [None])
+    assert served.requests() == before
+
+
 PREVIEWS = (
     "SELECT * FROM people LIMIT 200",
     'SELECT * FROM "people"',

@@ -16,7 +16,11 @@ from tests.docs.walkthrough import ROOT, Command, Walk, steps_of
 
 MANUAL = ROOT / "engine/docs/manual"
 STORY = ("install", "policy-officer", "analyst", "guardian", "auditor", "data-protection", "operate")
-UNITS = ("node", "coordinator")
+STARTS = {
+    "node": "node --home /var/lib/splittally/node",
+    "coordinator": "coordinator --home /var/lib/splittally/coordinator",
+    "health@": "%i health --home /var/lib/splittally/%i",
+}
 
 
 def walked(walk: Walk, page: str) -> int:
@@ -103,7 +107,7 @@ def test_every_event_of_a_log_stands_on_its_page(page: str, folder: str, call: s
     assert logged - told == set()
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", STARTS)
 def test_a_unit_verifies_and_leaves_little_exposed(name: str, tmp_path: Path) -> None:
     """systemd's own checks; the program has to be there, so another one stands in for it."""
     program = shutil.which("systemd-analyze")
@@ -111,7 +115,7 @@ def test_a_unit_verifies_and_leaves_little_exposed(name: str, tmp_path: Path) ->
         pytest.skip("systemd-analyze is not installed")
     unit = tmp_path / f"splittally-{name}.service"
     text = (ROOT / "nodes/deploy" / unit.name).read_text()
-    assert f"ExecStart=/opt/splittally/bin/splittally {name} --home /var/lib/splittally/{name}\n" in text
+    assert f"ExecStart=/opt/splittally/bin/splittally {STARTS[name]}\n" in text
     unit.write_text(text.replace("/opt/splittally/bin/splittally", sys.executable))
     for check in (["verify", "--man=no"], ["security", "--offline=true", "--threshold=20"]):
         done = subprocess.run([program, *check, unit], capture_output=True, text=True, check=False)
@@ -134,4 +138,5 @@ def test_the_container_is_an_ordinary_user_without_a_port() -> None:
     said = [line.split() for line in text.splitlines() if line and not line.startswith((" ", "#"))]
     assert [line[1] for line in said if line[0] == "USER"] == ["10001"]
     assert not [line for line in said if line[0] in ("EXPOSE", "ADD", "ENV")]
+    assert [line[0] for line in said].count("HEALTHCHECK") == 1
     assert "--read-only --cap-drop=all --security-opt=no-new-privileges" in text

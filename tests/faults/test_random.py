@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from engine.error_codes import CODES
 from engine.trusted.records import JournalKind
 from tests.faults.federated import HELPERS
-from tests.faults.test_faults import MEMORY, count, require_sound
+from tests.faults.test_faults import count, require_sound
 from tests.faults.world import LIES, World
 from tests.nodes.conftest import HOSTS
 
@@ -101,7 +101,7 @@ def test_whatever_happens_the_model_holds(monkeypatch: pytest.MonkeyPatch) -> No
     )
     @given(st.lists(OPERATIONS, min_size=3, max_size=14))
     def law(operations: list[str]) -> None:
-        with TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as folder:
+        with TemporaryDirectory() as folder:
             world: Any = World(Path(folder), {"n_min": N_MIN, "budget": BUDGET})
             spent: dict[str, int] = {}
             try:

@@ -22,7 +22,6 @@ from nodes import journal_store
 from nodes.ledger import Ledger
 
 LONG = os.environ.get("FAULTS") == "long"
-MEMORY = Path("/dev/shm")  # noqa: S108 - where there is one: thousands of ledger commits
 NINO = (AccountScope.IDENTIFIER, "nino")
 CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def quick() -> Iterator[Path]:
-    with TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as folder:
+    with TemporaryDirectory() as folder:
         yield Path(folder)
 
 

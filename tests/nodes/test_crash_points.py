@@ -27,7 +27,6 @@ from nodes.rulebook import accept
 from tests.nodes.conftest import Federation
 
 LENGTHS = range(1, 8) if os.environ.get("FAULTS") == "long" else (2,)
-MEMORY = Path("/dev/shm")  # noqa: S108 - where there is one: thousands of ledger commits
 
 
 class Crash(BaseException):
@@ -117,7 +116,7 @@ class Scene:
 @pytest.fixture
 def federation(monkeypatch: pytest.MonkeyPatch) -> Iterator[Federation]:
     monkeypatch.setattr("nodes.answer.partials", lambda plan, catalogue, calibration, tables, source: tables.partials())
-    with TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as folder:
+    with TemporaryDirectory() as folder:
         found = Federation(Path(folder))
         yield found
         found.close()

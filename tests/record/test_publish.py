@@ -77,6 +77,32 @@ def test_its_description_names_every_column_as_the_table_does(made: Published) -
     assert (document["url"], document["dc:title"]) == ("clinics.csv", "Clinics <2024>")
 
 
+def test_no_text_is_a_formula_and_every_number_stays_one(bench: Bench) -> None:
+    """Each text comes back by taking away one apostrophe where a sign of a formula follows."""
+    texts = ("=1+1", "+44", "-5", "@SUM(A1)", "\tx", "\rx", "'=1", "''-5", "＝1", "'quoted'", "plain", "", "a=b")
+    rows = tuple((text, -5, Decimal("-0.50")) for text in texts)
+    answer = Answer(
+        columns=("=key", "-n", "+x"),
+        types=(Type.TEXT, Type.INTEGER, Type.DECIMAL),
+        rows=rows,
+        intervals=({"-n": (-9.0, -1.0)},) * len(rows),
+        deviations=({},) * len(rows),
+        notes=(),
+    )
+    home = bench.home("analyst")
+    agreement = open_agreement(bench.home("coordinator").agreements()[0], home.roster())
+    found = publish(replace(RELEASE, answer=answer), agreement, "Any", "any", home.signing_key(), NOW)
+    header, *cells = csv.reader(io.StringIO(found.csv.decode(), newline=""))
+    assert header == ["'=key", "'-n", "'-n, low 95 %", "'-n, high 95 %", "'+x"]
+    assert {tuple(row[1:]) for row in cells} == {("-5", "-9.0", "-1.0", "-0.50")}
+    assert not [row[0] for row in cells if row[0][:1] in tuple("=+-@\t\r\n＝")]
+    undone = [re.sub(r"^'(?='*[=+\-@\t\r\n＝])", "", row[0]) for row in cells]
+    assert undone == list(texts)
+    columns = json.loads(found.metadata)["tableSchema"]["columns"]
+    assert [column["titles"] for column in columns] == header
+    assert ["apostrophe" in column["dc:description"] for column in columns] == [True, False, False, False, False]
+
+
 class _Page(HTMLParser):
     """Elements with their attributes, whether each is closed, and the words."""
 

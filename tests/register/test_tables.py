@@ -13,21 +13,22 @@ import pytest
 
 from engine.governance.federation import Federation
 from engine.governance.register.build import build
-from engine.governance.register.rows import PauseRow, Register
+from engine.governance.register.rows import CardRow, PauseRow, Register
 from engine.governance.register.site import files
 from engine.governance.register.tables import SEPARATOR, csv_bytes, document, schema, tables
 from engine.governance.schemas import SCHEMAS
 from tests.register.histories import random_history
 
-NAMES = ("requests", "decisions", "charges", "agreements", "pauses", "publications", "shares", "accounts", "persons",
-         "journals", "entries", "contradictions")  # fmt: skip
+NAMES = ("requests", "decisions", "charges", "agreements", "pauses", "publications", "cards", "shares", "accounts",
+         "persons", "journals", "entries", "contradictions")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def register(federation: Federation) -> Register:
     history = random_history(federation, 2, steps=60)
     history.away.add("helper-2")
-    return build(history.evidence(), history.now)
+    card = CardRow("people", "", "all rows", "rows", -3.5, None, 1e30, ("east",), True, "much", "", "analyst", "", "")
+    return build(history.evidence(), history.now, cards=(card,))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def as_cell(value: Any) -> str:
     return SEPARATOR.join(value) if isinstance(value, tuple) else str(value)
 
 
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "'="])
 def test_no_text_is_a_formula(sign: str) -> None:
     row = PauseRow("north", True, "guardian-north", f"{sign}1+HYPERLINK(0)", "", True, "")
     (parsed,) = csv.DictReader(io.StringIO(csv_bytes(PauseRow, [row]).decode(), newline=""))

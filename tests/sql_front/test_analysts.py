@@ -14,7 +14,7 @@ from engine.sql import prepare
 from engine.trusted.catalogue import Catalogue
 
 ROOT = Path(__file__).parents[1]
-STATEMENTS = yaml.safe_load((ROOT / "plans/analysts.yaml").read_text(encoding="utf-8"))
+STATEMENTS = yaml.load((ROOT / "plans/analysts.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
 CASES = [(theme, row["sql"], row.get("code"), row.get("instead")) for theme, rows in STATEMENTS.items() for row in rows]
 RULES = default_rules()
 

@@ -103,6 +103,7 @@ def test_a_rule_for_a_purpose_includes_the_rule_for_all(context: Context, tmp_pa
         ("region = ", "regoin = ", "FILE_NODE_TOML_UNKNOWN_KEY", "Did you mean `region`"),
         ("Sex Code", "SexCod", "FILE_NODE_TOML_EXPRESSION", "Did you mean `Sex Code`"),
         ("opt_out = false", "opt_out = 'no'", "FILE_NODE_TOML_EXPRESSION", "dataset.people.consent"),
+        ("opt_out = false", "opt_out = NULL", "FILE_NODE_TOML_EXPRESSION", "IS NULL"),
         ("opt_out = false", "code", "FILE_NODE_TOML_EXPRESSION", "consent rule"),
         ("gross / 100", "gross / ", "FILE_NODE_TOML_EXPRESSION", "dataset.people.columns.income"),
         ("gross / 100", "SUM(gross)", "FILE_NODE_TOML_EXPRESSION", "aggregate"),

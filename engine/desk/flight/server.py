@@ -34,7 +34,12 @@ NAME = "arrow.flight.protocol.FlightService"
 CALLERS = 64
 STOP_SECONDS = 2.0
 LEAST_TOKEN = 16
-OPTIONS = (("grpc.so_reuseport", 0),)
+OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_allowed_incoming_connections", 256),
+    ("grpc.server_handshake_timeout_ms", 10_000),  # for one that connects and says nothing
+    ("grpc.max_connection_idle_ms", 600_000),  # drivers connect again by themselves, with their cookie
+)
 _log = logging.getLogger("splittally.flight")
 OpenSession = Callable[[], Session]
 

@@ -1,4 +1,6 @@
-"""The catalogue: what every dataset and column means, what its owners state of it, and what can be asked of it."""
+"""The catalogue: what every dataset and column means, what its owners state of it, how complete it was found to be,
+and what can be asked of it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,12 @@ from fractions import Fraction
 
 from starlette.responses import Response
 
+from engine.client.cards import described_or_away, seen
+from engine.desk.chart import Point, bars
 from engine.desk.page import Page
 from engine.desk.pages.workbench import example
 from engine.desk.visit import Visit
+from engine.governance.card import lines, statement, wanted_of
 from engine.governance.dcat import Publisher, dcat
 from engine.trusted.catalogue import Catalogue, Column, Dataset
 from engine.trusted.dates import day_of
@@ -35,6 +40,7 @@ def dataset(visit: Visit) -> Response:
         trail=TRAIL,
         dataset=found,
         card=card(found),
+        **measured(visit, found),
         columns=[(column, values(column)) for column in found.columns],
         beside=_beside(found, held),
         example=example(found),
@@ -89,6 +95,25 @@ def card(found: Dataset) -> tuple[Statement, ...]:
             for bound in found.per_person
         ),
     )
+
+
+def measured(visit: Visit, found: Dataset) -> dict[str, object]:
+    """The newest published card in this home, its figures and a drawing of its shares."""
+    desk = visit.desk
+    shown = seen(desk.home, found, desk.session(), described_or_away(desk.session()))
+    columns = shown.figures.columns if shown.figures else ()
+    points = [
+        Point(filled.column, filled.share.value, *filled.share.span)
+        for filled in columns
+        if filled.share.value is not None and filled.share.span is not None
+    ]
+    return {
+        "shown": shown,
+        "lines": tuple(lines(shown.figures, found)) if shown.figures else (),
+        "drawings": bars("complete", "Rows with a value, in % of all rows", points),
+        "statement": statement(found, wanted_of(found)),
+        "receipt": shown.card is not None and desk.session().archive.holds(shown.card.publication.request_digest),
+    }
 
 
 def values(found: Column) -> str:

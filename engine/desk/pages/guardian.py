@@ -120,6 +120,9 @@ def sign(visit: Visit) -> Response:
     desk, queued = visit.desk, _queued(visit)
     meant = Meant.read(visit.form)
     page = page_of(queued, desk.roster, _balances(desk))
+    if _signed_before(queued, meant, desk.home.name, visit.form.one("shown")):
+        said = "Your decision was signed and handed in already, by the first press of the button."
+        return visit.go(f"/queue/{queued.digest.hex()}", said)
     try:
         require(visit.form.one("shown") == wire.digest(page.encode()).hex(), "APPROVAL_SHOWN_OTHER")
         record = decide(queued, desk.home, desk.clock, page, meant.days, meant.reason)
@@ -131,6 +134,13 @@ def sign(visit: Visit) -> Response:
     waits = f" It waits for {', '.join(others)} too." if others and not meant.refuse else ""
     notice = f"You {word} the request {queued.digest.hex()[:12]}; the decision is signed and handed in.{waits}"
     return visit.go(f"/queue/{queued.digest.hex()}", notice)
+
+
+def _signed_before(queued: Queued, meant: Meant, name: str, shown: str) -> bool:
+    """Whether the newest decision of this guardian is the same one, on the very page that was shown."""
+    own = [d for d in queued.decisions if d.guardian == name]
+    wanted = Decision.REFUSED if meant.refuse else Decision.APPROVED
+    return bool(own) and (own[-1].shown_digest.hex(), own[-1].decision) == (shown, wanted)
 
 
 def _request(visit: Visit, **shown: object) -> Response:

@@ -103,10 +103,12 @@ def draft(visit: Visit) -> Response:
 
 def sign_draft(visit: Visit) -> Response:
     """Signs a draft; from then on it is a record that others sign too."""
-    desk, name = visit.desk, visit.path["name"]
+    desk, name, shown = visit.desk, visit.path["name"], visit.form.one("shown")
+    if _signed_before(desk, name, shown):
+        return visit.go(f"/signing/{shown}", "You have signed this already, by the first press of the button.")
     made = _draft(desk, name)
     try:
-        require(visit.form.one("shown") == _digest(made).hex(), "APPROVAL_SHOWN_OTHER")
+        require(shown == _digest(made).hex(), "APPROVAL_SHOWN_OTHER")
         record = sign_agreement(made, desk.home)
     except SplittallyError as error:
         return _shown(visit, made, None, error=error)
@@ -164,7 +166,10 @@ def give(visit: Visit) -> Response:
 
 def hand_in(visit: Visit) -> Response:
     """Gives the complete record to the coordinator, which passes it on; each member verifies it for itself."""
-    desk, record = visit.desk, _signing(visit)
+    desk, digest = visit.desk, visit.path["digest"]
+    if _handed_in_before(desk, digest):
+        return visit.go(f"/agreements/{digest}", "It was handed in already, by the first press of the button.")
+    record = _signing(visit)
     try:
         open_agreement(record, desk.roster)
         desk.line().hand(record)
@@ -267,6 +272,21 @@ def _draft(desk: Desk, name: str) -> Agreement:
     if not MEMBER.fullmatch(name) or not file.is_file():
         raise BadFile("FILE_MISSING", path=f"drafts/{name[:63]}.yaml")
     return parse_agreement(file.read_text(encoding="utf-8"), file.name, desk.manifest)
+
+
+def _signed_before(desk: Desk, name: str, shown: str) -> bool:
+    """Whether a draft is gone because it was signed, as it was shown: the first of two presses of the button did it."""
+    if (desk.home.path / f"drafts/{name}.yaml").is_file() or not DIGEST.fullmatch(shown):
+        return False
+    file = desk.home.path / f"drafts/{shown}.agreement"
+    return file.is_file() and _holds(_record(file.read_bytes()), desk.home.name, desk.roster)
+
+
+def _handed_in_before(desk: Desk, digest: str) -> bool:
+    """Whether a record is gone from here because the coordinator has it."""
+    if (desk.home.path / f"drafts/{digest}.agreement").is_file():
+        return False
+    return digest in {wire.digest(record.payload).hex() for record in desk.describe().agreements}
 
 
 def _signing(visit: Visit) -> SignedRecord:

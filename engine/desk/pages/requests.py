@@ -16,7 +16,6 @@ from engine.errors import Refused, SplittallyError, Unavailable
 from engine.governance.revocation import withdrawal_record
 from engine.trusted import wire
 from engine.trusted.describe import english, normalised_sql
-from engine.trusted.messages import RequestState
 from engine.trusted.plan import Plan
 
 SHOWN = 200
@@ -55,6 +54,7 @@ def request(visit: Visit) -> Response:
         files=FILES,
         others=_others(visit, found) if release else (),
         readers=_readers(visit, found) if release else (),
+        choosing=found.awaits(visit.desk.home.name) and found.asked is not None,
         wording=_wording(visit),
         query=_query(visit, release),
         refresh=visit.query.one("refresh") == "5" and found.under_way,
@@ -65,9 +65,6 @@ def request(visit: Visit) -> Response:
 def _result(visit: Visit, found: Own, run: int) -> tuple[Release | None, SplittallyError | None]:
     """The release, or why there is none; nothing to say while it is still under way and waits for nobody here."""
     session, status = visit.desk.session(), found.status
-    if status is not None and status.state is RequestState.WAITING and visit.desk.home.name in status.waiting_for:
-        session.choose(session.archive.asked(found.digest))
-        return None, None
     if found.under_way and not (status and status.run > 1):
         return None, None
     try:
@@ -132,6 +129,13 @@ def file(visit: Visit) -> Response:
     return visit.file(body(made), made.name + ending, media_type)
 
 
+def choose(visit: Visit) -> Response:
+    """The keys of a request between its two phases."""
+    digest, session = request_digest(visit.path["request"]), visit.desk.session()
+    session.choose(session.archive.asked(digest))
+    return visit.go(f"/requests/{digest.hex()}", "The keys are chosen. The departments count now.")
+
+
 def withdraw(visit: Visit) -> Response:
     desk, digest = visit.desk, request_digest(visit.path["request"])
     desk.line().hand(withdrawal_record(desk.home, digest, visit.form.one("reason"), desk.clock))
@@ -157,7 +161,7 @@ def comparison(visit: Visit) -> Response:
     session = visit.desk.session()
     try:
         request_digest(first), request_digest(second)
-        found = compare(session.result(first), session.result(second))
+        found = compare(session.result(first, choose=False), session.result(second, choose=False))
     except SplittallyError as error:
         return visit.render("requests/compare.html", found=None, error=error, error_field="second", **shown)
     chance = CHANCE * len(found.differences)
@@ -169,6 +173,7 @@ PAGES = (
     Page("/requests/open", opened, ANALYST, example=f"/requests/open?id={EXAMPLE}"),
     Page("/requests/{request}", request, ANALYST, example=f"/requests/{EXAMPLE}"),
     Page("/requests/{request}/files/{kind}", file, ANALYST, example=f"/requests/{EXAMPLE}/files/csv"),
+    Page("/requests/{request}/choose", choose, ANALYST, post=True, example=f"/requests/{EXAMPLE}/choose"),
     Page("/requests/{request}/withdraw", withdraw, ANALYST, post=True, example=f"/requests/{EXAMPLE}/withdraw"),
     Page("/requests/{request}/share", share, ANALYST, post=True, example=f"/requests/{EXAMPLE}/share"),
     Page("/compare", comparison, ANALYST, menu="Compare", about="Two answers side by side, and what noise explains."),

@@ -8,7 +8,9 @@ from starlette.responses import Response
 
 from engine.client.forecast import ColumnError
 from engine.client.session import digest_of
+from engine.desk.advice import advice
 from engine.desk.draft import Draft, Weighed, field_of, meant, usable, weigh
+from engine.desk.followed import follow
 from engine.desk.page import ANALYST, Page
 from engine.desk.visit import Visit
 from engine.errors import SplittallyError, Unavailable
@@ -56,7 +58,7 @@ def check(visit: Visit) -> Response:
     except SplittallyError as error:
         where = f"{str(error.at).capitalize()}: " if error.at else ""
         place = {"line": error.at.line, "column": error.at.column} if error.at else None
-        verdict = {"verdict": "refuse", "code": error.code, "message": where + error.message, "hint": error.hint}
+        verdict = {"verdict": "refuse", "code": error.code, "message": where + error.message, "hint": advice(error)}
         return visit.json({**verdict, "at": place})
     columns = [name for name, _ in statement.columns]
     return visit.json({"verdict": "accept", "plan": plan_digest(statement), "columns": columns})
@@ -68,6 +70,8 @@ def _submit(visit: Visit, draft: Draft) -> Response:
         request = query.submit()
     except SplittallyError as error:
         return _form(visit, draft, error)
+    if query.kept is None and query.price.selection is not None:
+        follow(query.session, request)
     said = "Your request is signed and handed in."
     if query.kept is not None:
         said = "The same question was answered before, over the same data: here is that answer again, free of charge."

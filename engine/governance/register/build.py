@@ -10,6 +10,7 @@ from engine.governance.register.contradictions import contradictions
 from engine.governance.register.redact import public_text
 from engine.governance.register.rows import (
     AgreementRow,
+    CardRow,
     ChargeRow,
     DecisionRow,
     EntryRow,
@@ -51,8 +52,10 @@ class Placed:
     entry: JournalEntry
 
 
-def build(evidence: Evidence, now_ms: int, files: Mapping[bytes, str] | None = None) -> Register:
-    """``files``: published tables at hand, digest to place in the register."""
+def build(
+    evidence: Evidence, now_ms: int, files: Mapping[bytes, str] | None = None, cards: tuple[CardRow, ...] = ()
+) -> Register:
+    """``files``: published tables at hand, digest to place in the register; ``cards``: what stands in them."""
     placed = list(_placed(evidence))
     charged = charges(evidence, placed)
     losses = [(c, c.datasets) for c in charged]
@@ -69,6 +72,7 @@ def build(evidence: Evidence, now_ms: int, files: Mapping[bytes, str] | None = N
         ),
         pauses=_pauses(evidence),
         publications=_publications(evidence, files or {}),
+        cards=cards,
         shares=_shares(placed),
         accounts=balances,
         persons=persons(evidence, balances),

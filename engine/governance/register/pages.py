@@ -234,6 +234,7 @@ class Pages(Parts):
                     ("Columns", ", ".join(column.name for column in d.columns)),
                 ]
             ),
+            section("Quality card", *self.card(d.name, "../")),
             section("Loss over time", *self._drawing(d.name, cap)),
             section("Loss of this dataset", self.accounts("By node", own, "../")),
             section(

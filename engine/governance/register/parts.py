@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 
-from engine.governance.register.html import Cell, joined, link, table
+from engine.governance.card import Measured
+from engine.governance.register.html import Cell, facts, joined, link, paragraph, table
 from engine.governance.register.related import Related
 from engine.governance.register.rows import (
     AccountRow,
@@ -22,6 +23,11 @@ from engine.governance.text import loss_words
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.records import Loss
 
+AS_IS = (
+    "The figures carry noise, and are shown as released: it can lift a share above 100 %. A text outside the published"
+    " values counts as missing; rows beyond those that one person may have are not counted."
+)
+OLDER = "Figures of an older snapshot: a node has answered from another one since."
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,70}")
 
 
@@ -108,6 +114,31 @@ class Parts:
         ]
         headings = ("Title", "Published", "By", "Request", "Table", "SHA-256 of the table")
         return table("Releases that were published", headings, rows)
+
+    def card(self, dataset: str, up: str) -> list[str]:
+        """How complete a dataset was found to be, by the newest card that was published."""
+        rows = [row for row in self.register.cards if row.dataset == dataset]
+        if not rows:
+            return [paragraph("No card with figures from the data is in this register.")]
+        first = rows[0]
+        shown = [
+            (row.column or "the dataset", row.figure, *Measured(row.value, row.low, row.high).words, row.unit)
+            for row in rows
+        ]
+        headings = ("Column", "Figure", "Value", "95 % interval", "Unit")
+        said: list[tuple[str, Cell]] = [
+            ("Published", f"{day(first.published)} by {first.analyst}, who vouches for the figures"),
+            ("Answered by", ", ".join(first.nodes)),
+            ("Cost at each of them", first.cost),
+            ("Request", joined([self.to_request(first.request, up)])),
+            ("Table", joined([link(f"{up}{first.file}", "table")])),
+            ("Snapshot", OLDER if first.older else ""),
+        ]
+        return [
+            table(f"How complete {dataset} was found to be", headings, shown, (2, 3)),
+            paragraph(AS_IS),
+            facts(said),
+        ]
 
     def shares(self, request: str) -> str:
         rows = [(row.reader, row.analyst, row.at) for row in self.of.shares[request]]

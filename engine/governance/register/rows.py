@@ -137,6 +137,26 @@ class PublicationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CardRow:
+    """One figure of the newest quality card of a dataset, as it was published."""
+
+    dataset: str = told("The dataset")
+    column: str = told("The column; empty: the dataset as a whole")
+    figure: str = told("What was counted; values that no catalogue publishes are shown as …")
+    unit: str = told("Of the figure")
+    value: float | None = told("The figure, with noise; a share can lie above 100")
+    low: float | None = told("Lower end of its 95 % interval")
+    high: float | None = told("Upper end of its 95 % interval")
+    nodes: tuple[str, ...] = told("Whose rows were counted")
+    older: bool = told("A node has been charged for another snapshot since; false: none that the journals tell of")
+    cost: str = told("What it was charged at each node, as epsilon and delta")
+    published: str = told("When", TIME)
+    analyst: str = told("Who published, and vouches for the figures")
+    request: str = told("The request that it answers", DIGEST)
+    file: str = told("The table in this register")
+
+
+@dataclass(frozen=True, slots=True)
 class ShareRow:
     """An analyst handed a release on to another analyst of the same agreement; what it says is not public."""
 
@@ -233,6 +253,7 @@ class Register:
     agreements: tuple[AgreementRow, ...] = told("By name and edition")
     pauses: tuple[PauseRow, ...] = told("By time")
     publications: tuple[PublicationRow, ...] = told("By time")
+    cards: tuple[CardRow, ...] = told("By dataset; those whose tables were at hand when this was made")
     shares: tuple[ShareRow, ...] = told("By time")
     accounts: tuple[AccountRow, ...] = told("By node")
     persons: tuple[PersonRow, ...] = told("By identifier")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.errors import BadFile
 from engine.governance.register.build import build
+from engine.governance.register.cards import card_rows
 from engine.governance.register.crate import NAME, crate
 from engine.governance.register.pages import Pages
 from engine.governance.register.related import Related
@@ -26,7 +27,8 @@ def register_of(evidence: Evidence, now_ms: int, published: Mapping[bytes, bytes
         for p in evidence.publications.values()
         if p.table_digest in published
     }
-    return build(evidence, now_ms, places), {place: published[found] for found, place in places.items()}
+    cards = card_rows(evidence, published, places)
+    return build(evidence, now_ms, places, cards), {place: published[found] for found, place in places.items()}
 
 
 def files(evidence: Evidence, now_ms: int, published: Mapping[bytes, bytes]) -> Iterator[tuple[str, bytes]]:

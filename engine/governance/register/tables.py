@@ -15,13 +15,13 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from engine.catalogue.written import DIALECT
+from engine.figures import no_formula
 from engine.governance.register.rows import DIGEST, TIME, VERSION, Register
 
 FORMAT = "register"
 SEPARATOR = "|"
-SIGNS_OF_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_JSON = {str: "string", int: "integer", bool: "boolean"}
-_CSVW = {str: "string", int: "integer", bool: "boolean"}
+_JSON = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_CSVW = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _PATTERNS = {TIME: r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$", DIGEST: "^([0-9a-f]{2})*$"}
 
 
@@ -92,10 +92,10 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     text = SEPARATOR.join(part.replace(SEPARATOR, "/") for part in value) if isinstance(value, tuple) else str(value)
-    return f"'{text}" if text.startswith(SIGNS_OF_A_FORMULA) else text
+    return no_formula(text)
 
 
 def csvw_bytes(name: str, row: type, register: Register) -> bytes:
