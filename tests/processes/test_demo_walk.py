@@ -284,6 +284,9 @@ def test_a_guardian_decides(demo: Demo, desks: Mapping[str, Served], browser: An
         page = walk.page
         walk.menu("Requests", "Waiting for your decision")
         walk.click(f"tr:has-text('{WAITING.asks}') >> th a", "text=Who has to approve")
+        walk.click("text=Continue", "#errors")
+        assert "POLICY_DECISION_MISSING" in walk.text("#errors")
+        page.check("#approve")
         walk.click("text=Continue", "h1:has-text('Approve this request?')")
         walk.click("text=Sign the approval", "text=You approved")
         walk.menu("Requests", "Waiting for your decision")
