@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from math import sqrt
+from math import floor, log10, sqrt
 from textwrap import indent
 
 from engine.client.price import price_lines, times
@@ -146,12 +146,13 @@ def _balance_lines(balance: Balance, request: Request) -> Iterator[str]:
     account = f"{balance.scope.name.lower().removesuffix('_account')} {balance.name}"
     span = f"{balance.period_days} days" if balance.period_days else "lifetime"
     after = left.rho_billionths - most.rho_billionths
-    share = f"{100 * left.rho_billionths / cap.rho_billionths:.1f} % of rho" if cap.rho_billionths else "nothing"
+    now, then = (_share(rho, cap.rho_billionths) for rho in (left.rho_billionths, max(after, 0)))
     short = " Not enough for all attempts: the node will refuse what goes beyond." if after < 0 else ""
-    yield (
-        f"{account}, {span}: {share} is left ({left.rho_billionths}e-9); after the most this can cost"
-        f" {max(after, 0)}e-9.{short}"
-    )
+    yield f"{account}, {span}: {now} of rho is left; after the most this can cost, {then}.{short}"
+
+
+def _share(rho: int, cap: int) -> str:
+    return f"{100 * rho / cap:.1f} %" if cap else "nothing"
 
 
 def _error_lines(queued: Queued, catalogue: Catalogue) -> list[str]:
@@ -170,8 +171,14 @@ def _error_lines(queued: Queued, catalogue: Catalogue) -> list[str]:
         unit = (Fraction(1) if tree else grid_of(measure, scope).step) / calibration.multipliers[number - 1]
         half = NORMAL_95 * sqrt(nodes) * calibration.node_sigma * float(unit)
         each = ", each number of rows in a range" if tree else ""
-        lines.append(f"{number}{each}: within {half:.4g} of the truth in 95 of 100 cases.")
+        lines.append(f"{number}{each}: within {four_digits(half)} of the truth in 95 of 100 cases.")
     return lines
+
+
+def four_digits(figure: float) -> str:
+    """Of a positive figure: 0.01234, 12.34, 4,416,000."""
+    whole = round(figure, 3 - floor(log10(figure))) if figure >= 1000 else 0
+    return f"{whole:,.0f}" if whole else f"{figure:.4g}"
 
 
 def _decision_line(decision: Approval) -> str:

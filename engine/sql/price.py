@@ -80,7 +80,7 @@ def _catalogue_digest(catalogue: Catalogue) -> bytes:
 def _across(left: str, right: str) -> tuple[str, ...]:
     return (
         f"{left} and {right} each add all of the noise, so errors are 1.41 times those of one department's answer.",
-        f"It runs once guardians of {left} and of {right} have approved it. Neither learns of the other's rows.",
+        f"Guardians of {left} and of {right} approve each such question. Neither learns of the other's rows.",
         "Three helpers learn the numbers of persons of each side and of both, with some added who do not exist.",
         "A sixteenth of rho, and half of delta, is for hiding those numbers.",
     )

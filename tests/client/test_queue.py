@@ -14,7 +14,7 @@ import pytest
 from engine.cli.main import run
 from engine.client import queue as queues
 from engine.client.calls import Line
-from engine.client.page import page_of
+from engine.client.page import four_digits, page_of
 from engine.client.queue import Queue, Queued, decide, fetch_queue
 from engine.errors import Refused, SplittallyError, Waiting
 from engine.governance import homes
@@ -144,7 +144,25 @@ def test_the_analysts_words_cannot_leave_their_place(asked: Bench) -> None:
     assert "\\u001b[2J\\u202egnp" in own
 
 
-@pytest.mark.parametrize(("rho", "words"), [(10**9, "100.0 % of rho is left"), (10**7, "Not enough for all attempts")])
+@pytest.mark.parametrize(
+    ("figure", "shown"),
+    [
+        (4.41649e6, "4,416,000"),
+        (999.96, "1000"),
+        (1000, "1,000"),
+        (12.3456, "12.35"),
+        (0.012345, "0.01235"),
+        (9999.6, "10,000"),
+    ],
+)
+def test_an_error_is_written_as_people_write_numbers(figure: float, shown: str) -> None:
+    assert four_digits(figure) == shown
+
+
+@pytest.mark.parametrize(
+    ("rho", "words"),
+    [(10**9, "100.0 % of rho is left; after the most this can cost, 9"), (10**7, "Not enough for all attempts")],
+)
 def test_what_is_left_of_the_nodes_budget(asked: Bench, rho: int, words: str) -> None:
     queued, roster = find(asked, submitted(asked, 3)), asked.home("guardian-north").roster()
     cap = Loss(rho, 10**12)
@@ -385,7 +403,7 @@ def test_a_spent_budget_says_whose_and_when_it_is_filled_up(asked: Bench) -> Non
 
 
 def test_too_many_refusals_name_their_analyst(asked: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.coordinator.desk.REFUSALS_MOST", 0)
+    monkeypatch.setattr("engine.coordinator.reception.REFUSALS_MOST", 0)
     with asked.session() as session, pytest.raises(Refused, match="Too many questions of analyst were refused"):
         session.query(SQL, epsilon=fresh(302)).submit()
 
