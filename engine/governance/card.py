@@ -17,6 +17,7 @@ import csv
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -148,9 +149,16 @@ def _items(dataset: Dataset, wanted: Wanted) -> Iterator[tuple[str, str]]:
 
 
 def _counted(column: Column) -> Iterator[tuple[str, str]]:
-    """(header, value) of each published value; one that no header of a statement can hold goes by its place."""
+    """(header, value) of each published value; one that no header of a statement can hold, or that reads like another
+    but for capitals or spaces, goes by its place."""
+    alike = Counter(map(_folded, column.domain))
     for place, value in enumerate(column.domain, 1):
-        yield f"{column.name} = {value}" if _PLAIN.fullmatch(value) else f"{column.name}: value {place}", value
+        plain = _PLAIN.fullmatch(value) and alike[_folded(value)] == 1
+        yield f"{column.name} = {value}" if plain else f"{column.name}: value {place}", value
+
+
+def _folded(value: str) -> str:
+    return " ".join(value.split()).lower()
 
 
 def _quoted(name: str) -> str:

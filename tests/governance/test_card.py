@@ -82,6 +82,17 @@ def test_persons_are_left_out_where_they_cannot_be_counted(overlap: int, persons
     assert [line.figure for line in card.lines(figures, dataset)] == ["all rows", "rows with a value", "complete"]
 
 
+def test_values_that_read_alike_go_by_their_places() -> None:
+    """Names of columns are the same whatever their capitals; pages join spaces."""
+    values = ("N", "n", "a b", "a  b", "a b ", "S")
+    dataset = replace(PEOPLE, columns=(COLUMNS[0], Column("region", Type.TEXT, domain=values)))
+    catalogue, wanted = Catalogue(1, "test", (dataset,)), wanted_of(dataset, (), ("region",))
+    table = table_of(wanted, dataset)
+    assert [f"region: value {place}" in table.decode() for place in range(1, 7)] == [True] * 5 + [False]
+    figures = card.read(table, plan_of(wanted, catalogue), catalogue, RULES)
+    assert tuple(value for value, _ in figures.columns[0].values) == values
+
+
 def test_another_plan_is_no_card() -> None:
     table = table_of(EVERYTHING)
     ordinary = prepare("SELECT region, COUNT(*) AS n FROM people GROUP BY region", CATALOGUE, RULES)
