@@ -39,6 +39,7 @@ NAVIGATION = (
     "commands.md",
     "errors.md",
     "limits.md",
+    "measured.md",
 )
 _OUTSIDE = re.compile(r"[a-z][a-z+.-]*:")
 

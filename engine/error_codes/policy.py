@@ -68,6 +68,9 @@ CODES: dict[str, ErrorCode] = {
         "A certificate request asks for more than a certificate for its own key, or is not signed by it.",
         "Have the application made again by `splittally federation apply` or `rotate`.",
     ),
+    "POLICY_DECISION_MISSING": ErrorCode(
+        "Neither an approval nor a refusal was chosen.", "Choose one of the two; nothing is chosen for you."
+    ),
     "POLICY_REASON_MISSING": ErrorCode(
         "This decision needs a reason.", "Say why in a sentence (on the command line: --reason TEXT)."
     ),

@@ -188,7 +188,7 @@ CODES: dict[str, ErrorCode] = {
     ),
     "SQL_TOO_COMPLEX": ErrorCode("The statement is too large: {what}.", "Ask for less in one statement."),
     "SQL_CARD_COLUMN": ErrorCode(
-        "A quality card cannot ask that of `{name}`. {why}",
+        "A quality card cannot ask that of `{name}`: {why}.",
         "Choose other columns; `splittally card ask --help` says what a card asks.",
     ),
     "SQL_TEXT_UNPRINTABLE": ErrorCode(

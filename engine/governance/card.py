@@ -106,9 +106,9 @@ def wanted_of(
     Refused SQL_UNKNOWN_COLUMN, SQL_CARD_COLUMN.
     """
     usual = [column.name for column in dataset.columns if column.name != dataset.person.column]
-    _check(dataset, columns, lambda c: c.name in usual, "It names the person and is never missing.")
-    _check(dataset, values, lambda c: bool(c.domain), "No list of its values is published.")
-    _check(dataset, quartiles, _is_bounded, "Quartiles are of numbers with bounds.")
+    _check(dataset, columns, lambda c: c.name in usual, "it names the person and is never missing")
+    _check(dataset, values, lambda c: bool(c.domain), "no list of its values is published")
+    _check(dataset, quartiles, _is_bounded, "quartiles are of numbers with bounds")
     named = {*(columns or usual), *values, *quartiles}
     first, second, third = (tuple(n for n in usual if n in some) for some in (named, set(values), set(quartiles)))
     return Wanted(first, second, third, persons and dataset.overlap == 1)

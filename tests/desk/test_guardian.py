@@ -157,6 +157,8 @@ def with_line(own: Own, name: str, record: SignedRecord) -> None:
 @pytest.mark.parametrize(
     ("asked", "field", "code"),
     [
+        ("", "approve", "POLICY_DECISION_MISSING"),
+        ("decision=Approve", "approve", "POLICY_DECISION_MISSING"),
         ("decision=refuse&reason=", "reason", "POLICY_REASON_MISSING"),
         ("decision=refuse&reason=%20%0a", "reason", "POLICY_REASON_MISSING"),
         ("decision=approve&days=0", "days", "FILE_DESK_FIELD"),
@@ -170,6 +172,18 @@ def test_a_decision_that_cannot_be_is_said_at_its_field(own: Own, asked: str, fi
     assert answer.status_code in (400, 422)
     assert code in answer.text
     assert f'<a href="#{field}">' in answer.text
+    assert f'id="{field}"' in answer.text
+    assert own.queued(request).decisions == ()
+
+
+def test_nothing_is_chosen_for_a_guardian(own: Own) -> None:
+    request = own.submitted(504)
+    choices = re.findall(r'<input type="radio"[^>]*>', own.browser.get(f"/queue/{request}").text)
+    assert len(choices) == 2
+    assert not [choice for choice in choices if "checked" in choice]
+    fields = own.confirmed(request, decision="approve")
+    del fields["decision"]
+    assert own.browser.post(f"/queue/{request}/sign", fields).status_code == 422
     assert own.queued(request).decisions == ()
 
 

@@ -67,6 +67,9 @@ class SignOff:
     tone: str
 
 
+FIELDS = {"POLICY_DECISION_MISSING": "approve", "POLICY_REASON_MISSING": "reason"}  # code -> what it is about
+
+
 @dataclass(frozen=True, slots=True)
 class Meant:
     """A decision that is about to be signed."""
@@ -77,7 +80,11 @@ class Meant:
 
     @classmethod
     def read(cls, form: Form) -> Meant:
-        """Of a form's fields. Refused POLICY_REASON_MISSING for a refusal without a reason, BadFile FILE_DESK_FIELD."""
+        """Of a form's fields: no choice is not consent.
+
+        Refused POLICY_DECISION_MISSING; POLICY_REASON_MISSING for a refusal without a reason; BadFile FILE_DESK_FIELD.
+        """
+        require(form.one("decision") in ("approve", "refuse"), "POLICY_DECISION_MISSING")
         refuse, reason = form.one("decision") == "refuse", " ".join(form.one("reason").split())
         require(not refuse or bool(reason), "POLICY_REASON_MISSING")
         days = whole("days", "days that an approval holds", form.one("days"), MOST_DAYS)
@@ -110,7 +117,7 @@ def confirm(visit: Visit) -> Response:
     try:
         meant = Meant.read(visit.query)
     except (Refused, BadFile) as error:
-        field = "reason" if error.code == "POLICY_REASON_MISSING" else "days"
+        field = FIELDS.get(error.code, "days")
         return _request(visit, error=error, error_field=field, filled=visit.query)
     return _confirm(visit, queued, meant, page_of(queued, desk.roster, _balances(desk)))
 
