@@ -210,11 +210,17 @@ def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None, a
 
 
 def _snapshots(home: Home) -> set[tuple[str, str]]:
-    """Dataset and id of what the node answers from."""
+    """Dataset and id of what the node answers from. What a node has no file of, or a broken one, it cuts anew; files
+    of datasets that it is bound to no more are none of its answers."""
     import json
+    from contextlib import suppress
 
-    files = [f for f in (home.path / "snapshots").glob("*.json") if not f.name.endswith("-report.json")]
-    return {(file.stem, json.loads(file.read_bytes())["snapshot"]) for file in files}
+    found = set()
+    for bound in home.binding().datasets:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            body = (home.path / "snapshots" / f"{bound.dataset}.json").read_bytes()
+            found.add((bound.dataset, str(json.loads(body)["snapshot"])))
+    return found
 
 
 def _within(done: Callable[[], bool], seconds: float = TAKEN_SECONDS) -> bool:

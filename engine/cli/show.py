@@ -53,7 +53,8 @@ def show_error(error: SplittallyError, as_json: bool = False) -> None:
     """``CODE (where): sentence hint`` on standard error, or one line of JSON; what is for the operator's eyes only
     when debugging."""
     if as_json:
-        sys.stderr.write(json.dumps({"error": error_document(error)}, ensure_ascii=False) + "\n")
+        # In ASCII: what a terminal cannot show, standard error writes in a way that is no JSON.
+        sys.stderr.write(json.dumps({"error": error_document(error)}) + "\n")
     elif sys.stderr.isatty():
         from rich.text import Text
 

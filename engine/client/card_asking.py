@@ -26,6 +26,7 @@ from engine.client.cards import (
     note_asked,
     opened,
     refs_of,
+    require_newest,
     written,
 )
 from engine.client.publish import publish as published
@@ -203,7 +204,8 @@ def publish(session: Session, name: str, out: Path | None = None) -> tuple[Card,
     """Makes the card that this home asked for last public, and keeps it as the newest; the same one again is the same.
 
     With ``out`` the files of the publication go there, with the card itself for others to take. Raises Refused
-    POLICY_CARD_NONE where none was asked for, Unavailable ROUND_NOT_RELEASED, and as ``splittally release publish``.
+    POLICY_CARD_NONE where none was asked for, POLICY_RECORD_OLD where a newer one is kept, Unavailable
+    ROUND_NOT_RELEASED, and as ``splittally release publish``.
     """
     dataset = dataset_of(session, name)
     digest = last_asked(session.home, dataset.name)
@@ -218,6 +220,7 @@ def publish(session: Session, name: str, out: Path | None = None) -> tuple[Card,
         made = published(release, agreement, f"Quality card of {dataset.name}", f"card-{dataset.name}", key, now)
         body = written(made.record, made.csv, wire.encode(sign_receipt(receipt, key)))
         found = opened(body, session.home)
+        require_newest(session.home, found)  # before it is public
         session.line.hand(made.record)
         keep(session.home, found)
         paths = made.write(out, f"card-{dataset.name}") if out else ()

@@ -39,7 +39,7 @@ from engine.trusted.records import (
     SignedRecord,
     SnapshotRef,
 )
-from engine.trusted.sign import decoded, require_signed_by
+from engine.trusted.sign import FAR_MS, decoded, require_signed_by
 
 if TYPE_CHECKING:
     from engine.client.session import Session
@@ -82,6 +82,12 @@ class Card:
     @property
     def cost(self) -> str:
         return loss_words(self.loss, PLAN_DELTA)
+
+    @property
+    def age(self) -> tuple[int, int]:
+        """What orders the cards of a dataset: when it was answered, then when it was published. The first time is the
+        round's, which nodes and helpers signed: who publishes can put no later one in its place."""
+        return self.verified.receipt.round_manifest.created_ms, self.publication.decided_ms
 
     @property
     def participants(self) -> tuple[Participant, ...]:
@@ -141,6 +147,7 @@ def opened(body: bytes, home: Home) -> Card:
         verified.request.analyst,
     )
     _require(same, "its publication is of another release")
+    _require(0 <= publication.decided_ms <= FAR_MS, "no calendar has the day of its publication")
     _require(publication.table_digest == wire.digest(table), "its table is not the one that was published")  # (3)
     figures = card.read(table, round_.plan, roster.manifest.catalogue, roster.manifest.rules)  # (4)
     return Card(figures, publication, verified, record, table, body)
@@ -199,14 +206,18 @@ def seen(home: Home, dataset: Dataset, session: Session, described: FederationDe
     return Seen(found, card.published(found.figures, session.catalogue), state, missing)
 
 
-def keep(home: Home, found: Card) -> None:
-    """In place of an older one; Refused POLICY_RECORD_OLD if a newer one is kept."""
+def require_newest(home: Home, found: Card) -> None:
+    """Refused POLICY_RECORD_OLD if a card that was answered later is kept, or one of that answer published later."""
     try:
         held = newest(home, found.dataset)
     except SplittallyError:
-        held = None  # what does not hold is replaced
-    if held is not None:
-        require(held.publication.decided_ms <= found.publication.decided_ms, "POLICY_RECORD_OLD")
+        return  # what does not hold is replaced
+    require(held is None or held.age <= found.age, "POLICY_RECORD_OLD")
+
+
+def keep(home: Home, found: Card) -> None:
+    """In place of an older one; raises as ``require_newest``."""
+    require_newest(home, found)
     (home.path / "cards").mkdir(exist_ok=True, mode=0o700)
     home.write(f"cards/{found.dataset}.card", found.body)
 

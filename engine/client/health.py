@@ -32,6 +32,9 @@ def require_serving(home: Home, address: str, member: str = "") -> None:
 
 
 def address_of(home: Home) -> str:
-    """Where the coordinator is: of its own home, the port that it took when it started."""
+    """Where the coordinator is: of its own home, the port that it took when it started. BadFile FILE_HOME_BROKEN."""
     bound = home.path / "address"
-    return bound.read_text(encoding="utf-8").strip() if bound.exists() else home.coordinator
+    try:
+        return bound.read_text(encoding="utf-8").strip() if bound.exists() else home.coordinator
+    except (OSError, ValueError) as error:
+        raise BadFile("FILE_HOME_BROKEN", path=str(bound), internal=repr(error)) from None

@@ -117,6 +117,7 @@ class Governance:
         """An analyst made an own release public: the register says so from now on."""
         publication = decoded(record, RecordKind.PUBLICATION, Publication)
         require_signed_by(record, self._services.roster.require(publication.analyst, Role.ANALYST))
+        self._require_past(publication.decided_ms)
         owner = self._services.store.kept(publication.request_digest).analyst
         require(publication.analyst == owner, "POLICY_REQUEST_UNKNOWN")
         self._services.store.result(publication.request_digest, publication.run)

@@ -10,7 +10,7 @@ from engine.coordinator.agreements import Agreements
 from engine.coordinator.register import EVERYTHING
 from engine.coordinator.services import Services
 from engine.coordinator.store import ENDED
-from engine.errors import SplittallyError
+from engine.errors import Refused, SplittallyError
 from engine.governance.retention import due
 from engine.trusted import wire
 from engine.trusted.records import Request
@@ -47,12 +47,18 @@ class Tidying:
 
     def clear(self, now_ms: int) -> None:
         """Sealed answers and texts go; digests stay, so that proofs hold (engine/governance/retention.py)."""
-        store = self._services.store
-        for digest in store.newest(EVERYTHING):
+        for digest in self._services.store.newest(EVERYTHING):
             if self._ending.is_set():
                 return
-            kept = store.kept(digest)
-            request: Request = wire.decode(Request, kept.submission.request.payload)
-            agreement = self._agreements.opened(request.agreement_digest)
-            if kept.status.state in ENDED and due(agreement, request, now_ms) and store.clear(digest):
-                log.info("request.cleared", request=digest.hex())
+            try:
+                self._clear(digest, now_ms)
+            except Refused as refused:  # one that cannot be judged keeps none of the others
+                log.warning("request.not_cleared", request=digest.hex(), code=refused.code)
+
+    def _clear(self, digest: bytes, now_ms: int) -> None:
+        store = self._services.store
+        kept = store.kept(digest)
+        request: Request = wire.decode(Request, kept.submission.request.payload)
+        agreement = self._agreements.opened(request.agreement_digest)
+        if kept.status.state in ENDED and due(agreement, request, now_ms) and store.clear(digest):
+            log.info("request.cleared", request=digest.hex())

@@ -29,17 +29,17 @@ class Doorway:
     """The page while it is there. ``beneath``: the folder that its own is made in; default: the home folder."""
 
     def __init__(self, beneath: Path | None = None) -> None:
-        self._beneath = beneath or Path.home()
+        self._beneath = beneath
         self._folder: Path | None = None
 
     def open(self, address: str) -> bool:
         """Writes the page and shows it to the browser; False where no page can be written or no browser is found."""
         try:
-            self._folder = Path(mkdtemp(prefix=NAME, dir=self._beneath))
+            self._folder = Path(mkdtemp(prefix=NAME, dir=self._beneath or Path.home()))
             page = self._folder / "desk.html"
             with os.fdopen(os.open(page, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
                 file.write(PAGE.format(address=escape(address)))
-        except OSError:
+        except (OSError, RuntimeError):  # RuntimeError: nobody knows of a home folder
             self.close()
             return False
         opened = False

@@ -17,6 +17,7 @@ import csv
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,7 @@ ROWS, PERSONS = "all rows", "all persons"
 ENDS = ("low 95 %", "high 95 %")  # as tables of releases name them
 QUARTILES = (("25 %", "0.25"), ("50 %", "0.5"), ("75 %", "0.75"))
 MOST_BYTES = 1 << 20
+SMALLEST, LARGEST = 1e-30, 1e30  # of a figure that is not 0: others would be too much for drawings and decimals
 HIDDEN = "…"  # in place of a name or value that the catalogue in force does not publish
 _FILLED, _SPREAD = re.compile(r"(\w+): rows"), re.compile(r"(\w+): 25 %")
 _VALUE, _PLAIN = re.compile(r"(\w+)(?: = .+|: value [0-9]+)"), re.compile(r"[A-Za-z0-9._/-][A-Za-z0-9 ._/-]{0,39}")
@@ -148,9 +150,16 @@ def _items(dataset: Dataset, wanted: Wanted) -> Iterator[tuple[str, str]]:
 
 
 def _counted(column: Column) -> Iterator[tuple[str, str]]:
-    """(header, value) of each published value; one that no header of a statement can hold goes by its place."""
+    """(header, value) of each published value; one that no header of a statement can hold, or that reads like another
+    but for capitals or spaces, goes by its place."""
+    alike = Counter(map(_folded, column.domain))
     for place, value in enumerate(column.domain, 1):
-        yield f"{column.name} = {value}" if _PLAIN.fullmatch(value) else f"{column.name}: value {place}", value
+        plain = _PLAIN.fullmatch(value) and alike[_folded(value)] == 1
+        yield f"{column.name} = {value}" if plain else f"{column.name}: value {place}", value
+
+
+def _folded(value: str) -> str:
+    return " ".join(value.split()).lower()
 
 
 def _quoted(name: str) -> str:
@@ -204,7 +213,9 @@ def _cells(table: bytes) -> dict[str, Measured]:
         width = 3 if header[place + 1 : place + 3] == [f"{name}, {end}" for end in ENDS] else 1
         if name in found or len(row) != len(header):
             raise _invalid("its lines do not fit")
-        found[name] = Measured(*map(_number, row[place : place + width]))
+        found[name] = measured = Measured(*map(_number, row[place : place + width]))
+        if measured.span and measured.span[0] > measured.span[1]:
+            raise _invalid("an interval ends before it begins")
         place += width
     return found
 
@@ -212,9 +223,10 @@ def _cells(table: bytes) -> dict[str, Measured]:
 def _number(said: str) -> float | None:
     if not said:
         return None
-    if _NUMBER.fullmatch(said) is None or not math.isfinite(float(said)):
-        raise _invalid("a figure is no number")
-    return float(said)
+    found = float(said) if _NUMBER.fullmatch(said) else math.nan
+    if found and not SMALLEST <= abs(found) <= LARGEST:  # NaN is neither
+        raise _invalid("a figure is no number, or one that no data have")
+    return found
 
 
 def _wanted_in(headers: Iterable[str]) -> Wanted:

@@ -12,6 +12,7 @@ from engine.errors import Refused
 from engine.sql.syntax import Apply, Cast, Constant
 
 COMPARING = frozenset(("=", "!=", "<", "<=", ">", ">=", "between", "in"))
+STRICT = frozenset(("+", "-", "*", "/", "//", "%", "negate"))  # NULL if one operand is
 
 
 def refuse_null_compared(syntax: object) -> None:
@@ -30,4 +31,6 @@ def refuse_null_compared(syntax: object) -> None:
 def _is_null(syntax: object) -> bool:
     while isinstance(syntax, Cast):
         syntax = syntax.operand
+    if isinstance(syntax, Apply) and syntax.operator in STRICT:
+        return any(map(_is_null, syntax.operands))
     return isinstance(syntax, Constant) and syntax.value is None

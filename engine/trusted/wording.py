@@ -76,7 +76,7 @@ TEMPLATES: dict[Function, tuple[str, str]] = {
     F.ALPHANUMERIC: ("the letters and digits of {0}", "regexp_replace({0}, '[^A-Za-z0-9]', '', 'g')"),
 }
 
-_BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and a symbol that print nothing
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159"  # letters and symbols that print nothing
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _FIXED = "if then otherwise true false null as select from where group by grouping sets date count sum avg t a b "
 _FIXED += "join inner left semi anti on min max bool_or filter distinct union all"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import tomllib
@@ -172,6 +173,13 @@ def test_with_json_an_error_is_json_on_standard_error(files: Path, capsys: pytes
     assert run(["try", "--catalog", "none.yaml", "--data", "a=a", SQL, "--json"]) == 2
     error = json.loads(capsys.readouterr().err)["error"]
     assert error == {"code": "FILE_MISSING", "message": "There is no file none.yaml.", "hint": "Check the path."}
+
+
+def test_an_error_is_json_whatever_letters_a_terminal_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = io.BytesIO()
+    monkeypatch.setattr("sys.stderr", io.TextIOWrapper(body, "ascii", errors="backslashreplace", write_through=True))
+    assert run(["try", "--catalog", "Überlingen.yaml", "--data", "a=a", SQL, "--json"]) == 2
+    assert json.loads(body.getvalue())["error"]["message"] == "There is no file Überlingen.yaml."
 
 
 @pytest.mark.parametrize("member", ["analyst", "coordinator", "guardian-a"])

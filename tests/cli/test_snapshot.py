@@ -75,3 +75,18 @@ def test_the_status_says_whether_they_are_cut(
     assert (json.loads(told.out) if out else None) == out
     assert (json.loads(told.err)["error"]["code"] if code else told.err) == code
     assert (home / "inbox/snapshot").exists() is (not cuts)  # a wish that nobody took yet stays
+
+
+@pytest.mark.parametrize(
+    ("file", "body"),
+    [("people.json", "{"), ("people.json", "[]"), ("people.json", "7"), ("gone.json", '{"snapshot": "old"}')],
+    ids=["half a file", "a list", "a number", "of a dataset that is bound no more"],
+)
+def test_files_that_no_answer_comes_from_are_no_matter(
+    home: Path, capsys: pytest.CaptureFixture[str], file: str, body: str
+) -> None:
+    (home / "snapshots" / file).write_text(body)
+    running = node(home, "new")
+    assert run(["node", "snapshot", "--home", str(home), "--wait", "30", "--json"]) == 0
+    running.join()
+    assert json.loads(capsys.readouterr().out) == {"node": "b", "cut": True}

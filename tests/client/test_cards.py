@@ -254,6 +254,10 @@ FORGED: dict[str, tuple[Callable[[Bench, Card], bytes], str]] = {
         "POLICY_CARD_INVALID",
     ),
     "an ordinary release by the title of a card": (lambda bench, _: titled(bench), "POLICY_CARD_INVALID"),
+    "of no day": (
+        lambda bench, found: changed(found, publication=resigned(bench, found, decided_ms=1 << 62)),
+        "POLICY_CARD_INVALID",
+    ),
     "never registered": (
         lambda bench, found: changed(
             found, publication=resigned(bench, found, decided_ms=found.publication.decided_ms + 1)
@@ -289,6 +293,13 @@ def test_a_registered_figure_is_the_analysts_word_and_the_newest_counts(bench: B
         assert cards.take(session, body).figures.rows.value == 601
         with pytest.raises(Refused, match="POLICY_RECORD_OLD"):
             cards.take(session, published.body)
+
+
+def test_no_publication_is_of_tomorrow(bench: Bench, published: Card) -> None:
+    """It would be the newest for ever."""
+    tomorrow = replace(published.publication, decided_ms=published.publication.decided_ms + 86_400_000)
+    with bench.session() as session, pytest.raises(Refused, match="POLICY_RECORD_INVALID"):
+        session.line.hand(signed(RecordKind.PUBLICATION, wire.encode(tomorrow), session.home.signing_key()))
 
 
 def test_a_broken_file_in_a_home_is_said_and_nothing_of_it_shown(bench: Bench, published: Card) -> None:
@@ -381,3 +392,36 @@ def test_a_new_snapshot_makes_it_older_and_may_be_asked_about(bench: Bench, publ
         assert newer.request == given.request
         assert cards.seen(session.home, dataset, session, session.describe()).freshness is Freshness.NOW
         assert cards.seen(session.home, dataset, session, None).freshness is Freshness.UNKNOWN
+
+
+def test_an_older_answer_that_is_published_later_is_not_the_newest(bench: Bench, published: Card) -> None:
+    """Its analyst publishes the card of the snapshot before once more, after that of the one in use."""
+    snapshots(bench, 3)
+    with bench.session() as session:
+        newer = publish(session, "people")[0] if not ask(session, Asking("people"), 30).free else None
+    assert newer is not None
+    late = replace(published.publication, decided_ms=newer.publication.decided_ms + 1)
+    record = signed(RecordKind.PUBLICATION, wire.encode(late), bench.home("analyst").signing_key())
+    body = changed(published, publication=b64encode(wire.encode(record)).decode())
+    with connect(bench.home("other")) as session:
+        cards.take(session, newer.body)
+        session.line.hand(record)
+        with pytest.raises(Refused, match="POLICY_RECORD_OLD"):
+            cards.take(session, body)
+        kept = cards.newest(session.home, "people")
+        assert kept is not None
+        assert kept.request == newer.request
+
+
+def test_what_would_not_be_the_newest_is_not_made_public(bench: Bench, published: Card) -> None:
+    with bench.session() as session:
+        snapshots(bench, 4)
+        earlier = ask(session, Asking("people"), 30)
+        snapshots(bench, 5)
+        ask(session, Asking("people"), 30)
+        publish(session, "people")
+        cards.note_asked(session.home, "people", earlier.request)
+        before = len(session.line.journal("coordinator")[1])
+        with pytest.raises(Refused, match="POLICY_RECORD_OLD"):
+            publish(session, "people")
+        assert len(session.line.journal("coordinator")[1]) == before

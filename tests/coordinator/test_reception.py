@@ -38,7 +38,7 @@ from engine.trusted.messages import (
 )
 from engine.trusted.plan import Plan
 from engine.trusted.random import SystemRandomness
-from engine.trusted.records import Role
+from engine.trusted.records import Agreement, Role
 from engine.trusted.sign import Roster
 from tests.coordinator.members import Double, doubles, make_federation, make_submission
 
@@ -389,6 +389,26 @@ def test_what_is_past_its_retention_goes_though_nobody_asks(bench: Bench, monkey
     own.stop()
     with pytest.raises(Refused, match="POLICY_RETENTION_OVER"):
         bench.services.store.result(digest)
+
+
+def test_one_request_that_cannot_be_judged_keeps_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newest first: of the later one the agreement is not to be had."""
+    former, later = (bench.run(make_submission(bench.federation)).request_digest for _ in range(2))
+    store, agreements, asked = bench.services.store, bench.reception._agreements, []
+    honest = agreements.opened
+
+    def opened(digest: bytes) -> Agreement:
+        asked.append(digest)
+        if len(asked) == 1:
+            raise Refused("POLICY_AGREEMENT_UNKNOWN")
+        return honest(digest)
+
+    monkeypatch.setattr(agreements, "opened", opened)
+    bench.reception.tidying.clear(bench.services.clock.now_ms() + 366 * 86_400_000)
+    assert len(asked) == 2
+    with pytest.raises(Refused, match="POLICY_RETENTION_OVER"):
+        store.result(former)
+    assert store.result(later).bodies
 
 
 def test_what_is_past_its_retention_goes_and_the_proofs_stay(bench: Bench) -> None:

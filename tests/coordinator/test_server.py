@@ -17,10 +17,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from engine.cli.main import run
 from engine.client.calls import Line
+from engine.client.health import address_of
 from engine.client.open_result import open_result
 from engine.coordinator import server
 from engine.coordinator.events import Windows
-from engine.errors import Refused, SplittallyError, Unavailable
+from engine.errors import BadFile, Refused, SplittallyError, Unavailable
 from engine.governance.federation import Federation
 from engine.trusted import wire
 from engine.trusted.home import Home
@@ -231,6 +232,15 @@ def test_nobody_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = replace(Home.load(make_federation(tmp_path).home("analyst")), coordinator="127.0.0.1:9")
     with pytest.raises(Unavailable, match="NODE_UNREACHABLE"):
         Line(home).describe()
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", None], ids=["rubbish", "a folder"])
+def test_an_address_that_cannot_be_read_is_said(tmp_path: Path, text: bytes | None) -> None:
+    home = Home.load(make_federation(tmp_path).home("coordinator"))
+    place = home.path / "address"
+    place.write_bytes(text) if text else place.mkdir()
+    with pytest.raises(BadFile, match="FILE_HOME_BROKEN"):
+        address_of(home)
 
 
 def test_stopping_lets_a_request_under_way_end(tmp_path: Path) -> None:

@@ -166,6 +166,16 @@ def test_flight_sql_stands_beside_the_pages_of_an_analyst_alone(bench: Bench, mo
     assert Double.stopped
 
 
+def test_who_has_no_home_folder_has_a_desk_without_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a number without a name."""
+
+    def nowhere() -> Path:
+        raise RuntimeError("no home folder")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert not Doorway().open("http://127.0.0.1:1/desk-00/?token=00")
+
+
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[int]:
     """An application as the desk serves its pages; the port."""

@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 
 from engine.client.publish import HIGH, LOW
+from engine.desk.chart import Point, bars
 from engine.errors import Refused
 from engine.governance import card
 from engine.governance.card import ENDS, HIDDEN, Measured, Wanted, statement, wanted_of
@@ -82,6 +83,17 @@ def test_persons_are_left_out_where_they_cannot_be_counted(overlap: int, persons
     assert [line.figure for line in card.lines(figures, dataset)] == ["all rows", "rows with a value", "complete"]
 
 
+def test_values_that_read_alike_go_by_their_places() -> None:
+    """Names of columns are the same whatever their capitals; pages join spaces."""
+    values = ("N", "n", "a b", "a  b", "a b ", "S")
+    dataset = replace(PEOPLE, columns=(COLUMNS[0], Column("region", Type.TEXT, domain=values)))
+    catalogue, wanted = Catalogue(1, "test", (dataset,)), wanted_of(dataset, (), ("region",))
+    table = table_of(wanted, dataset)
+    assert [f"region: value {place}" in table.decode() for place in range(1, 7)] == [True] * 5 + [False]
+    figures = card.read(table, plan_of(wanted, catalogue), catalogue, RULES)
+    assert tuple(value for value, _ in figures.columns[0].values) == values
+
+
 def test_another_plan_is_no_card() -> None:
     table = table_of(EVERYTHING)
     ordinary = prepare("SELECT region, COUNT(*) AS n FROM people GROUP BY region", CATALOGUE, RULES)
@@ -101,6 +113,10 @@ def test_another_plan_is_no_card() -> None:
         lambda t: t.replace(b"10,", b"1_0,", 1),
         lambda t: t.replace(b"10,", b"inf,", 1),
         lambda t: t.replace(b"10,", b"1e999,", 1),
+        lambda t: t.replace(b"10,", b"1e308,", 1),
+        lambda t: t.replace(b"10,", b"-1e31,", 1),
+        lambda t: t.replace(b"10,", b"5e-324,", 1),
+        lambda t: t.replace(b"10,5,15,", b"10,15,5,", 1),
         lambda t: t.replace(b"10,", "١٠,".encode(), 1),
         lambda t: t.replace(b"10,", b"", 1),
         lambda t: t.replace(b'"all rows",', b'"all  rows",', 1),
@@ -125,6 +141,14 @@ def test_a_figure_that_is_not_there_is_not_known() -> None:
     (*_, share) = card.lines(figures, PEOPLE)
     assert share.measured == Measured(None)
     assert share.words == ("not known", "")
+
+
+@pytest.mark.parametrize("size", [card.SMALLEST, 1e-9, card.LARGEST])
+def test_whatever_is_read_can_be_shown(size: float) -> None:
+    for measured in (Measured(0.0, -size, size), Measured(size, size, size), Measured(-size, -size, 0.0)):
+        assert all(isinstance(words, str) for words in measured.words)
+        low, high = measured.span or (0.0, 0.0)
+        assert "<svg" in str(bars("complete", "Rows with a value", [Point("clinic", size, low, high)]))
 
 
 def test_what_the_catalogue_in_force_does_not_declare_is_not_shown() -> None:

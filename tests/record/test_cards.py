@@ -26,8 +26,8 @@ from engine.governance.register.tables import csv_bytes, document
 from engine.governance.schemas import SCHEMAS
 from engine.trusted import wire
 from engine.trusted.home import Home
-from engine.trusted.records import JournalKind, Receipt
-from engine.trusted.sign import Roster, open_agreement
+from engine.trusted.records import JournalKind, Receipt, RecordKind
+from engine.trusted.sign import Roster, open_agreement, signed
 from tests.client.conftest import Bench
 from tests.client.test_cards import FILLED
 from tests.desk.conftest import desk_of, opened_bench, visible
@@ -167,3 +167,37 @@ def test_a_charge_for_another_snapshot_makes_it_older(bench: Bench, published: C
     with bench.session() as session:
         assert not ask(session, Asking("people"), 30).free
     assert rows_of(bench, tables_of(published), evidence_of(bench, 3))[0].older
+
+
+def test_whose_rows_were_counted_says_the_coordinator_of_the_run_that_was_published(
+    bench: Bench, published: Card
+) -> None:
+    """A second run was answered by fewer nodes; a node writes a release into its own journal."""
+    evidence = evidence_of(bench)
+    request, said = published.publication.request_digest, published.publication
+    (digest,) = [d for d, p in evidence.publications.items() if p == said]
+    journals = evidence.journals
+    first = next(
+        e
+        for e in journals["coordinator"].entries
+        if e.kind is JournalKind.RELEASED_TO_ANALYST and e.request_digest == request
+    )
+    for name, survivors in (("coordinator", ("east", "north")), ("east", ("west",))):
+        told = replace(first, survivors=survivors)
+        ends = (*journals[name].entries, told) if name == "coordinator" else (told, *journals[name].entries)
+        journals[name] = replace(journals[name], entries=ends)
+    evidence.journals = dict(sorted(journals.items(), key=lambda item: item[0] == "coordinator"))
+    for run, nodes in ((1, {("east", "north", "west")}), (2, {("east", "north")}), (3, set())):
+        evidence.publications[digest] = replace(said, run=run)
+        assert {row.nodes for row in rows_of(bench, tables_of(published), evidence)} == nodes
+
+
+def test_the_newest_was_answered_last(bench: Bench, published: Card) -> None:
+    """The one of before is published once more, after that of the snapshot in use."""
+    with bench.session() as session:
+        newer = publish(session, "people")[0]
+        assert newer.request != published.request
+        late = replace(published.publication, decided_ms=newer.publication.decided_ms + 1)
+        session.line.hand(signed(RecordKind.PUBLICATION, wire.encode(late), session.home.signing_key()))
+    both = {**tables_of(published), **tables_of(newer)}
+    assert {row.request for row in rows_of(bench, both, evidence_of(bench, 3))} == {newer.request}

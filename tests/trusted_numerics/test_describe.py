@@ -94,6 +94,8 @@ HIDDEN = {
     "joiner of marks": "\u034f",
     "filler": "\u3164",
     "blank of Braille": "\u2800",
+    "place of an object": "\ufffc",
+    "note without a head": "\U0001d159",
     "space that does not break": "\u00a0",
     "line end": "\n",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from engine.errors import Refused
 from engine.governance import card
@@ -18,7 +19,7 @@ from engine.governance.register.times import time_of
 from engine.governance.text import PLAN_DELTA, loss_words
 from engine.trusted import wire
 from engine.trusted.account import add_loss
-from engine.trusted.records import JournalEntry, JournalKind, Loss, Publication, SnapshotRef
+from engine.trusted.records import JournalEntry, JournalKind, Loss, Publication, Role, SnapshotRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,17 @@ def card_rows(evidence: Evidence, published: Mapping[bytes, bytes], places: Mapp
     """``published``: tables by their digest; ``places``: where they lie in the register."""
     newest: dict[str, _Found] = {}
     ordered = sorted(evidence.publications.items(), key=lambda item: (item[1].decided_ms, item[0]))
-    for _, publication in ordered:
-        if publication.table_digest in published:
-            found = _card(evidence, publication, published[publication.table_digest])
-            if found is not None:
-                newest[found.figures.dataset] = found
+    tables = ((said, published[said.table_digest]) for _, said in ordered if said.table_digest in published)
+    cards = (found for said, table in tables if (found := _card(evidence, said, table)))
+    for found in sorted(cards, key=lambda found: found.released.at_ms):  # of one answer the last publication
+        newest[found.figures.dataset] = found
     return tuple(row for name in sorted(newest) for row in _rows(newest[name], evidence, places))
 
 
 def _card(evidence: Evidence, publication: Publication, table: bytes) -> _Found | None:
-    """None for a table that is no card's, or of a request that was not released to who published it."""
+    """None for a table that is no card's, or of a run that was not released to who published it."""
     asked = evidence.requests.get(publication.request_digest)
-    released = next(_entries(evidence, JournalKind.RELEASED_TO_ANALYST, publication.request_digest), None)
+    released = _released(evidence, publication.request_digest, publication.run)
     if asked is None or asked.plan is None or released is None or asked.request.analyst != publication.analyst:
         return None
     manifest = asked.roster.manifest
@@ -57,9 +57,11 @@ def _card(evidence: Evidence, publication: Publication, table: bytes) -> _Found 
     return _Found(figures, publication, asked, released)
 
 
-def _entries(evidence: Evidence, kind: JournalKind, request: bytes) -> Iterator[JournalEntry]:
-    for kept in evidence.journals.values():
-        yield from (e for e in kept.entries if e.kind is kind and e.request_digest == request)
+def _released(evidence: Evidence, request: bytes, run: int) -> JournalEntry | None:
+    """What the coordinator's journal says of a run: it tells of each as it is released, in their order."""
+    entries = (e for kept in evidence.journals.values() if Role.COORDINATOR in kept.roles for e in kept.entries)
+    of_request = (e for e in entries if e.kind is JournalKind.RELEASED_TO_ANALYST and e.request_digest == request)
+    return next(islice(of_request, run - 1, None), None) if run >= 1 else None
 
 
 def _rows(found: _Found, evidence: Evidence, places: Mapping[bytes, str]) -> Iterator[CardRow]:
