@@ -3,8 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# One more than there are cores: tests of processes wait a good deal.
-WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 # Tests start some hundred interpreters; without bytecode each would compile the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -14,7 +12,7 @@ demo: $(VENV)/.demo ## run the main job on real input
 	$(BIN)/splittally demo
 
 test: $(VENV)/.dev ## run every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev ## style, types, import contracts, generated code
 	$(BIN)/ruff check .
