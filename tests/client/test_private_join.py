@@ -99,7 +99,7 @@ def test_a_forecast_says_what_is_released_to_whom() -> None:
     assert found.cost.nodes == ("tax", "social")
     assert found.n_min == 2
     notes = " ".join(found.notes)
-    for words in ("guardians of tax and of social", "three helpers", "1.41 times", "half of delta"):
+    for words in ("Guardians of tax and of social", "three helpers", "1.41 times", "half of delta"):
         assert words in notes.replace("Three", "three")
     assert not any("n_min" in note for note in found.notes)
     assert found.assumption.persons <= 10_000

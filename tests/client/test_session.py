@@ -165,7 +165,7 @@ def test_a_missing_node_is_refused_before_anything_is_charged(bench: Bench, sess
         ({"delta": "1e-16"}, "SQL_DELTA_RANGE"),
         ({"epsilon": "nonsense"}, "SQL_EPSILON_RANGE"),
         ({"epsilon": 0}, "SQL_EPSILON_RANGE"),
-        ({"delta": "1/0"}, "SQL_EPSILON_RANGE"),
+        ({"delta": "1/0"}, "SQL_DELTA_RANGE"),
     ],
 )
 def test_terms_that_are_refused(session: Session, terms: dict[str, object], code: str) -> None:

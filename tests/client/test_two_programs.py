@@ -25,7 +25,7 @@ SECONDS = 60
 
 def program(home: Path, address: str, together: Barrier, said: Queue[str]) -> None:
     with connect(replace(Home.load(home), coordinator=address)) as session:
-        query = session.query("SELECT COUNT(*) AS n FROM people WHERE region = 'N'", epsilon="0.731")
+        query = session.query("SELECT region, COUNT(*) AS n FROM people GROUP BY region", epsilon="0.731")
         session.describe()
         together.wait(SECONDS)
         said.put(query.submit())

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import httpx2
 import pytest
@@ -65,7 +66,9 @@ def opening(home: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], l
     browser.chmod(0o700)
     command = [sys.executable, "-m", "engine.cli.main", "desk", "--open", "--no-flight", "--home", str(home)]
     own = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), "HOME": str(folder), "BROWSER": f"{browser} %s"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **own}) as child:
+    options: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True, "env": {**os.environ, **own}}
+    # what hears nothing of a closed terminal hands that down; a desk at a terminal hears of it
+    with subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL), **options) as child:
         assert child.stdout is not None
         child.stdout.readline(), child.stdout.readline()
         try:

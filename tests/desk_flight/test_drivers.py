@@ -274,7 +274,7 @@ def test_what_tools_browse(connection: Any) -> None:
     }
     assert tables["datasets", "people"] == ["person_id", "region", "clinic"]
     assert {name for schema, name in tables if schema == "fed"} == {
-        *("agreements", "budgets", "columns", "datasets", "requests")
+        *("agreements", "budgets", "cards", "columns", "datasets", "requests")
     }
     schema = connection.adbc_get_table_schema("people", db_schema_filter="datasets")
     assert [(field.name, field.nullable) for field in schema] == [

@@ -74,7 +74,7 @@ def journal(seat: Seat) -> list[JournalEntry]:
 
 def test_an_agreement_that_is_not_signed_by_all_is_journalled_and_ignored(founded: Federation) -> None:
     agreement = sign_first_agreement(founded, SystemClock())
-    other = replace(default_agreement(founded.manifest, SystemClock()), name="unsigned by south")
+    other = replace(default_agreement(founded.manifest, SystemClock()), name="unsigned-by-south")
     signers = [Home.load(founded.home(name)) for name in ("policy", "guardian-north")]
     store_agreement(Home.load(founded.home("north")), sign_agreement(other, *signers))
     _, seat = seat_of(founded, "north")

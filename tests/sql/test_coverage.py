@@ -26,7 +26,9 @@ UNREACHED = {"DateTrunc": "date_trunc of this dialect is read as TimestampTrunc"
 # Refusals that no statement gets, with the reason.
 WITHOUT_A_CASE = {
     **dict.fromkeys(("SQL_COMMAND", "SQL_HANDLE", "SQL_OPTION", "SQL_PARAMETERS", "SQL_SESSION"), "of a driver's call"),
+    "SQL_CARD_COLUMN": "of a quality card, whose statement is made from the catalogue",
     "SQL_FED_SELECT": "of a statement over the tables that a driver browses",
+    "SQL_PURPOSE_LONG": "of the purpose that a statement is submitted for",
     "SQL_PLOT": "of a chart of a release",
     "SQL_RUNS_KEYS": "of a statement that is submitted for several runs",
     "SQL_RUNS_RANGE": "of the number of runs and days that a statement is submitted for",
