@@ -33,13 +33,13 @@ from engine.client.publish import publish as published
 from engine.client.publish import written as table_of
 from engine.client.receipts import RECEIPT_BYTES, sign_receipt
 from engine.client.standing import in_force
-from engine.client.states import ENDED_BADLY, named_if_late
+from engine.client.states import named_if_late
 from engine.errors import Refused, SplittallyError, require
 from engine.governance import card
 from engine.governance.card import Figures, statement, wanted_of
 from engine.trusted import wire
 from engine.trusted.catalogue import Dataset
-from engine.trusted.messages import FederationDescription, RequestState, RequestStatus
+from engine.trusted.messages import FederationDescription, RequestStatus
 from engine.trusted.records import Agreement, Receipt
 from engine.trusted.sign import open_agreement
 
@@ -152,8 +152,7 @@ def _held(session: Session, dataset: Dataset, described: FederationDescription) 
         return None
     released = session.archive.released(digest)
     if released is None:
-        known = {status.request_digest: status.state for status in session.requests(1_000)}
-        return digest if known.get(digest, RequestState.REFUSED_STATE) not in ENDED_BADLY else None
+        return digest if session.is_under_way(digest) else None
     record = session.archive.asked(digest).agreement
     agreement: Agreement = wire.decode(Agreement, record.payload)
     ended = session.clock.now_ms() >= agreement.until_ms or session.archive.is_revoked(wire.digest(record.payload))

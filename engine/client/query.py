@@ -13,7 +13,7 @@ from engine.client.archive import Asked, Question, Released
 from engine.client.open_result import LEAST_COMMITTEE
 from engine.client.release import Release
 from engine.client.standing import in_force
-from engine.client.states import ENDED_BADLY, named_if_late, plain
+from engine.client.states import named_if_late, plain
 from engine.client.terms import Price, least_nodes, price_of
 from engine.errors import Refused, Unavailable, error_for
 from engine.trusted import wire
@@ -249,19 +249,14 @@ class Query:
             return None
         asked, released = archive.asked(digest), archive.released(digest)
         if released is None:
-            return asked if self._under_way(digest) else None
+            return asked if self.session.is_under_way(digest) else None
         if self.standing.runs > 1:
-            return asked if self._under_way(digest, RequestState.RELEASED) else None
+            return asked if self.session.is_under_way(digest, RequestState.RELEASED) else None
         now = {p for p in described.connected if p.node in self.hosts}
         if set(released.receipt.round_manifest.participants) != now:
             return None
         self.kept = released
         return asked
-
-    def _under_way(self, digest: bytes, *other: RequestState) -> bool:
-        """Whether the coordinator still works on a request, or holds its result; and is in no ``other`` state."""
-        known = {s.request_digest: s.state for s in self.session.requests(most=1_000)}
-        return known.get(digest, RequestState.REFUSED_STATE) not in (*ENDED_BADLY, *other)
 
     def _hand_in(self, question: Question, record: SignedRecord) -> Asked:
         """Signs a new request, keeps it, submits it: in this order, so that no charge is without its request."""

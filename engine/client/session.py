@@ -25,7 +25,7 @@ from engine.client.query import GLANCE_SECONDS, Query, Standing
 from engine.client.receipts import proven_charges
 from engine.client.release import Release
 from engine.client.standing import valid_revocations
-from engine.client.states import check_ended_well, require_nobody_awaited
+from engine.client.states import ENDED_BADLY, check_ended_well, require_nobody_awaited
 from engine.client.terms import MOST_PURPOSE
 from engine.errors import Refused, Unavailable, require
 from engine.trusted import wire
@@ -122,6 +122,11 @@ class Session:
     def requests(self, most: int = 100) -> tuple[RequestStatus, ...]:
         """The newest requests of this analyst."""
         return self.line.requests(most).requests
+
+    def is_under_way(self, digest: bytes, *other: RequestState) -> bool:
+        """Whether the coordinator still works on a request, or holds its result; and is in no ``other`` state."""
+        known = {s.request_digest: s.state for s in self.requests(most=1_000)}
+        return known.get(digest, RequestState.REFUSED_STATE) not in (*ENDED_BADLY, *other)
 
     def watch(self, request_id: str, seconds: float | None = None) -> Iterator[RequestStatus]:
         """The status now and after each change, to the request's end; Unavailable ROUND_PENDING after ``seconds``.
