@@ -18,6 +18,7 @@ from engine.client.archive import Archive
 from engine.client.card_asking import Asking, Given, ask, publish
 from engine.client.cards import Card, Freshness, freshness
 from engine.client.options import Options
+from engine.client.publish import Published
 from engine.client.publish import publish as publish_release
 from engine.client.receipts import sign_receipt
 from engine.client.session import Session, connect
@@ -187,18 +188,24 @@ def receipt_of(found: Card, broken: bool = False) -> str:
     return b64encode(bytes(body)).decode()
 
 
-def titled(bench: Bench) -> bytes:
+def publish_titled(bench: Bench, session: Session) -> tuple[Published, Receipt]:
     """An ordinary release, published under the title of a card."""
+    for name in FILLED:
+        bench.members[name].counts = (1, 2)
+    release = session.query("SELECT region, COUNT(*) AS n FROM people GROUP BY region").wait(30)
+    for name, counts in FILLED.items():
+        bench.members[name].counts = counts
+    receipt: Receipt = wire.decode(Receipt, release.receipt)
+    agreement, key = open_agreement(receipt.agreement, session.roster), session.home.signing_key()
+    made = publish_release(release, agreement, "Quality card of people", "card-people", key, session.clock.now_ms())
+    session.line.hand(made.record)
+    return made, receipt
+
+
+def titled(bench: Bench) -> bytes:
     with bench.session() as session:
-        for name in FILLED:
-            bench.members[name].counts = (1, 2)
-        release = session.query("SELECT region, COUNT(*) AS n FROM people GROUP BY region").wait(30)
-        for name, counts in FILLED.items():
-            bench.members[name].counts = counts
-        receipt: Receipt = wire.decode(Receipt, release.receipt)
-        agreement, key = open_agreement(receipt.agreement, session.roster), session.home.signing_key()
-        made = publish_release(release, agreement, "Quality card of people", "card-people", key, session.clock.now_ms())
-        session.line.hand(made.record)
+        made, receipt = publish_titled(bench, session)
+        key = session.home.signing_key()
         return cards.written(made.record, made.csv, wire.encode(sign_receipt(receipt, key)))
 
 

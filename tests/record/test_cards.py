@@ -6,15 +6,12 @@ import csv
 import io
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import jsonschema
-import pytest
 
 from engine.client.card_asking import Asking, ask, publish
 from engine.client.cards import Card, take
-from engine.client.publish import publish as publish_release
 from engine.client.register import fetch_sources
 from engine.client.session import connect
 from engine.governance.card import HIDDEN, lines
@@ -26,26 +23,14 @@ from engine.governance.register.tables import csv_bytes, document
 from engine.governance.schemas import SCHEMAS
 from engine.trusted import wire
 from engine.trusted.home import Home
-from engine.trusted.records import JournalKind, Receipt, RecordKind
-from engine.trusted.sign import Roster, open_agreement, signed
+from engine.trusted.records import JournalKind, RecordKind
+from engine.trusted.sign import Roster, signed
 from tests.client.conftest import Bench
-from tests.client.test_cards import FILLED
-from tests.desk.conftest import desk_of, opened_bench, visible
+from tests.client.test_cards import FILLED, publish_titled
+from tests.desk.conftest import desk_of, visible
+from tests.desk.test_cards import bench, published
 
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with opened_bench(tmp_path_factory.mktemp("cards")) as made:
-        for name, counts in FILLED.items():
-            made.members[name].counts = counts
-        yield made
-
-
-@pytest.fixture(scope="module")
-def published(bench: Bench) -> Card:
-    with bench.session() as session:
-        ask(session, Asking("people"), 30)
-        return publish(session, "people")[0]
+__all__ = ["bench", "published"]
 
 
 def evidence_of(bench: Bench, rounds: int = 1) -> Evidence:
@@ -120,15 +105,7 @@ def test_without_its_table_there_is_no_figure(bench: Bench, published: Card) -> 
 def test_no_title_makes_a_card(bench: Bench, published: Card) -> None:
     """An ordinary release is published under the title of a card, later than the card."""
     with bench.session() as session:
-        for member in (bench.members[name] for name in FILLED):
-            member.counts = member.counts[:2]
-        release = session.query("SELECT region, COUNT(*) AS n FROM people GROUP BY region").wait(30)
-        for name, counts in FILLED.items():
-            bench.members[name].counts = counts
-        receipt: Receipt = wire.decode(Receipt, release.receipt)
-        agreement, key = open_agreement(receipt.agreement, session.roster), session.home.signing_key()
-        made = publish_release(release, agreement, "Quality card of people", "card-people", key, session.clock.now_ms())
-        session.line.hand(made.record)
+        made, _ = publish_titled(bench, session)
     both = {**tables_of(published), wire.digest(made.csv): made.csv}
     register, _ = register_of(evidence_of(bench), 1, both)
     assert [p.title for p in register.publications] == ["Quality card of people"] * 2
