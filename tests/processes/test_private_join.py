@@ -81,6 +81,8 @@ datasets:
       sex: {{type: text, domain: [F, M]}}
 """
 SMALL = "SELECT sex, COUNT(*) AS n FROM pay JOIN births ON worker = born WHERE wages > {} GROUP BY sex"
+# A bulky join carries 66 MB, a third of it to each helper: with one that takes nothing it stands still below this.
+MOST_CARRIED_BYTES = 60 << 20
 BULKY = "SELECT year, COUNT(*) AS n FROM pay JOIN births ON worker = born WHERE wages > {} GROUP BY year"
 
 
@@ -278,12 +280,12 @@ def test_a_join_is_answered(fleet: JoinFleet) -> None:
 
 
 def test_a_bulky_join_leaves_nothing_behind(fleet: JoinFleet) -> None:
-    """Some 64 MB of streams, whose spools are gone when the round is closed."""
+    """Some 66 MB of streams, whose spools are gone when the round is closed."""
     with fleet.session() as session:
         query = fleet.approved(session, BULKY)
         carried = [0]
         query.wait(timeout=PATIENCE, progress=lambda status: carried.append(status.relayed_bytes))
-        assert max(carried) > 20 << 20
+        assert max(carried) > 20 << 20  # as far as a watcher happened to see
         answer(fleet, query)
     until("spools gone", lambda: not [p for h in HELPERS for p in fleet.home(h).path.glob("**/spool/*")])
 
@@ -379,7 +381,7 @@ def streaming(fleet: JoinFleet) -> Iterator[tuple[Query, str]]:
         while (now := fleet.relayed(session, query)) != before:
             before = now
             time.sleep(0.5)
-        assert before < 40 << 20, "all of it was sent"
+        assert before < MOST_CARRIED_BYTES, "all of it was sent"
         try:
             yield query, helper
         finally:
