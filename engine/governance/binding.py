@@ -38,17 +38,21 @@ def bind_all(sources: Mapping[Path, Path]) -> None:
 
 
 def bind(home_path: Path, source: Path) -> NodeBinding:
-    """Bind one home: what ``source`` says becomes its node.toml and is compiled. Raises BadFile FILE_DATA_NO_FOLDER,
-    FILE_DATA_NO_TABLE, FILE_DATA_TWO_TABLES, FILE_DATA_HEADER, FILE_DATA_NO_COLUMN, FILE_DATA_COLUMN_TYPE,
-    FILE_SOURCE_* or FILE_NODE_TOML_*.
+    """Bind one home: what ``source`` says becomes its node.toml and is compiled; databases are read. Raises BadFile
+    FILE_DATA_NO_FOLDER, FILE_DATA_NO_TABLE, FILE_DATA_TWO_TABLES, FILE_DATA_HEADER, FILE_DATA_NO_COLUMN,
+    FILE_DATA_COLUMN_TYPE, FILE_SOURCE_*, FILE_NODE_TOML_*, and what ``extract`` raises.
     """
     home = Home.load(home_path)
     if source.is_dir():
         home.write("node.toml", folder_binding(home.name, home.manifest().catalogue, source.resolve()).encode())
         return prepare(home, home.path / "node.toml", folder=True)
     if source.is_file():
+        from engine.extract.run import extract
+
         home.write("node.toml", source.read_bytes())
-        return prepare(home, home.path / "node.toml")
+        binding = prepare(home, home.path / "node.toml")
+        extract(home)
+        return binding
     raise BadFile("FILE_DATA_NO_FOLDER", path=str(source), node=home.name)
 
 

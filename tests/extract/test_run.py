@@ -5,16 +5,22 @@ from __future__ import annotations
 import fcntl
 import json
 import stat
+import tomllib
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from pyarrow import parquet
 
+import engine.docs
 from engine.cli.main import run
 from engine.errors import BadFile, Unavailable
 from engine.extract.run import extract
-from engine.extract.source import Postgresql, Sqlite, require_read, stored
+from engine.extract.source import Postgresql, SourceTable, Sqlite, require_read, stored
 from engine.governance.binding import prepare
+from engine.governance.schemas import SCHEMAS
+from engine.sql.sources import location
+from engine.sql.toml_file import TomlFile
 from engine.trusted.home import Home
 from engine.trusted.plan import Type
 from nodes.sources.dialect import quoted
@@ -244,6 +250,26 @@ def test_errors_of_a_server_name_the_key(home: Home, line: str, says: str) -> No
     with pytest.raises(BadFile) as caught:
         prepared(home, f"{text}{host}{line}\n{TABLES.format(source='main')}")
     assert says in str(caught.value)
+
+
+def test_the_manuals_server_can_be_written() -> None:
+    text = (Path(engine.docs.__file__).parent / "manual/install.md").read_text(encoding="utf-8")
+    body = text.split("```toml north/postgresql.toml\n")[1].split("```")[0]
+    held = tomllib.loads(body)
+    Draft202012Validator(SCHEMAS["node"]()).validate({"name": "north", **held})
+    given = held["dataset"]["people"]
+    at = location(TomlFile(Path("/etc/node.toml")), held["source"], given["source"], given["table"], "dataset.people")
+    assert isinstance(at, SourceTable)
+    assert str(at) == "published.people"
+    assert at.source == Postgresql(
+        "register",
+        "db.north.example",
+        5432,
+        "register",
+        "splittally_reader",
+        "/etc/register.password",
+        "/etc/authority.pem",
+    )
 
 
 def test_relative_paths_begin_at_the_file(home: Home) -> None:
