@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,15 +28,18 @@ DECLARED = (
     (("CHAR", "CLOB", "TEXT", "UUID"), Type.TEXT),
     (("REAL", "FLOA", "DOUB", "NUM", "DEC"), Type.DECIMAL),
 )
+_DAY = "-".join("[0-9]" * digits for digits in (4, 2, 2)) + "*"  # date() would also read 'now', and numbers
 VALUES = {
     Type.BOOLEAN: (
         "CASE WHEN {0} IN (0, 1) THEN {0} WHEN lower({0}) = 'true' THEN 1 WHEN lower({0}) = 'false' THEN 0 END"
     ),
     Type.INTEGER: "CASE WHEN typeof({0}) = 'integer' THEN {0} END",
     Type.DECIMAL: "CASE WHEN typeof({0}) IN ('integer', 'real') THEN CAST({0} AS REAL) END",
-    Type.DATE: "CASE WHEN typeof({0}) = 'text' AND date({0}) >= '0001-01-01' THEN date({0}) END",
+    Type.DATE: f"CASE WHEN typeof({{0}}) = 'text' AND {{0}} GLOB '{_DAY}' THEN date({{0}}) END",
     Type.TEXT: "CASE WHEN typeof({0}) <> 'blob' THEN CAST({0} AS TEXT) END",
 }
+# What SQLite hands out for a type that it has not: Arrow makes the rest of it.
+GIVEN = {Type.BOOLEAN: pa.int8(), Type.DATE: pa.string()}
 
 
 @contextmanager
@@ -68,13 +70,10 @@ class _Reader:
         values = ", ".join(VALUES[c.type].format(quoted(c.name)) for c in columns)
         cursor = self._connection.execute(f"SELECT {values} FROM {quoted(table.table)}")  # noqa: S608
         shape = schema(columns)
+        given = [GIVEN.get(c.type, kind) for c, kind in zip(columns, shape.types, strict=True)]
         while rows := cursor.fetchmany(BATCH_ROWS):
-            held = zip(*rows, strict=True)
-            arrays = [
-                pa.array([_value(v, c.type) for v in values], kind)
-                for c, values, kind in zip(columns, held, shape.types, strict=True)
-            ]
-            yield pa.record_batch(arrays, schema=shape)
+            held = [pa.array(values, kind) for values, kind in zip(zip(*rows, strict=True), given, strict=True)]
+            yield pa.record_batch([a.cast(kind) for a, kind in zip(held, shape.types, strict=True)], schema=shape)
 
     def lost(self, table: SourceTable, columns: Sequence[LocalColumn]) -> Mapping[str, int]:
         counts = ", ".join(f"COUNT({quoted(c.name)}) - COUNT({VALUES[c.type].format(quoted(c.name))})" for c in columns)
@@ -86,9 +85,3 @@ def _type(declared: str) -> Type | None:
     if not declared:
         return Type.TEXT  # an expression of a view
     return next((kind for parts, kind in DECLARED if any(part in declared for part in parts)), None)
-
-
-def _value(value: object, kind: Type) -> object:
-    if value is None or kind not in (Type.BOOLEAN, Type.DATE):
-        return value
-    return bool(value) if kind is Type.BOOLEAN else date.fromisoformat(str(value))
