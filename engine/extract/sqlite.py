@@ -48,11 +48,13 @@ VALUES = {
 # What SQLite hands out for a type that it has not: Arrow makes the rest of it.
 GIVEN = {Type.BOOLEAN: pa.int8(), Type.DATE: pa.binary(), Type.TEXT: pa.binary()}
 BUSY_SECONDS = 60.0  # that another program may hold the file
+_SHUT = "it may not be read, or is in WAL mode and its folder may not be written (VACUUM INTO makes a copy that is not)"
 WORDS = {
     "SQLITE_BUSY": "another program writes it",
-    "SQLITE_CANTOPEN": "it may not be read, or is in WAL mode and its folder may not be written",
+    "SQLITE_CANTOPEN": _SHUT,
     "SQLITE_CORRUPT": "it is damaged",
     "SQLITE_NOTADB": "it is no SQLite file",
+    "SQLITE_READONLY": _SHUT,
 }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import socket
 import sqlite3
 import ssl
+import tempfile
 import threading
 import time
 from contextlib import closing
@@ -34,6 +36,7 @@ CREATE TYPE "date" AS (held mood)
 """
 
 
+NOBODY = 65_534  # whom root becomes, who may write anything
 WORDS = " wörter" * 8  # more than one block of a stream
 
 
@@ -471,3 +474,24 @@ def test_a_file_that_another_program_writes(sqlite_file: Database, monkeypatch: 
             opened(sqlite_file.source) as reader,
         ):
             reader.described(sqlite_file.table("held"))
+
+
+def test_a_file_whose_folder_may_not_be_written() -> None:
+    """In WAL mode SQLite writes beside it, even to read: a service has a file system for reading alone."""
+    own = os.geteuid()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.sqlite"
+        with closing(sqlite3.connect(path)) as made:
+            made.execute("PRAGMA journal_mode = WAL")
+            made.execute("CREATE TABLE held (a integer)")
+        Path(folder).chmod(0o555)
+        path.chmod(0o444)
+        source = Sqlite("main", str(path))
+        if own == 0:
+            os.seteuid(NOBODY)
+        try:
+            with pytest.raises(Unavailable, match="VACUUM INTO"), opened(source) as reader:
+                reader.described(SourceTable(source, "", "held"))
+        finally:
+            os.seteuid(own)
+            Path(folder).chmod(0o755)
