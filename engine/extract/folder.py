@@ -4,6 +4,7 @@ them whole, for the eyes of the home's owner alone.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -29,6 +30,8 @@ def alone(home: Path) -> Iterator[None]:
     """One at a time: FILE_EXTRACT_BUSY. FILE_EXTRACT_NOT_WRITTEN for what the machine refuses meanwhile."""
     folder = home / FOLDER
     try:
+        if home.stat().st_uid != os.geteuid():  # root could, and the node could not read it
+            raise OSError(errno.EPERM, "the home belongs to another account")
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)

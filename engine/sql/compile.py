@@ -17,7 +17,7 @@ from engine.sql.expressions import Expressions
 from engine.sql.nulls import refuse_null_compared
 from engine.sql.parse import parse_expression
 from engine.sql.refusals import meant
-from engine.sql.sources import location
+from engine.sql.sources import location, refuse_passwords
 from engine.sql.syntax import Name, SyntaxExpression
 from engine.sql.toml_file import TomlFile
 from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
@@ -63,6 +63,7 @@ def compile_binding(
                 "FILE_NODE_TOML_MISSING", f"dataset.{name}", "the catalogue says that this node hosts the dataset"
             )
     sources = top.get("source", {})
+    refuse_passwords(file, sources)
     datasets, extracts = list[DatasetBinding](), list[Extract]()
     for name, dataset in hosted.items():
         key = f"dataset.{name}"
@@ -163,7 +164,9 @@ def _column(file: TomlFile, key: str, text: Any, column: str, kind: Type, local:
         found = _local(column, local)
         if found is None:
             raise file.error(
-                "FILE_NODE_TOML_VALUE", key, f"there is no local column `{column}`; {meant(column, _names(local))}"
+                "FILE_NODE_TOML_VALUE",
+                key,
+                f"there is no local column `{column}` of a type that can be read; {meant(column, _names(local))}",
             )
         return ColumnRef(found.name)
     if not isinstance(text, str) or not text:

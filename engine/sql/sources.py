@@ -34,6 +34,14 @@ def location(file: TomlFile, sources: Any, name: str, table: str, key: str) -> s
     return _table(file, kinds[kind](file, given, at, name), table, key)
 
 
+def refuse_passwords(file: TomlFile, sources: Any) -> None:
+    """In no source, whether a dataset names it or not."""
+    for name, given in sources.items() if isinstance(sources, dict) else ():
+        if isinstance(given, dict) and "password" in given:
+            problem = "a password does not stand here; write it into a file and name that as password_file"
+            raise file.error("FILE_NODE_TOML_VALUE", f"source.{name}.password", problem)
+
+
 def _files(file: TomlFile, given: Any, at: str, table: str, key: str) -> str:
     """The table has to be one of the files that the source may read."""
     source = file.table(given, at, ("kind", "path"))
@@ -48,9 +56,6 @@ def _files(file: TomlFile, given: Any, at: str, table: str, key: str) -> str:
 
 def _postgresql(file: TomlFile, given: Any, at: str, name: str) -> Source:
     known = ("kind", "host", "port", "database", "account", "password_file", "ca_file")
-    if "password" in given:
-        problem = "a password does not stand here; write it into a file and name that as password_file"
-        raise file.error("FILE_NODE_TOML_VALUE", f"{at}.password", problem)
     source = file.table(given, at, known)
     return Postgresql(
         name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 import resource
 import stat
@@ -256,6 +257,15 @@ def test_a_lock_that_points_elsewhere_is_none(sqlite_file: Database, home: Home,
     assert outside.read_text() == "mine"
 
 
+def test_nobody_else_reads_into_a_home(sqlite_file: Database, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root could: its files would be none that the node may read."""
+    sqlite_file.run(ROWS)
+    prepared(home, written(sqlite_file))
+    monkeypatch.setattr(os, "geteuid", lambda: home.path.stat().st_uid + 1)
+    with pytest.raises(BadFile, match="another account"):
+        extract(home)
+
+
 def test_a_full_disk_leaves_every_file_as_it_was(sqlite_file: Database, home: Home) -> None:
     sqlite_file.run(f"PRAGMA journal_mode = DELETE; {ROWS}")
     extract(prepared(home, written(sqlite_file)))
@@ -322,6 +332,9 @@ def test_a_home_without_databases_has_nothing_to_read(
         ('kind = "sqlite"', 'kind = "oracle"', "source.main.kind"),
         ('kind = "sqlite"', 'kind = "postgres"', "Did you mean `postgresql`"),
         ('kind = "sqlite"', 'kind = "sqlite"\npassword = "x"', "source.main.password"),
+        ("[dataset.visits]", '[source.unused]\npassword = "x"\n[dataset.visits]', "source.unused.password"),
+        ('path = "', 'path = "\\u0000', "source.main.path"),
+        ('person_id = "nino" }', 'person_id = "nino", seen = "proof" }', "FILE_NODE_TOML_EXPRESSION"),
         ('table = "visit"', 'table = ""', "dataset.visits.table"),
         ('table = "visit"', 'table = "visitors"', "FILE_SOURCE_TABLE"),
         ('source = "main"', 'source = "mian"', "source.mian"),
