@@ -99,7 +99,9 @@ def test_time_and_randomness_are_arguments(path: Path) -> None:
         assert not FORBIDDEN_CALLS.search(path.read_text())
 
 
-@pytest.mark.parametrize("module", ["nodes.__main__", "nodes.answer", "nodes.server", "nodes.schema", "nodes.sources.worker"])
+@pytest.mark.parametrize(
+    "module", ["nodes.__main__", "nodes.answer", "nodes.server", "nodes.schema", "nodes.sources.worker"]
+)
 def test_a_node_loads_no_parser_web_or_coordinator_code(module: str) -> None:
     script = f"import sys, {module}; print(' '.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
