@@ -186,7 +186,7 @@ def _with_a_server_of_its_own() -> None:
 
 
 def _at_home(environment: dict[str, str]) -> None:
-    """Environment and open files; what was made of others is forgotten: commands' defaults depend on whose home it is."""
+    """Environment and open files; what was made of others is forgotten: defaults of commands tell of a home."""
     moved = os.environ.get("HOME") != environment.get("HOME")
     os.environ.clear()
     os.environ.update(environment)

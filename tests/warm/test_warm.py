@@ -35,7 +35,7 @@ datasets:
     at_most: {persons: 10_000, rows: 10_000}
     columns: {person_id: {type: text}}
 """
-SEEN = ("SigBlk", "SigIgn", "SigCgt", "Threads", "NoNewPrivs", "Seccomp", "CapEff")  # of /proc/PID/status
+SEEN = ("SigBlk", "SigIgn", "SigCgt", "NoNewPrivs", "Seccomp", "CapEff")  # of /proc/PID/status
 PARENT = """
 import subprocess, sys, time
 from pathlib import Path
