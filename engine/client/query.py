@@ -150,8 +150,8 @@ class Query:
     def _likely_agreement(self) -> Agreement | None:
         """The agreement this would be asked under, if the coordinator is there to tell."""
         try:
-            self.session.line.await_ready(GLANCE_SECONDS)
-            return open_agreement(self._agreement(self.session.describe()), self.session.roster)
+            described = self.session.describe(GLANCE_SECONDS)
+            return open_agreement(self._agreement(described), self.session.roster)
         except Unavailable:
             return None
 
