@@ -85,9 +85,9 @@ class Bench:
         return tuple(cell // unit for cell in opened.cells)
 
     def restarted(self) -> Bench:
-        """Another coordinator on the same store, with no member connected yet."""
+        """Another coordinator on the same store, as patient, with no member connected yet."""
         again = make_bench(self.federation, {})
-        again.members = self.members
+        again.members, again.services.windows = self.members, self.services.windows
         return again
 
 
