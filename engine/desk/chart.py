@@ -17,6 +17,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from engine.client.states import plain
+from engine.client.units import heading
 from engine.desk.ticks import Axis, axis_of
 from engine.figures import text
 from engine.sql.finish import Answer
@@ -53,13 +54,18 @@ def drawings(answer: Answer, exact: Sequence[Mapping[str, Any]] = ()) -> tuple[D
     if len(set(answer.columns)) < len(answer.columns):
         return ()
     keys = [name for name in answer.columns if name not in noisy]
+    of = {name: answer.unit_of(place) for place, name in enumerate(answer.columns)}
     made = []
     for number, name in enumerate(noisy[:MOST_FIGURES], 1):
-        points = list(_points(answer, keys, name, exact))
+        points, title = list(_points(answer, keys, name, exact)), heading(name, of[name])
         if len(keys) == 1 and len(points) >= LEAST_LINE and all(point.at is not None for point in points):
-            made.append(_line(f"figure-{number}", name, keys[0], sorted(points, key=lambda p: p.at or 0.0)))
+            made.append(
+                _line(
+                    f"figure-{number}", title, heading(keys[0], of[keys[0]]), sorted(points, key=lambda p: p.at or 0.0)
+                )
+            )
         elif 0 < len(points) <= MOST_ROWS:
-            made.append(_rows(f"figure-{number}", name, points))
+            made.append(_rows(f"figure-{number}", title, points, of[name]))
     return tuple(made)
 
 
@@ -100,7 +106,7 @@ def _axis(points: Sequence[Point]) -> Axis:
 # -- groups, one below the other
 
 
-def _rows(name: str, title: str, points: Sequence[Point]) -> Drawing:
+def _rows(name: str, title: str, points: Sequence[Point], unit: str = "") -> Drawing:
     axis, height = _axis(points), TOP + ROW * len(points) + FOOT
     start, end, base = LABELS, WIDTH - RIGHT, TOP + ROW * len(points)
 
@@ -112,9 +118,12 @@ def _rows(name: str, title: str, points: Sequence[Point]) -> Drawing:
         f'<text class="tick" x="{x(tick)}" y="{base + 20}" text-anchor="middle">{axis.words(tick)}</text>'
         for tick in axis.ticks
     ]
+    if unit:
+        below = f'x="{start - 10}" y="{base + 20}" text-anchor="end"'
+        parts.append(f'<text class="tick" {below}>{escape(_short(plain(unit)))}</text>')
     for place, p in enumerate(points):
         y = TOP + ROW * place + ROW / 2
-        label = p.label if len(p.label) <= LETTERS else p.label[: LETTERS - 1] + "…"
+        label = _short(p.label)
         parts.append(f'<text class="label" x="{start - 10}" y="{y + 5}" text-anchor="end">{escape(label)}</text>')
         if axis.zero:
             left, right = sorted((float(x(0.0)), float(x(p.value))))
@@ -127,6 +136,10 @@ def _rows(name: str, title: str, points: Sequence[Point]) -> Drawing:
             parts.append(f'<path class="exact" d="M{x(p.exact)} {y}m-5 -5l10 10m0 -10l-10 10"/>')
     parts.append(f'<path class="axis" d="M{start} {TOP}V{base}H{end}"/>')
     return _drawn(name, title, f"{title} for {len(points)} groups", "".join(parts), height, points, axis)
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= LETTERS else words[: LETTERS - 1] + "…"
 
 
 # -- a line over an axis of its own
