@@ -153,9 +153,7 @@ class Query:
     def _likely_agreement(self, described: FederationDescription | None) -> Agreement | None:
         """The agreement this would be asked under, if the coordinator is there to tell."""
         try:
-            if described is None:
-                self.session.line.await_ready(GLANCE_SECONDS)
-                described = self.session.describe()
+            described = described or self.session.describe(GLANCE_SECONDS)
             return open_agreement(self._agreement(described), self.session.roster)
         except Unavailable:
             return None

@@ -24,7 +24,7 @@ SQL = "SELECT region, COUNT(*) AS n FROM people GROUP BY region ORDER BY region"
 
 
 @pytest.fixture(scope="module")
-def served(bench: Bench, browser: Any) -> Iterator[Mapping[str, Served]]:
+def served(bench: Bench, browser: Any, warm_processes: None) -> Iterator[Mapping[str, Served]]:
     """role -> its desk."""
     running = {role: Served("--home", str(bench.home(name).path)) for role, name in SEATS.items()}
     yield running
