@@ -166,6 +166,7 @@ class Query:
     def _submit(self) -> str:
         if self.asked is not None:
             return self.asked.digest.hex()
+        self.statement.require_telling()
         loss, n_min = self.loss, self.n_min  # refused before anything is sent
         if self.standing.runs > 1 and self.price.selection is not None:
             raise Refused("SQL_RUNS_KEYS")
