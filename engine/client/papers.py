@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from engine.client.standing import in_force
-from engine.client.states import plain
 from engine.errors import Refused, require
+from engine.governance.letters import plain
 from engine.trusted import wire
 from engine.trusted.home import Home
 from engine.trusted.messages import FederationDescription

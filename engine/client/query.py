@@ -13,9 +13,10 @@ from engine.client.archive import Asked, Question, Released
 from engine.client.open_result import LEAST_COMMITTEE
 from engine.client.papers import meant, usable
 from engine.client.release import Release
-from engine.client.states import named_if_late, plain
+from engine.client.states import named_if_late
 from engine.client.terms import Price, least_nodes, price_of
 from engine.errors import Refused, Unavailable, error_for
+from engine.governance.letters import plain
 from engine.trusted import wire
 from engine.trusted.join import is_join
 from engine.trusted.messages import FederationDescription, RequestState, RequestStatus, Submission
