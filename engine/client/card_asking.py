@@ -29,10 +29,10 @@ from engine.client.cards import (
     require_newest,
     written,
 )
+from engine.client.papers import meant, usable
 from engine.client.publish import publish as published
 from engine.client.publish import written as table_of
 from engine.client.receipts import RECEIPT_BYTES, sign_receipt
-from engine.client.standing import in_force
 from engine.client.states import named_if_late
 from engine.errors import Refused, SplittallyError, require
 from engine.governance import card
@@ -130,19 +130,13 @@ def ask(
 
 def _in_scope(session: Session, asking: Asking, dataset: Dataset, described: FederationDescription) -> tuple[str, ...]:
     """The columns that the agreement covers; none where it is not clear which one is meant, which is refused later."""
-    scopes = [
-        frozenset(scope.columns)
-        for digest, agreement in in_force(described, session.roster, session.clock.now_ms()).items()
-        if session.home.name in agreement.analysts
-        and (
-            asking.agreement is None or agreement.name == asking.agreement or digest.hex().startswith(asking.agreement)
-        )
-        for scope in agreement.scope
-        if scope.dataset == dataset.name
-    ]
-    if len(scopes) != 1:
+    name = session.home.name
+    try:
+        _, agreement = meant(usable(described, session.roster, name, session.clock.now_ms()), name, asking.agreement)
+    except Refused:
         return ()
-    return tuple(c.name for c in dataset.columns if c.name in scopes[0])
+    covered = {name for scope in agreement.scope if scope.dataset == dataset.name for name in scope.columns}
+    return tuple(c.name for c in dataset.columns if c.name in covered)
 
 
 def _held(session: Session, dataset: Dataset, described: FederationDescription) -> bytes | None:

@@ -16,10 +16,10 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from engine.client.states import plain
 from engine.client.units import heading
 from engine.desk.ticks import Axis, axis_of
 from engine.figures import text
+from engine.governance.letters import plain
 from engine.sql.finish import Answer
 
 WIDTH, LABELS, RIGHT, ROW, TOP, FOOT = 560, 160, 24, 28, 8, 34
