@@ -120,7 +120,8 @@ def _rows(name: str, title: str, points: Sequence[Point], unit: str = "") -> Dra
         for tick in _told(axis, end - start)
     ]
     if unit:
-        below = f'x="{start - 10}" y="{base + 20}" text-anchor="end"'
+        before = start - 10 - LETTER * len(axis.words(axis.first)) / 2  # the first number stands around the axis' end
+        below = f'x="{before:g}" y="{base + 20}" text-anchor="end"'
         parts.append(f'<text class="tick" {below}>{escape(_short(plain(unit)))}</text>')
     for place, p in enumerate(points):
         y = TOP + ROW * place + ROW / 2
