@@ -30,7 +30,7 @@ def _later(construct: str, instead: str) -> Refusal:
 _JOIN = _never("this kind of join", "Use JOIN or LEFT JOIN ... ON a.person = b.person, or EXISTS.")
 _UNION = _never(
     "UNION here",
-    "Totals beside groups: GROUP BY ROLLUP (...). Else one statement for each part; UNION ALL of rows stands in FROM (...).",
+    "For totals, GROUP BY ROLLUP (...). Else one statement for each part; UNION ALL of rows stands in FROM (...).",
 )
 _SET = _never("INTERSECT or EXCEPT", "Use EXISTS or NOT EXISTS on the person, or conditions in WHERE.")
 _SUBQUERY = _never(
