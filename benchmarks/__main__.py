@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("fixed_cost", "ten_million", "sampler", "selection", "split", "private_join")
+NAMES = ("fixed_cost", "ten_million", "sampler", "selection", "split", "private_join", "extract")
 
 
 def main(chosen: list[str]) -> int:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.warm.ask import WarmPopen
 
 HERE = Path(__file__).parent
 MEMORY, ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - bytes that have to be free there
@@ -35,3 +39,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Folders whose files take minutes come first, so that no core waits for the last of them."""
     places = {HERE / name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: places.get(HERE / item.path.relative_to(HERE).parts[0], len(FIRST)))
+
+
+@pytest.fixture(scope="module")
+def warm_processes() -> Iterator[None]:
+    """The project's programs that a module starts have imported everything before; they are processes all the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", WarmPopen)
+        yield

@@ -107,6 +107,22 @@ def resume(home: _GuardianHome, reason: _Reason, node_home: _NodeHome = None, as
 
 
 @app.command()
+def extract(home: _Home = NODE_HOME, as_json: Json = False) -> None:
+    """Read the databases that node.toml names into the node's home; the next snapshot is cut from that.
+
+    `node snapshot` does this first. What is read stays in the home, for the node alone, until it is read again.
+    """
+    from engine.cli.extract import read_databases
+    from engine.errors import BadFile
+    from engine.extract.source import stored
+
+    opened = _node_home(home)
+    if not stored(opened):
+        raise BadFile("FILE_EXTRACT_NONE", home=str(home))
+    read_databases(opened, as_json)
+
+
+@app.command()
 def snapshot(
     home: _Home = NODE_HOME,
     wait: Annotated[
@@ -116,16 +132,16 @@ def snapshot(
 ) -> None:
     """Have a running node cut new snapshots: later answers come from today's rows, and are charged anew.
 
-    Run it on a schedule, not when the data change: that they changed must not show.
+    Databases that node.toml names are read first. Run it on a schedule, not when the data change: that they changed
+    must not show.
     """
+    from engine.cli.extract import read_databases
     from engine.cli.show import console, print_json
-    from engine.errors import BadFile, Unavailable
-    from engine.trusted.home import Home
+    from engine.errors import Unavailable
 
-    opened = Home.load(home)
-    if opened.role != "node":
-        raise BadFile("FILE_HOME_NOT_A_NODE", path=str(home), name=opened.name, role=opened.role)
+    opened = _node_home(home)
     opened.binding()
+    read_databases(opened, as_json=False, told=not as_json)
     asked = opened.path / "inbox/snapshot"
     asked.parent.mkdir(mode=0o700, exist_ok=True)
     before = set() if asked.exists() else _snapshots(opened)
@@ -177,6 +193,16 @@ def subjects(home: _Home = NODE_HOME, as_json: Json = False) -> None:
     console().print(f"Rounds over snapshots that are no longer kept: {told.unknown}.")
     for sentence in told.cannot_know:
         console().print(sentence, style="dim")
+
+
+def _node_home(path: Path) -> Home:
+    from engine.errors import BadFile
+    from engine.trusted.home import Home
+
+    opened = Home.load(path)
+    if opened.role != "node":
+        raise BadFile("FILE_HOME_NOT_A_NODE", path=str(path), name=opened.name, role=opened.role)
+    return opened
 
 
 def _sign_pause(home: Path, paused: bool, reason: str, node_home: Path | None, as_json: bool) -> None:
@@ -247,7 +273,10 @@ def _says(home: Home, paused: bool) -> bool:
 
 def _become(home: Path, coordinator: str) -> None:
     import os
-    import sys
 
+    from engine.extract.source import require_read
+    from engine.trusted.home import Home
+
+    require_read(Home.load(home))
     options = ["--coordinator", coordinator] if coordinator else []
     os.execv(sys.executable, [sys.executable, "-m", "nodes", "--home", str(home), *options])  # noqa: S606

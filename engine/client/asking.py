@@ -72,7 +72,7 @@ class Question:
 
     @cached_property
     def schema(self) -> pyarrow.Schema:
-        return schema_of(self.query.statement, self.options.intervals)
+        return schema_of(self.query.statement, self.query.session.catalogue, self.options.intervals)
 
     def submit(self) -> str:
         """Signs and sends the request, unless the same question is under way or answered; its id."""

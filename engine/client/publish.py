@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.client.release import Release
+from engine.client.units import heading
 from engine.figures import no_formula
 from engine.trusted import wire
 from engine.trusted.plan import Type
@@ -197,6 +198,7 @@ def _metadata(
             "titles": no_formula(column.header),
             "datatype": _DATATYPES[column.kind],
             "dc:description": _said_of(column, release),
+            **({"schema:unitText": unit} if (unit := release.answer.unit_of(column.place)) else {}),
         }
         for column in columns
     ]
@@ -227,7 +229,9 @@ def _said_of(column: _Column, release: Release) -> str:
 
 def _page(release: Release, columns: tuple[_Column, ...], title: str, about: dict[str, str]) -> bytes:
     """One page: a heading, what the figures are, the table with a row header each and the intervals in figures."""
-    head = "".join(f'<th scope="col"{_align(c)}>{escape(c.header)}</th>' for c in columns)
+    units = [release.answer.unit_of(column.place) for column in columns]
+    named = [(c, heading(c.header, unit)) for c, unit in zip(columns, units, strict=True)]
+    head = "".join(f'<th scope="col"{_align(column)}>{escape(words)}</th>' for column, words in named)
     body = "\n".join(_row(release, columns, row) for row in _cells(release, columns))
     facts = "\n".join(f"<dt>{escape(heading)}</dt><dd>{escape(words)}</dd>" for heading, words in about.items())
     return f"""<!DOCTYPE html>

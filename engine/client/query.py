@@ -118,17 +118,20 @@ class Query:
 
         return "\n".join(price_lines(self.loss, MAX_ATTEMPTS, self.standing.runs, self.delta))
 
-    def forecast(self, rows: int | None = None, persons: int | None = None) -> Forecast:
+    def forecast(
+        self, rows: int | None = None, persons: int | None = None, described: FederationDescription | None = None
+    ) -> Forecast:
         """Cost and expected error; see forecast.py. ``rows`` (that WHERE keeps) and ``persons``: how many to expect.
 
-        Free, and without the coordinator too: then the shares of the agreement's budget are left out.
+        Free, and without the coordinator too: then the shares of the agreement's budget are left out. ``described``:
+        the federation as it was just seen, so that it is not asked for again.
         """
         from engine.client.cost import Asker
         from engine.client.forecast import Terms, forecast
 
         session = self.session
         terms = Terms(self.epsilon, self.delta, self.least, rows, persons)
-        asker = Asker(session.home.name, self._likely_agreement())
+        asker = Asker(session.home.name, self._likely_agreement(described))
         return forecast(self.statement, session.catalogue, session.roster.manifest.rules, terms, asker)
 
     def rehearse(
@@ -148,11 +151,11 @@ class Query:
         terms = Rehearsing(self.epsilon, self.delta, self.least, persons, seed, keep)
         return rehearse(self.statement, session.catalogue, session.roster.manifest.rules, terms, progress)
 
-    def _likely_agreement(self) -> Agreement | None:
+    def _likely_agreement(self, described: FederationDescription | None) -> Agreement | None:
         """The agreement this would be asked under, if the coordinator is there to tell."""
         try:
-            self.session.line.await_ready(GLANCE_SECONDS)
-            return open_agreement(self._agreement(self.session.describe()), self.session.roster)
+            described = described or self.session.describe(GLANCE_SECONDS)
+            return open_agreement(self._agreement(described), self.session.roster)
         except Unavailable:
             return None
 

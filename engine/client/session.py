@@ -27,6 +27,7 @@ from engine.client.release import Release
 from engine.client.standing import valid_revocations
 from engine.client.states import ENDED_BADLY, check_ended_well, require_nobody_awaited
 from engine.client.terms import MOST_PURPOSE
+from engine.client.units import units_of
 from engine.errors import Refused, Unavailable, require
 from engine.trusted import wire
 from engine.trusted.account import add_loss
@@ -276,6 +277,7 @@ class Session:
         manifest, survivors = receipt.round_manifest, receipt.survivors
         request: Request = wire.decode(Request, manifest.request.payload)
         answer = finish(statement, self.catalogue, manifest.calibration, released.cells, len(survivors))
+        answer = replace(answer, units=units_of(statement, self.catalogue))
         if asked.shared_by:
             told = f"Shared by {asked.shared_by}, who vouches for the figures; the receipt proves the round."
             answer = replace(answer, notes=(*answer.notes, told))

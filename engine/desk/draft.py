@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from engine.client import papers
-from engine.client.assumed import Assumption
 from engine.client.cost import Asker, shares_of
 from engine.client.forecast import ColumnError, Forecast, errors_of
 from engine.client.query import Query
@@ -106,18 +105,22 @@ class Rung:
     refused: str = ""
 
 
-def ladder(query: Query, chosen: str, assumption: Assumption, agreement: Agreement | None) -> list[Rung]:
+def ladder(query: Query, chosen: str, forecast: Forecast, agreement: Agreement | None) -> list[Rung]:
     """The same question at several epsilons, the chosen one among them, smallest first. Nothing is read or spent."""
     amounts = sorted({*EPSILONS, chosen}, key=Fraction)
-    return [_rung(query, amount, assumption, agreement) for amount in amounts]
+    return [_rung(query, amount, forecast, agreement) for amount in amounts]
 
 
-def _rung(query: Query, epsilon: str, assumption: Assumption, agreement: Agreement | None) -> Rung:
+def _rung(query: Query, epsilon: str, forecast: Forecast, agreement: Agreement | None) -> Rung:
     session, plan = query.session, query.statement.plan
     catalogue, rules = session.catalogue, session.roster.manifest.rules
     try:
         price = price_of(Fraction(epsilon), query.delta, plan)
-        errors = errors_of(query.statement, catalogue, price.answer, (query.n_min, rules.f), assumption)
+        if Fraction(epsilon) == query.epsilon:
+            errors = forecast.columns
+        else:
+            least = (query.n_min, rules.f)
+            errors = errors_of(query.statement, catalogue, price.answer, least, forecast.assumption)
     except Refused as refused:
         return Rung(epsilon, (), 0.0, "", refused.code)
     shares = shares_of(plan, catalogue, rules, price.total, Asker(session.home.name, agreement))
@@ -138,11 +141,12 @@ class Weighed:
     agreement: Agreement | None
 
 
-def weigh(draft: Draft, session: Session, agreement: Agreement | None) -> Weighed:
-    """Raises what ``Draft.query`` and ``Query.forecast`` raise."""
+def weigh(draft: Draft, session: Session, described: FederationDescription | None) -> Weighed:
+    """``described``: None while the coordinator is away. Raises what ``Draft.query`` and ``Query.forecast`` raise."""
     query = draft.query(session)
-    found = query.forecast(*draft.expected())
-    return Weighed(query, found, tuple(ladder(query, draft.epsilon, found.assumption, agreement)), agreement)
+    found = query.forecast(*draft.expected(), described)
+    agreement = meant(usable(described, session), draft.agreement)
+    return Weighed(query, found, tuple(ladder(query, draft.epsilon, found, agreement)), agreement)
 
 
 def usable(described: FederationDescription | None, session: Session) -> tuple[tuple[str, Agreement], ...]:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from engine.client.price import epsilon_words
 from engine.client.states import state_word
 from engine.client.terms import MOST_PURPOSE
+from engine.client.units import heading
 from engine.desk.advice import advice
 from engine.desk.draft import Draft
 from engine.desk.page import Page
@@ -76,6 +77,7 @@ def environment(menu: tuple[Page, ...]) -> Environment:
         tone=tone,
         fields=fields_of,
         noisy=noisy,
+        headed=heading,
         is_number=is_number,
         is_whole=is_whole,
     )

@@ -178,6 +178,26 @@ CODES: dict[str, ErrorCode] = {
         "The files bound to {dataset} hold more rows or persons than its `at_most` states.",
         "Correct the statement in the catalogue, or the files.",
     ),
+    "FILE_SOURCE_TABLE": ErrorCode(
+        "The database {source} shows its account no table or view {table}.",
+        "Check the name, and give the account SELECT on it (and USAGE on its schema).",
+    ),
+    "FILE_EXTRACT_MISSING": ErrorCode(
+        "The database table behind {dataset} has not been read yet.", "Run `splittally node extract --home {home}`."
+    ),
+    "FILE_EXTRACT_NONE": ErrorCode(
+        "The node of {home} reads files only: its node.toml names no database.",
+        "To cut new snapshots of its files, run `splittally node snapshot`.",
+    ),
+    "FILE_EXTRACT_BUSY": ErrorCode(
+        "The databases of this node are being read already ({path}).", "Wait until that is done."
+    ),
+    "FILE_PASSWORD_OPEN": ErrorCode(
+        "The password file {path} can be read or changed by others.", "Run `chmod 600` on it."
+    ),
+    "FILE_PASSWORD_EMPTY": ErrorCode(
+        "The password file {path} has an empty first line.", "Write the password into its first line."
+    ),
     "FILE_NODE_TOML_UNREADABLE": ErrorCode("{file} cannot be read as TOML: {problem}.", "Check it at that place."),
     "FILE_NODE_TOML_UNKNOWN_KEY": ErrorCode("{file}: `{key}` means nothing there.", "{problem}"),
     "FILE_NODE_TOML_MISSING": ErrorCode("{file} has no `{key}`: {problem}.", "Add it."),

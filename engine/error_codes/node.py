@@ -65,6 +65,15 @@ CODES: dict[str, ErrorCode] = {
         "{name} could not cut new snapshots, and goes on with those before.",
         "Its log says `snapshot_not_cut` with a code: mend the files, and run this again.",
     ),
+    "NODE_DATABASE_UNREACHABLE": ErrorCode(
+        "The database {source} cannot be opened: {why}.",
+        "Check host, port, database, account and password file in node.toml; a server elsewhere needs TLS with a"
+        " certificate that ca_file, or this machine, trusts.",
+    ),
+    "NODE_DATABASE_FAILED": ErrorCode(
+        "The database {source} broke off before everything was read; what was read before stays as it is.",
+        "Look into the database's own log, and run this again.",
+    ),
     "NODE_SNAPSHOT_MISSING": ErrorCode("A node holds no snapshot of {dataset}.", "Ask the department to cut one."),
     "NODE_NOT_STARTED": ErrorCode(
         "{name} does not run: {why}.", "Nothing was charged; SPLITTALLY_DEBUG=1 shows the end of its log."

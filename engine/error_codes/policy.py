@@ -132,6 +132,11 @@ CODES: dict[str, ErrorCode] = {
         "This home has no quality card of {name}.",
         "Ask for one with `splittally card ask`, or take somebody's file with `splittally card take`.",
     ),
+    "POLICY_CARD_PUBLISHED": ErrorCode(
+        "{analyst} has published a quality card of {name} as it is now: request {request}.",
+        "Ask {analyst} for its file and keep it with `splittally card take`: that is free. Figures of your own are an"
+        " ordinary question: `splittally submit`.",
+    ),
     "POLICY_SHARE_LARGE": ErrorCode(
         "The release is too large to be shared.", "Share a release of fewer cells, or publish it."
     ),

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from engine.errors import BadFile
+from engine.extract.source import SourceTable, store
 from engine.governance.homes import store_binding
-from engine.trusted.catalogue import Catalogue, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import Catalogue, LocalColumn, NodeBinding
 from engine.trusted.home import Home
 from engine.trusted.plan import Type
 
@@ -37,17 +38,21 @@ def bind_all(sources: Mapping[Path, Path]) -> None:
 
 
 def bind(home_path: Path, source: Path) -> NodeBinding:
-    """Bind one home: what ``source`` says becomes its node.toml and is compiled. Raises BadFile FILE_DATA_NO_FOLDER,
-    FILE_DATA_NO_TABLE, FILE_DATA_TWO_TABLES, FILE_DATA_HEADER, FILE_DATA_NO_COLUMN, FILE_DATA_COLUMN_TYPE,
-    FILE_SOURCE_* or FILE_NODE_TOML_*.
+    """Bind one home: what ``source`` says becomes its node.toml and is compiled; databases are read. Raises BadFile
+    FILE_DATA_NO_FOLDER, FILE_DATA_NO_TABLE, FILE_DATA_TWO_TABLES, FILE_DATA_HEADER, FILE_DATA_NO_COLUMN,
+    FILE_DATA_COLUMN_TYPE, FILE_SOURCE_*, FILE_NODE_TOML_*, and what ``extract`` raises.
     """
     home = Home.load(home_path)
     if source.is_dir():
         home.write("node.toml", folder_binding(home.name, home.manifest().catalogue, source.resolve()).encode())
         return prepare(home, home.path / "node.toml", folder=True)
     if source.is_file():
+        from engine.extract.run import extract
+
         home.write("node.toml", source.read_bytes())
-        return prepare(home, home.path / "node.toml")
+        binding = prepare(home, home.path / "node.toml")
+        extract(home)
+        return binding
     raise BadFile("FILE_DATA_NO_FOLDER", path=str(source), node=home.name)
 
 
@@ -61,9 +66,11 @@ def prepare(home: Home, file: Path, *, folder: bool = False) -> NodeBinding:
     catalogue = home.manifest().catalogue
     schema = partial(_same_names, home.name, catalogue) if folder else schema_of
     previous = home.binding() if (home.path / "node.binding").exists() else None
-    binding = compile_binding(file, catalogue, schema, previous)
+    compiled = compile_binding(file, catalogue, home.path, schema, previous)
+    binding = compiled.binding
     if binding.node != home.name:
         raise BadFile("FILE_NODE_TOML_OTHER", file=str(file), name=binding.node, home=home.name)
+    store(home, compiled.extracts)
     store_binding(home, binding)
     return binding
 
@@ -79,18 +86,25 @@ def home_of(file: Path) -> Path:
     return Path(named) if isinstance(named, str) and named else file.parent
 
 
-def schema_of(kind: SourceKind, files: tuple[str, ...]) -> tuple[LocalColumn, ...]:
-    """Names and types of the columns that ``files`` share and that can be used; no rows.
+def schema_of(at: str | SourceTable) -> tuple[LocalColumn, ...]:
+    """Names and types of the columns that can be used, of files (a path or a glob) or of a table; no rows.
 
-    Raises BadFile FILE_MISSING, FILE_SOURCE_FORMAT or FILE_SOURCE_UNREADABLE.
+    Raises BadFile FILE_MISSING, FILE_SOURCE_*, FILE_PASSWORD_*, FILE_PACKAGE, Unavailable NODE_DATABASE_*.
     """
-    return tuple(LocalColumn(name, type_) for name, type_ in _described(files).items() if type_ is not None)
+    if isinstance(at, str):
+        found = _described(at)
+    else:
+        from engine.extract.reader import opened
+
+        with opened(at.source) as reader:
+            found = reader.described(at).columns
+    return tuple(LocalColumn(name, type_) for name, type_ in found.items() if type_ is not None)
 
 
-def _described(files: tuple[str, ...]) -> Mapping[str, Type | None]:
-    """Columns that ``files`` share as the node's own program names them; None: a type that is not supported."""
+def _described(files: str) -> Mapping[str, Type | None]:
+    """Columns that ``files`` (a path or a glob) share, as the node's own program names them; None: no type of ours."""
     asked = subprocess.run(
-        [sys.executable, "-m", "nodes", "schema", *files],
+        [sys.executable, "-m", "nodes", "schema", files],
         capture_output=True,
         text=True,
         timeout=SCHEMA_SECONDS,
@@ -99,21 +113,22 @@ def _described(files: tuple[str, ...]) -> Mapping[str, Type | None]:
     if asked.returncode == 0:
         return {c["name"]: Type[c["type"]] if c["type"] else None for c in json.loads(asked.stdout)}
     code = next((code for code in _SCHEMA_CODES if f'"{code}"' in asked.stderr), "FILE_SOURCE_UNREADABLE")
-    raise BadFile(code, path=", ".join(files), internal=asked.stderr[-2000:])
+    raise BadFile(code, path=files, internal=asked.stderr[-2000:])
 
 
-def _same_names(node: str, catalogue: Catalogue, kind: SourceKind, files: tuple[str, ...]) -> tuple[LocalColumn, ...]:
+def _same_names(node: str, catalogue: Catalogue, at: str | SourceTable) -> tuple[LocalColumn, ...]:
     """The schema of a dataset's file, once it has all the dataset's columns."""
-    described = _described(files)
+    file = str(at)
+    described = _described(file)
     held = {name.lower(): type_ for name, type_ in described.items()}
-    dataset = catalogue.dataset(Path(files[0]).stem)
+    dataset = catalogue.dataset(Path(file).stem)
     wanted = tuple(column.name for column in dataset.columns) if dataset else ()
-    _check_header(node, files[0], tuple(described), wanted)
+    _check_header(node, file, tuple(described), wanted)
     for name in wanted:
         if name.lower() not in held:
-            raise BadFile("FILE_DATA_NO_COLUMN", path=files[0], column=name, node=node)
+            raise BadFile("FILE_DATA_NO_COLUMN", path=file, column=name, node=node)
         if held[name.lower()] is None:
-            raise BadFile("FILE_DATA_COLUMN_TYPE", path=files[0], column=name, node=node)
+            raise BadFile("FILE_DATA_COLUMN_TYPE", path=file, column=name, node=node)
     return tuple(LocalColumn(name, type_) for name, type_ in described.items() if type_ is not None)
 
 

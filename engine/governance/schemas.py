@@ -42,7 +42,11 @@ def node_schema() -> dict[str, Any]:
         },
         ("source", "table"),
     )
-    source = {"type": "object", "properties": {"kind": _TEXT, "path": _TEXT}, "required": ["kind"]}
+    server = dict.fromkeys(("host", "database", "account", "password_file", "ca_file"), _TEXT)
+    server["port"] = {"type": "integer", "minimum": 1, "maximum": 65535}
+    files = _table({"kind": {"enum": ["duckdb", "sqlite"]}, "path": _TEXT}, ("kind", "path"))
+    served = _table({"kind": {"const": "postgresql"}, **server}, ("kind", "host", "database", "account"))
+    source = {"oneOf": [files, served]}
     guardians = {"type": "integer", "minimum": 1, "description": "Guardians who have to approve each plan."}
     approval = _table({"mode": {"enum": ["agreement", "each-plan"]}, "guardians": guardians})
     properties = {

@@ -4,43 +4,53 @@ closed language. The department's files are asked for names and types only, thro
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.errors import BadFile, Refused
+from engine.extract.source import Extract, SourceTable, file_of
 from engine.sql.bound import Bound, leaf, typed
 from engine.sql.expressions import Expressions
 from engine.sql.nulls import refuse_null_compared
 from engine.sql.parse import parse_expression
 from engine.sql.refusals import meant
+from engine.sql.sources import location
 from engine.sql.syntax import Name, SyntaxExpression
-from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.sql.toml_file import TomlFile
+from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.domains import Domain
 from engine.trusted.plan import ColumnRef, Expression, NamedExpression, Type
 from engine.trusted.records import LegalGateway
 from engine.trusted.walk import names_in
 
 BINDING_VERSION = 1
-Schema = Callable[[SourceKind, tuple[str, ...]], tuple[LocalColumn, ...]]
+Schema = Callable[[str | SourceTable], tuple[LocalColumn, ...]]
 _TOP = ("name", "coordinator", "home", "source", "dataset", "approval")
-_WILD = frozenset("*?[")
+_DATASET = ("source", "table", "consent", "purposes", "columns")
 MOST_GUARDIANS = 9
 PURPOSES = tuple(g.name.lower().removesuffix("_gateway") for g in LegalGateway)
 
 
-def compile_binding(
-    toml_path: Path, catalogue: Catalogue, schema: Schema, previous: NodeBinding | None = None
-) -> NodeBinding:
-    """The typed binding of one node.
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The binding, and what has to be read from databases before the node can cut from it."""
 
-    ``schema(kind, files)`` gives names and types of the columns all ``files`` (absolute paths or globs) share.
+    binding: NodeBinding
+    extracts: tuple[Extract, ...] = ()
+
+
+def compile_binding(
+    toml_path: Path, catalogue: Catalogue, home: Path, schema: Schema, previous: NodeBinding | None = None
+) -> Compiled:
+    """The typed binding of one node; what is read from databases lies in its ``home``.
+
+    ``schema`` gives names and types of the columns that files (an absolute path, or a glob) share, or a table has.
     ``previous``: the binding before, so that the version of a consent rule counts its changes. A dataset column that
     is not named is bound to the local column of the same name. Raises BadFile FILE_MISSING, FILE_NODE_TOML_*.
     """
-    file = _File(toml_path)
+    file = TomlFile(toml_path)
     top = file.table(file.read(), "", _TOP)
     node = file.text(top, "", "name")
     guardians = _guardians(file, top.get("approval", {}))
@@ -52,46 +62,19 @@ def compile_binding(
                 "FILE_NODE_TOML_MISSING", f"dataset.{name}", "the catalogue says that this node hosts the dataset"
             )
     sources = top.get("source", {})
-    datasets = [_dataset(file, hosted[n], bound[n], sources, schema, previous) for n in hosted]
-    return NodeBinding(BINDING_VERSION, node, tuple(datasets), guardians)
+    datasets, extracts = list[DatasetBinding](), list[Extract]()
+    for name, dataset in hosted.items():
+        key = f"dataset.{name}"
+        table = file.table(bound[name], key, _DATASET)
+        at = location(file, sources, file.text(table, key, "source"), file.text(table, key, "table"), key)
+        files = at if isinstance(at, str) else str(file_of(home, name))
+        datasets.append(_dataset(file, dataset, table, (files, schema(at)), previous))
+        if isinstance(at, SourceTable):
+            extracts.append(Extract(name, at, datasets[-1].local_columns))
+    return Compiled(NodeBinding(BINDING_VERSION, node, tuple(datasets), guardians), tuple(extracts))
 
 
-class _File:
-    """A TOML file whose errors name the key."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def error(self, code: str, key: str, problem: str) -> BadFile:
-        return BadFile(code, file=self.path.name, key=key, problem=problem)
-
-    def read(self) -> dict[str, Any]:
-        try:
-            return tomllib.loads(self.path.read_bytes().decode("utf-8"))
-        except OSError:
-            raise BadFile("FILE_MISSING", path=str(self.path)) from None
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise BadFile("FILE_NODE_TOML_UNREADABLE", file=self.path.name, problem=str(error)) from None
-
-    def table(self, value: Any, key: str, allowed: tuple[str, ...]) -> Mapping[str, Any]:
-        """A table that holds ``allowed`` keys only."""
-        if not isinstance(value, dict):
-            raise self.error("FILE_NODE_TOML_VALUE", key or "the file", "a table is expected")
-        for name in value:
-            if name not in allowed:
-                raise self.error("FILE_NODE_TOML_UNKNOWN_KEY", f"{key}.{name}" if key else name, meant(name, allowed))
-        return value
-
-    def text(self, table: Mapping[str, Any], key: str, name: str) -> str:
-        full = f"{key}.{name}" if key else name
-        if name not in table:
-            raise self.error("FILE_NODE_TOML_MISSING", full, "it is needed")
-        if not isinstance(table[name], str) or not table[name]:
-            raise self.error("FILE_NODE_TOML_VALUE", full, "a text in quotes is expected")
-        return str(table[name])
-
-
-def _guardians(file: _File, value: Any) -> int:
+def _guardians(file: TomlFile, value: Any) -> int:
     """How many of the department's guardians have to approve each plan; 0: inside an agreement, none."""
     table = file.table(value, "approval", ("mode", "guardians"))
     mode, count = table.get("mode", "agreement"), table.get("guardians", 1)
@@ -105,12 +88,14 @@ def _guardians(file: _File, value: Any) -> int:
 
 
 def _dataset(
-    file: _File, dataset: Dataset, value: Any, sources: Any, schema: Schema, previous: NodeBinding | None
+    file: TomlFile,
+    dataset: Dataset,
+    table: Mapping[str, Any],
+    held: tuple[str, tuple[LocalColumn, ...]],
+    previous: NodeBinding | None,
 ) -> DatasetBinding:
-    key = f"dataset.{dataset.name}"
-    table = file.table(value, key, ("source", "table", "consent", "purposes", "columns"))
-    kind, files = _files(file, sources, file.text(table, key, "source"), file.text(table, key, "table"), key)
-    local = schema(kind, files)
+    """``held``: the files of the dataset, and the columns they have."""
+    key, (files, local) = f"dataset.{dataset.name}", held
     names = tuple(c.name for c in dataset.columns)
     given = file.table(table.get("columns", {}), f"{key}.columns", names)
     columns = [
@@ -125,8 +110,7 @@ def _dataset(
     used = frozenset().union(*(names_in(c.expression) for c in named), names_in(consent) if consent else ())
     return DatasetBinding(
         dataset=dataset.name,
-        kind=kind,
-        files=files,
+        files=(files,),
         local_columns=tuple(column for column in local if column.name in used),
         columns=tuple(columns),
         consent=consent,
@@ -136,7 +120,7 @@ def _dataset(
 
 
 def _purposes(
-    file: _File, table: Mapping[str, Any], key: str, local: tuple[LocalColumn, ...]
+    file: TomlFile, table: Mapping[str, Any], key: str, local: tuple[LocalColumn, ...]
 ) -> tuple[NamedExpression, ...]:
     """For each purpose (a legal gateway), the rows that may be used for it: the general rule holds too."""
     given = file.table(table.get("purposes", {}), f"{key}.purposes", PURPOSES)
@@ -160,25 +144,7 @@ def _consent_version(
     return before.consent_version + ((before.consent, before.purposes) != rules)
 
 
-def _files(file: _File, sources: Any, name: str, table: str, key: str) -> tuple[SourceKind, tuple[str, ...]]:
-    """Kind and files of a dataset's source; the table has to be one of the files the source may read."""
-    source = file.table(file.table(sources, "source", (name,)).get(name), f"source.{name}", ("kind", "path"))
-    if file.text(source, f"source.{name}", "kind") != "duckdb":
-        raise file.error(
-            "FILE_NODE_TOML_VALUE", f"source.{name}.kind", 'this version reads files only: kind = "duckdb"'
-        )
-    pattern = file.path.parent.absolute() / file.text(source, f"source.{name}", "path")
-    folder, wild = (pattern, "*") if pattern.is_dir() else (pattern.parent, pattern.name)
-    if _WILD & set(str(folder)):
-        raise file.error("FILE_NODE_TOML_VALUE", f"source.{name}.path", "wildcards stand in the last part only")
-    if Path(table).name != table or not fnmatchcase(table, wild):
-        raise file.error(
-            "FILE_NODE_TOML_VALUE", f"{key}.table", f"`{table}` is not a file that source.{name}.path allows"
-        )
-    return SourceKind.DUCKDB, (str(folder / table),)
-
-
-def _column(file: _File, key: str, text: Any, column: str, kind: Type, local: tuple[LocalColumn, ...]) -> Expression:
+def _column(file: TomlFile, key: str, text: Any, column: str, kind: Type, local: tuple[LocalColumn, ...]) -> Expression:
     """A local column's name as it is, or an expression; without either, the local column of the same name."""
     if text is None:
         found = _local(column, local)
@@ -197,7 +163,7 @@ def _column(file: _File, key: str, text: Any, column: str, kind: Type, local: tu
         raise _expression_error(file, key, error) from None
 
 
-def _condition(file: _File, key: str, text: str, local: tuple[LocalColumn, ...]) -> Expression:
+def _condition(file: TomlFile, key: str, text: str, local: tuple[LocalColumn, ...]) -> Expression:
     try:
         return _expressions(local).condition(_read(text), "a consent rule").expression
     except Refused as error:
@@ -210,7 +176,7 @@ def _read(text: str) -> SyntaxExpression:
     return syntax
 
 
-def _expression_error(file: _File, key: str, error: Refused) -> BadFile:
+def _expression_error(file: TomlFile, key: str, error: Refused) -> BadFile:
     where = f" ({error.at})" if error.at else ""
     return BadFile(
         "FILE_NODE_TOML_EXPRESSION",

@@ -20,8 +20,9 @@ PAGE_BUDGET = 450
 LONGEST_FILE = 400
 SPINES = ("nodes/answer.py", "engine/coordinator/run.py")
 FORBIDDEN_IN_A_NODE = (
-    *("sqlglot", "typer", "rich", "yaml", "starlette", "uvicorn", "sqlalchemy", "engine.sql", "engine.catalogue"),
-    *("engine.governance", "engine.coordinator", "engine.client", "engine.cli", "engine.desk", "engine.local"),
+    *("sqlglot", "typer", "rich", "yaml", "starlette", "uvicorn", "sqlalchemy", "pg8000"),
+    *("engine.sql", "engine.extract", "engine.catalogue", "engine.governance"),
+    *("engine.coordinator", "engine.client", "engine.cli", "engine.desk", "engine.local"),
     *("protos.arrow", "pyarrow.flight", "adbc_driver_manager"),
     *("engine.trusted.describe", "engine.trusted.wording", "engine.trusted.epsilon", "nodes.subjects"),
 )

@@ -22,7 +22,7 @@ from engine.errors import BadFile, Refused, Unavailable
 from engine.trusted import wire
 from engine.trusted.messages import BodyKind, Chosen, RequestState, ResultHead, SealedKeys, Submission
 from engine.trusted.records import Loss, RecordKind, Request, SignedRecord
-from tests.coordinator.postgres import PASSWORD, USER, Cluster
+from tests.postgres import PASSWORD, USER, Cluster
 
 REQUEST, ROUND = b"q" * 32, b"r" * 32
 ASKED = Request(

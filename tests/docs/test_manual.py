@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.coordinator.postgres import PASSWORD, cluster
 from tests.docs.walkthrough import ROOT, Command, Walk, steps_of
+from tests.postgres import PASSWORD, cluster
 
 MANUAL = ROOT / "engine/docs/manual"
 STORY = ("install", "policy-officer", "analyst", "guardian", "auditor", "data-protection", "operate")
@@ -20,6 +20,7 @@ STARTS = {
     "node": "node --home /var/lib/splittally/node",
     "coordinator": "coordinator --home /var/lib/splittally/coordinator",
     "health@": "%i health --home /var/lib/splittally/%i",
+    "snapshot": "node snapshot --home /var/lib/splittally/node --wait 7200",
 }
 
 

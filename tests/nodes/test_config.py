@@ -19,7 +19,7 @@ from engine.governance.agreement import default_agreement, sign_agreement, sign_
 from engine.governance.federation import Federation, found
 from engine.governance.homes import store_agreement, store_binding
 from engine.trusted import wire
-from engine.trusted.catalogue import DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.clock import SystemClock
 from engine.trusted.home import Home
 from engine.trusted.plan import ColumnRef, NamedExpression, Type
@@ -54,7 +54,6 @@ def founded(tmp_path: Path) -> Federation:
     table.write_text("person_id,region\na,N\nb,S\nc,S\n")
     binding = DatasetBinding(
         "people",
-        SourceKind.DUCKDB,
         (str(table),),
         tuple(LocalColumn(c, Type.TEXT) for c in COLUMNS),
         tuple(NamedExpression(c, ColumnRef(c)) for c in COLUMNS),

@@ -77,6 +77,17 @@ def test_its_description_names_every_column_as_the_table_does(made: Published) -
     assert (document["url"], document["dc:title"]) == ("clinics.csv", "Clinics <2024>")
 
 
+def test_units_stand_in_the_description_and_on_the_page_and_change_no_header(bench: Bench, made: Published) -> None:
+    answer = replace(ANSWER, units=("", "", "", "", "<GBP>"))
+    home = bench.home("analyst")
+    agreement = open_agreement(bench.home("coordinator").agreements()[0], home.roster())
+    found = publish(replace(RELEASE, answer=answer), agreement, "Any", "any", home.signing_key(), NOW)
+    columns = json.loads(found.metadata)["tableSchema"]["columns"]
+    assert [column.get("schema:unitText") for column in columns] == [*[None] * 6, *["<GBP>"] * 3]
+    assert found.csv == made.csv
+    assert "mean, GBP, low 95 % (&lt;GBP&gt;)</th>" in found.page.decode()
+
+
 def test_no_text_is_a_formula_and_every_number_stays_one(bench: Bench) -> None:
     """Each text comes back by taking away one apostrophe where a sign of a formula follows."""
     texts = ("=1+1", "+44", "-5", "@SUM(A1)", "\tx", "\rx", "'=1", "''-5", "＝1", "'quoted'", "plain", "", "a=b")

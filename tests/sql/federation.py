@@ -24,7 +24,7 @@ from engine.sql.finish import Answer, finish
 from engine.sql.statement import Statement
 from engine.trusted import ring
 from engine.trusted.calibrate import calibrate, layout_of
-from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.domains import domain_of, scope_of
 from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import ColumnRef, Literal, NamedExpression, Type
@@ -208,7 +208,6 @@ def binding_of(texts: Mapping[str, str], node: str, folder: Path) -> NodeBinding
         bound.append(
             DatasetBinding(
                 name,
-                SourceKind.DUCKDB,
                 (str(file),),
                 tuple(LocalColumn(c, Type.TEXT) for c in columns),
                 tuple(NamedExpression(c, ColumnRef(c)) for c in columns),

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BadFile
+from engine.extract.source import SourceTable
 from engine.sql import Context
 from engine.sql.compile import compile_binding
-from engine.trusted.catalogue import LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import LocalColumn, NodeBinding
 from engine.trusted.plan import ColumnRef, Literal, Type
 from engine.trusted.wire import decode, encode
 from engine.trusted.wording import in_sql
@@ -22,9 +23,8 @@ LOCAL = {
 }
 
 
-def schema(kind: SourceKind, files: tuple[str, ...]) -> tuple[LocalColumn, ...]:
-    assert kind is SourceKind.DUCKDB
-    (file,) = files
+def schema(file: str | SourceTable) -> tuple[LocalColumn, ...]:
+    assert isinstance(file, str)
     assert Path(file).is_absolute()
     columns = LOCAL[Path(file).name.split(".")[0].split("-")[0]].replace("SexCode", "Sex_Code").split()
     return tuple(LocalColumn(c.split(":")[0].replace("_C", " C"), Type[c.split(":")[1]]) for c in columns)
@@ -33,7 +33,7 @@ def schema(kind: SourceKind, files: tuple[str, ...]) -> tuple[LocalColumn, ...]:
 def compiled(text: str, context: Context, tmp_path: Path, previous: NodeBinding | None = None) -> NodeBinding:
     path = tmp_path / "node.toml"
     path.write_text(text, encoding="utf-8")
-    return compile_binding(path, context.catalogue, schema, previous)
+    return compile_binding(path, context.catalogue, tmp_path, schema, previous).binding
 
 
 def test_text_expressions_become_typed_ones(context: Context, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_rule_for_a_purpose_includes_the_rule_for_all(context: Context, tmp_pa
         ('path = "*.parquet"', 'file = "*.parquet"', "FILE_NODE_TOML_UNKNOWN_KEY", "source.main.file"),
         ('"people.parquet"', '"people.csv"', "FILE_NODE_TOML_VALUE", "dataset.people.table"),
         ('"people.parquet"', '"../people.parquet"', "FILE_NODE_TOML_VALUE", "dataset.people.table"),
-        ('source = "main"', 'source = "other"', "FILE_NODE_TOML_UNKNOWN_KEY", "source.main"),
+        ('source = "main"', 'source = "other"', "FILE_NODE_TOML_MISSING", "source.other"),
         ("[dataset.people]", "[dataset.peple]", "FILE_NODE_TOML_UNKNOWN_KEY", "Did you mean `people`"),
         ("[dataset.visits]", "[dataset.payments]", "FILE_NODE_TOML_UNKNOWN_KEY", "dataset.payments"),
         ("region = ", "regoin = ", "FILE_NODE_TOML_UNKNOWN_KEY", "Did you mean `region`"),
@@ -126,7 +126,7 @@ def test_errors_name_the_key(old: str, new: str, code: str, says: str, context: 
 
 def test_a_missing_file_a_missing_dataset_and_a_missing_column(context: Context, tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="FILE_MISSING"):
-        compile_binding(tmp_path / "none.toml", context.catalogue, schema)
+        compile_binding(tmp_path / "none.toml", context.catalogue, tmp_path, schema)
     with pytest.raises(BadFile, match=r"dataset\.visits"):
         compiled(WRITTEN.split("[dataset.visits]")[0], context, tmp_path)
     with pytest.raises(BadFile, match="there is no local column `balance`"):

@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL on loopback, for the tests of the coordinator's store; skipped where ``initdb`` is not."""
+"""A throw-away PostgreSQL on loopback, for tests that keep or read rows there; skipped where ``initdb`` is not."""
 
 from __future__ import annotations
 

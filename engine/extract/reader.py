@@ -1,0 +1,63 @@
+"""The one interface to a database that is read: its columns, then their values as Arrow batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from engine.extract.source import Postgresql, Source, SourceTable
+from engine.trusted.catalogue import LocalColumn
+from engine.trusted.plan import Type
+
+ARROW = {
+    Type.BOOLEAN: pa.bool_(),
+    Type.INTEGER: pa.int64(),
+    Type.DECIMAL: pa.float64(),
+    Type.DATE: pa.date32(),
+    Type.TEXT: pa.string(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Columns of a table in order; None: a type that no expression can use. ``may_write``: the account could change
+    the table, which it should not be able to."""
+
+    columns: Mapping[str, Type | None]
+    may_write: bool = False
+
+
+class Reader(Protocol):
+    """One read-only transaction: all that it gives is of one moment. Raises Unavailable NODE_DATABASE_UNREACHABLE,
+    NODE_DATABASE_FAILED, BadFile FILE_SOURCE_TABLE; never a word of the database."""
+
+    def described(self, table: SourceTable) -> Described: ...
+
+    def batches(self, table: SourceTable, columns: Sequence[LocalColumn]) -> Iterator[pa.RecordBatch]: ...
+
+    def lost(self, table: SourceTable, columns: Sequence[LocalColumn]) -> Mapping[str, int]:
+        """Of each column, how many values are no value of its type, and are read as NULL; those with any."""
+
+
+def opened(source: Source) -> AbstractContextManager[Reader]:
+    """A transaction on the source."""
+    if isinstance(source, Postgresql):
+        from engine.extract import postgresql
+
+        return postgresql.transaction(source)
+    from engine.extract import sqlite
+
+    return sqlite.transaction(source)
+
+
+def schema(columns: Sequence[LocalColumn]) -> pa.Schema:
+    return pa.schema([(column.name, ARROW[column.type]) for column in columns])
+
+
+def quoted(name: str) -> str:
+    """An identifier in double quotes, as both databases read it."""
+    return '"' + name.replace('"', '""') + '"'
