@@ -31,7 +31,7 @@ from engine.sql import prepare
 from engine.sql.figures import groups_of, leaf_value, units_of
 from engine.sql.statement import KeyLeaf, Statement
 from engine.trusted.calibrate import calibrate, layout_of
-from engine.trusted.catalogue import Catalogue, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import Catalogue, DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.domains import scope_of
 from engine.trusted.epsilon import loss_for
 from engine.trusted.noise import ProductionSampler
@@ -143,7 +143,7 @@ def curated(scratch: Path) -> Any:
     kinds = (Type.TEXT, Type.TEXT, Type.TEXT, Type.INTEGER, Type.INTEGER)
     local = tuple(LocalColumn(n, k) for n, k in zip(names, kinds, strict=True))
     columns = tuple(NamedExpression(n, ColumnRef(n)) for n in names)
-    bound = DatasetBinding("people", SourceKind.DUCKDB, (str(scratch / "people.parquet"),), local, columns)
+    bound = DatasetBinding("people", (str(scratch / "people.parquet"),), local, columns)
     home = create_home(scratch / "home", "n0", "node", "accuracy")
     tables = cut(NodeBinding(1, "n0", (bound,)), catalogues[1], home, randomness=SystemRandomness(), source=source)
 

@@ -105,12 +105,13 @@ def _show(shown: Console, found: Forecast) -> None:
 
 def _cells(column: ColumnError) -> tuple[str, ...]:
     from engine.cli.show import text
+    from engine.client.units import heading
 
     half = column.half_width
     sizes = ("no usable figure", "") if half is None else (f"± {rounded(half)}", rounded(column.deviation or 0.0))
     figure = "NULL" if column.figure is None else text(column.figure, 0 if abs(column.figure) >= 1000 else 2)
     relative = "" if column.relative is None else share_words(column.relative)
-    name = column.column if column.exact else f"{column.column} *"
+    name = heading(column.column, column.unit) + ("" if column.exact else " *")
     return (name, ", ".join(column.keys) or "all rows", f"{column.cells:,}", *sizes, figure, relative)
 
 

@@ -105,6 +105,8 @@ def answer_json(answer: Answer, nodes: Sequence[str], cost: Mapping[str, object]
         "nodes": list(nodes),
         "cost": dict(cost),
     }
+    if any(answer.units):
+        document["units"] = {name: unit for name, unit in zip(answer.columns, answer.units, strict=True) if unit}
     if answer.notes:
         document["notes"] = list(answer.notes)
     return document
@@ -119,12 +121,14 @@ def new_table() -> Table:
 
 def answer_table(answer: Answer, exact: Sequence[Mapping[str, Value]] | None = None) -> Table:
     """One line a row; beside each estimate its 95 % interval and, where given, the exact value."""
+    from engine.client.units import heading
+
     table = new_table()
     whole = [name for name, type_ in zip(answer.columns, answer.types, strict=True) if type_.name == "INTEGER"]
     estimates = [name for name in answer.columns if any(name in row for row in answer.intervals)]
-    for name, type_ in zip(answer.columns, answer.types, strict=True):
+    for place, (name, type_) in enumerate(zip(answer.columns, answer.types, strict=True)):
         number = type_.name in ("INTEGER", "DECIMAL")
-        table.add_column(name, justify="right" if number else "left", no_wrap=number)
+        table.add_column(heading(name, answer.unit_of(place)), justify="right" if number else "left", no_wrap=number)
         if name in estimates:
             table.add_column("95 %", style="dim", no_wrap=True)
             if exact is not None:

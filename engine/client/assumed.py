@@ -167,7 +167,6 @@ def _curve(tree: Tree, unit: Unit, values: Sequence[float], rows: float) -> Curv
     return Curve(unit.grid, tree, clamp, np.interp(ends, edges, ranks), unit.deviation)
 
 
-@lru_cache(maxsize=8)
 def made_rows(relation: Relation, catalogue: Catalogue) -> list[Row]:
     """``SAMPLE`` rows of a relation, or those that its filters keep; all, if they would keep too few to go by."""
     rows = _through(relation, catalogue)
@@ -180,6 +179,7 @@ def kept_share(relation: Relation, catalogue: Catalogue) -> float:
     return kept / SAMPLE if kept >= LEAST_KEPT else 1.0
 
 
+@lru_cache(maxsize=8)  # a forecast asks for the same rows for each figure
 def _through(relation: Relation, catalogue: Catalogue) -> list[Row]:
     """Scans are made up and what stands above them is computed; features and joins are made up as a whole."""
     match relation:
@@ -191,14 +191,20 @@ def _through(relation: Relation, catalogue: Catalogue) -> list[Row]:
             return _drawn(relation, catalogue)
 
 
+@lru_cache(maxsize=8)
 def _drawn(relation: Relation, catalogue: Catalogue) -> list[Row]:
     generator = np.random.default_rng(SEED)  # only the order of evenly spaced values: it protects nobody
-    scope = scope_of(relation, catalogue)
     columns: Mapping[str, list[LiteralValue]] = {
-        name: [_spaced(domain, (int(place) + 0.5) / SAMPLE) for place in generator.permutation(SAMPLE)]
-        for name, domain in scope.items()
+        name: [_spread(domain)[place] for place in generator.permutation(SAMPLE).tolist()]
+        for name, domain in scope_of(relation, catalogue).items()
     }
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+@lru_cache(maxsize=256)  # the columns of a catalogue, whatever is asked of them
+def _spread(domain: Domain) -> tuple[LiteralValue, ...]:
+    """``SAMPLE`` values that lie evenly over a domain."""
+    return tuple(_spaced(domain, (place + 0.5) / SAMPLE) for place in range(SAMPLE))
 
 
 def _spaced(domain: Domain, share: float) -> LiteralValue:

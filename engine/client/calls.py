@@ -96,12 +96,15 @@ class Line:
                 yield wire.decode(RequestStatus, payload)
 
     def await_ready(self, seconds: float | None) -> None:
-        """Returns when the coordinator can be reached (again); at most ``seconds``, or ``PATIENCE_SECONDS``."""
-        patience = min(seconds or PATIENCE_SECONDS, PATIENCE_SECONDS)
+        """Returns when the coordinator can be reached (again); at most ``seconds``, or ``PATIENCE_SECONDS``.
+
+        Asked twice if need be: one that is just ending may take the first question with it.
+        """
+        half = min(seconds or PATIENCE_SECONDS, PATIENCE_SECONDS) / 2
         try:
-            grpc.channel_ready_future(self._channel).result(timeout=patience)
-        except grpc.FutureTimeoutError:
-            raise Unavailable("NODE_UNREACHABLE") from None
+            self.describe(half)
+        except Unavailable:
+            self.describe(half)
 
     def fetch(self, request: bytes, run: int = 0) -> tuple[ResultHead, Bodies]:
         """A released result, 0: of the newest run: its head, the bytes of each vector and each sealed sum of masks."""

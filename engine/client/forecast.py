@@ -18,6 +18,7 @@ import numpy as np
 from engine.client.assumed import Assumption, assume, assumed_group, shapes
 from engine.client.cost import Asker, Cost, shares_of
 from engine.client.terms import Price, least_nodes, price_of, require_delta
+from engine.client.units import units_of as column_units
 from engine.sql.evaluate import evaluate
 from engine.sql.figures import Line, leaf_value, units_of
 from engine.sql.finish import SEED
@@ -59,6 +60,7 @@ class ColumnError:
     ``exact``: it is the same whatever the data; else it holds for ``figure``, the value under the assumption.
     ``half_width``: of the 95 % interval. None for it and ``deviation``: noise is so large that there may be no figure.
     ``relative``: half width by figure; None where the assumed figure is no measure of what is to be expected.
+    ``unit``: of the column; empty where none is sure.
     """
 
     column: str
@@ -69,6 +71,7 @@ class ColumnError:
     deviation: float | None
     half_width: float | None
     relative: float | None
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ def errors_of(
     windows = {name for step in statement.steps if isinstance(step, Widen) for name, _ in step.windows}
     noisy = [o for o in statement.outputs if o.type in (Type.INTEGER, Type.DECIMAL)]
     noisy = [o for o in noisy if not windows & names_in(o.expression) and simulation.is_figure(o.expression)]
+    of = dict(zip(statement.outputs, column_units(statement, catalogue), strict=True))
     found = []
     for chosen, shape in enumerate(shapes(aggregate)):
         group = assumed_group(statement, catalogue, units, chosen, assumption)
@@ -153,7 +157,8 @@ def errors_of(
             half = None if spread is None else (spread.high - spread.low) / 2
             relative = half / abs(number) if half is not None and number and _is_typical(statement, output) else None
             deviation = None if spread is None else spread.deviation
-            found.append(ColumnError(output.name, keys, prod(shape), exact, number, deviation, half, relative))
+            size = (exact, number, deviation, half, relative, of[output])
+            found.append(ColumnError(output.name, keys, prod(shape), *size))
     return tuple(found)
 
 

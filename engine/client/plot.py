@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from engine.client.units import heading
 from engine.errors import Refused
 from engine.figures import plain, text
 from engine.sql.finish import Answer
@@ -18,6 +19,7 @@ from engine.trusted.plan import Type
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # names the form; nothing is fetched from there
 LOW, HIGH = "95% low", "95% high"
+NONE: Mapping[str, str] = {}
 MIME = "application/vnd.vegalite.v5+json"
 _SCALES = {Type.DATE: "temporal", Type.INTEGER: "ordinal", Type.DECIMAL: "quantitative"}
 
@@ -50,13 +52,15 @@ def chart_of(
     _require(all(name is None or name in keys for name in (x, colour)), figures)
     chosen = y or figures[0]
     if not keys:
-        return Chart(_spec(_folded(answer, figures), ("column", "nominal"), "value", None), words)
+        named = {name: heading(name, answer.unit_of(answer.columns.index(name))) for name in figures}
+        return Chart(_spec(_folded(answer, named), ("column", "nominal"), "value", None), words)
     first = x or keys[0]
     others = sorted((key for key in keys if key != first), key=lambda key: key != colour)
     values, second = _points(answer, keys, chosen), _joined_name(others, answer.columns)
     for value in values if len(others) > 1 else ():
         value[str(second)] = ", ".join(_word(value[key]) for key in others)
-    return Chart(_spec(values, (first, _scale(answer, first)), chosen, second), words)
+    titles = {name: heading(name, answer.unit_of(place)) for place, name in enumerate(answer.columns)}
+    return Chart(_spec(values, (first, _scale(answer, first)), chosen, second, titles), words)
 
 
 def _joined_name(keys: list[str], taken: tuple[str, ...]) -> str | None:
@@ -95,11 +99,12 @@ def _points(answer: Answer, keys: list[str], figure: str) -> list[dict[str, Any]
     return found
 
 
-def _folded(answer: Answer, figures: list[str]) -> list[dict[str, Any]]:
+def _folded(answer: Answer, figures: Mapping[str, str]) -> list[dict[str, Any]]:
+    """``figures``: their names, and how each is called in the chart."""
     return [
-        {"column": name, "value": _value(row[answer.columns.index(name)]), **_ends(intervals.get(name))}
+        {"column": called, "value": _value(row[answer.columns.index(name)]), **_ends(intervals.get(name))}
         for row, intervals in zip(answer.rows, answer.intervals, strict=True)
-        for name in figures
+        for name, called in figures.items()
         if row[answer.columns.index(name)] is not None
     ]
 
@@ -116,16 +121,21 @@ def _ends(interval: tuple[float, float] | None) -> dict[str, float]:
     return {} if interval is None else {LOW: float(interval[0]), HIGH: float(interval[1])}
 
 
-def _field(name: str, kind: str) -> dict[str, Any]:
+def _field(name: str, kind: str, title: str = "") -> dict[str, Any]:
     """Dots and brackets would be read as a path."""
     path = "".join(f"\\{c}" if c in "\\.[]" else c for c in name)
-    return {"field": path, "type": kind, "title": name}
+    return {"field": path, "type": kind, "title": title or name}
 
 
-def _spec(values: list[dict[str, Any]], x: tuple[str, str], y: str, colour: str | None) -> dict[str, Any]:
+def _spec(
+    values: list[dict[str, Any]], x: tuple[str, str], y: str, colour: str | None, titles: Mapping[str, str] = NONE
+) -> dict[str, Any]:
+    """``titles``: of columns whose axis says more than their name."""
     name, kind = x
     line = kind in ("temporal", "quantitative")
-    across = _field(name, kind) if line else {**_field(name, kind), "sort": None}  # in the order of the answer
+    across = _field(name, kind, titles.get(name, name))
+    across = across if line else {**across, "sort": None}  # in the order of the answer
+    title = titles.get(y, y)
     encoding: dict[str, Any] = {"x": across}
     if colour is not None:
         encoding["color"] = _field(colour, "nominal")
@@ -138,7 +148,7 @@ def _spec(values: list[dict[str, Any]], x: tuple[str, str], y: str, colour: str 
         "data": {"values": values},
         "encoding": encoding,
         "layer": [
-            {"mark": mark, "encoding": {"y": _field(y, "quantitative")}},
-            {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"y": {**low, "title": y}, "y2": high}},
+            {"mark": mark, "encoding": {"y": _field(y, "quantitative", title)}},
+            {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"y": {**low, "title": title}, "y2": high}},
         ],
     }

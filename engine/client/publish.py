@@ -1,7 +1,7 @@
 """A release made public: a CSV, its description (CSV on the Web), a page for people, and the record that is signed.
 
-    <name>.csv                 one line a row; beside each figure with noise the ends of its 95 % interval. A text that
-                               begins like a formula of a spreadsheet gets an apostrophe in front
+    <name>.csv                 one line a row; beside each figure with noise the ends of its 95 % interval. What begins
+                               like a formula of a spreadsheet in a text gets an apostrophe in front
     <name>.csv-metadata.json   W3C Tabular Metadata: titles, types, what the figures are and how wrong they may be
     <name>.html                the same table on one page that needs nothing else: no script, font, picture or link
     <name>.publication         the signed record (PUBLICATION) over the digest of the CSV, which the register shows
@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.client.release import Release
+from engine.client.units import heading
 from engine.figures import no_formula
 from engine.trusted import wire
 from engine.trusted.plan import Type
@@ -40,8 +41,8 @@ _DATATYPES = {
     Type.TEXT: "string",
 }
 _APOSTROPHES = (
-    "Texts that a spreadsheet would take for formulas have one apostrophe more in front: where =, +, -, @, a tab or "
-    "the end of a line follows apostrophes, take one away."
+    "What a spreadsheet would take for a formula has one apostrophe more in front: where =, +, -, @, a tab or the end "
+    "of a line follows apostrophes, at the beginning or behind a semicolon, tab or end of a line, take one away."
 )
 _STYLE = """body{font-family:sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#0b0c0c;background:#fff;
 line-height:1.5}table{border-collapse:collapse;width:100%}caption{text-align:left;font-weight:bold;margin:1rem 0}
@@ -197,6 +198,7 @@ def _metadata(
             "titles": no_formula(column.header),
             "datatype": _DATATYPES[column.kind],
             "dc:description": _said_of(column, release),
+            **({"schema:unitText": unit} if (unit := release.answer.unit_of(column.place)) else {}),
         }
         for column in columns
     ]
@@ -227,7 +229,9 @@ def _said_of(column: _Column, release: Release) -> str:
 
 def _page(release: Release, columns: tuple[_Column, ...], title: str, about: dict[str, str]) -> bytes:
     """One page: a heading, what the figures are, the table with a row header each and the intervals in figures."""
-    head = "".join(f'<th scope="col"{_align(c)}>{escape(c.header)}</th>' for c in columns)
+    units = [release.answer.unit_of(column.place) for column in columns]
+    named = [(c, heading(c.header, unit)) for c, unit in zip(columns, units, strict=True)]
+    head = "".join(f'<th scope="col"{_align(column)}>{escape(words)}</th>' for column, words in named)
     body = "\n".join(_row(release, columns, row) for row in _cells(release, columns))
     facts = "\n".join(f"<dt>{escape(heading)}</dt><dd>{escape(words)}</dd>" for heading, words in about.items())
     return f"""<!DOCTYPE html>

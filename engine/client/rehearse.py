@@ -25,6 +25,7 @@ from engine.client.coverage import unreached
 from engine.client.dummy import PERSONS, Rows, dummy_rows, write_rows
 from engine.client.exact import exact_cells
 from engine.client.terms import least_nodes, price_of, require_delta
+from engine.client.units import units_of
 from engine.errors import BadFile, Unavailable, error_for
 from engine.sql import prepare
 from engine.sql.finish import Answer, Shown, finish
@@ -184,6 +185,7 @@ def _beside(
         columns=answer.columns[:width],
         types=answer.types[:width],
         rows=tuple(row[:width] for row in answer.rows),
+        units=units_of(statement, catalogue),
     )
     return shown, tuple(figures[row[width:]] for row in answer.rows)
 

@@ -45,9 +45,9 @@ class Release:
     @property
     def table(self) -> pyarrow.Table:
         """The answer as an Arrow table, typed as the statement says; decimals as doubles, NULLs as nulls."""
-        from engine.client.arrow import plain_table
+        from engine.client.arrow import answer_table
 
-        return plain_table(tuple(zip(self.answer.columns, self.answer.types, strict=True)), self.answer.rows)
+        return answer_table(self.answer)
 
     @property
     def with_intervals(self) -> pyarrow.Table:

@@ -27,6 +27,7 @@ from engine.client.release import Release
 from engine.client.standing import valid_revocations
 from engine.client.states import ENDED_BADLY, check_ended_well, require_nobody_awaited
 from engine.client.terms import MOST_PURPOSE
+from engine.client.units import units_of
 from engine.errors import Refused, Unavailable, require
 from engine.trusted import wire
 from engine.trusted.account import add_loss
@@ -82,6 +83,8 @@ class Session:
         purpose: str = "",
         runs: int = 1,
         valid_days: int = 1,
+        *,
+        idle: bool = False,
     ) -> Query:
         """A question, read and priced; nothing is sent or spent yet.
 
@@ -89,13 +92,14 @@ class Session:
         analyst. ``epsilon`` and ``delta`` are for the whole statement. ``n_min``: the least number of nodes whose
         answer is accepted, by default what the federation's rules say. ``runs``: how often it is answered, each time
         from new snapshots of all hosts, at the price of one answer each; ``valid_days``: how long the signed request
-        is valid. Raises Refused SQL_*.
+        is valid. ``idle``: a statement whose answer is known beforehand is refused only when it is submitted. Raises
+        Refused SQL_*.
         """
         require(len(purpose) <= MOST_PURPOSE, "SQL_PURPOSE_LONG", most=f"{MOST_PURPOSE:,}")
         standing = Standing(runs, valid_days)
         return Query(
             self,
-            self.prepare(sql),
+            self.prepare(sql, idle=idle),
             agreement,
             _exact(epsilon),
             _exact(delta, "SQL_DELTA_RANGE"),
@@ -104,10 +108,10 @@ class Session:
             standing,
         )
 
-    def prepare(self, sql: str) -> Statement:
+    def prepare(self, sql: str, *, idle: bool = False) -> Statement:
         from engine.sql import prepare
 
-        return prepare(sql, self.catalogue, self.roster.manifest.rules)
+        return prepare(sql, self.catalogue, self.roster.manifest.rules, idle=idle)
 
     def describe(self, patience: float | None = None) -> FederationDescription:
         """The federation as the coordinator sees it: its manifest, its agreements and the nodes now connected.
@@ -263,7 +267,7 @@ class Session:
         """The answer as a person reads it, from the opened cells; ``statement`` if it is prepared already."""
         from engine.sql.finish import finish
 
-        statement = statement or self.prepare(asked.submission.statement.decode())
+        statement = statement or self.prepare(asked.submission.statement.decode(), idle=True)
         receipt = released.receipt
         if wire.encode(statement.plan) != asked.submission.plan:
             raise Refused("POLICY_CATALOGUE_DIFFERS")
@@ -273,6 +277,7 @@ class Session:
         manifest, survivors = receipt.round_manifest, receipt.survivors
         request: Request = wire.decode(Request, manifest.request.payload)
         answer = finish(statement, self.catalogue, manifest.calibration, released.cells, len(survivors))
+        answer = replace(answer, units=units_of(statement, self.catalogue))
         if asked.shared_by:
             told = f"Shared by {asked.shared_by}, who vouches for the figures; the receipt proves the round."
             answer = replace(answer, notes=(*answer.notes, told))

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from engine.client.states import plain
+from engine.client.units import heading
 from engine.figures import decimals, interval_words, text
+from engine.governance.letters import plain
 from engine.sql.finish import Answer, Shown
 from engine.trusted.plan import Type
 
@@ -68,8 +69,8 @@ def answer_grid(answer: Answer, below: Iterable[str] = (), exact: Sequence[Mappi
     """Beside each estimate its 95 % interval and, where given, the exact value."""
     estimates = {name for row in answer.intervals for name in row}
     columns: list[tuple[str, bool]] = []
-    for name, kind in zip(answer.columns, answer.types, strict=True):
-        columns.append((name, kind in _NUMBERS))
+    for place, (name, kind) in enumerate(zip(answer.columns, answer.types, strict=True)):
+        columns.append((heading(name, answer.unit_of(place)), kind in _NUMBERS))
         if name in estimates:
             columns.append(("95 %", False))
             if exact is not None:
@@ -125,8 +126,9 @@ def forecast_grid(found: Forecast) -> Grid:
 
 def _error_cells(column: ColumnError) -> tuple[str, ...]:
     half, relative = column.half_width, column.relative
+    name = heading(column.column, column.unit)
     return (
-        column.column if column.exact else f"{column.column} *",
+        name if column.exact else f"{name} *",
         ", ".join(column.keys) or "all rows",
         "no usable figure" if half is None else text(half, decimals((-half, half))),
         text(column.figure, None if column.figure is None or abs(column.figure) < 1_000 else 0),

@@ -16,13 +16,15 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from engine.client.states import plain
+from engine.client.units import heading
 from engine.desk.ticks import Axis, axis_of
 from engine.figures import text
+from engine.governance.letters import plain
 from engine.sql.finish import Answer
 
 WIDTH, LABELS, RIGHT, ROW, TOP, FOOT = 560, 160, 24, 28, 8, 34
 LINE_HEIGHT, LINE_LEFT = 280, 70
+LETTER = 8  # a digit of an axis, in its drawing, and some room
 MOST_ROWS, MOST_FIGURES, LEAST_LINE, LETTERS = 40, 4, 8, 21
 
 
@@ -53,13 +55,18 @@ def drawings(answer: Answer, exact: Sequence[Mapping[str, Any]] = ()) -> tuple[D
     if len(set(answer.columns)) < len(answer.columns):
         return ()
     keys = [name for name in answer.columns if name not in noisy]
+    of = {name: answer.unit_of(place) for place, name in enumerate(answer.columns)}
     made = []
     for number, name in enumerate(noisy[:MOST_FIGURES], 1):
-        points = list(_points(answer, keys, name, exact))
+        points, title = list(_points(answer, keys, name, exact)), heading(name, of[name])
         if len(keys) == 1 and len(points) >= LEAST_LINE and all(point.at is not None for point in points):
-            made.append(_line(f"figure-{number}", name, keys[0], sorted(points, key=lambda p: p.at or 0.0)))
+            made.append(
+                _line(
+                    f"figure-{number}", title, heading(keys[0], of[keys[0]]), sorted(points, key=lambda p: p.at or 0.0)
+                )
+            )
         elif 0 < len(points) <= MOST_ROWS:
-            made.append(_rows(f"figure-{number}", name, points))
+            made.append(_rows(f"figure-{number}", title, points, of[name]))
     return tuple(made)
 
 
@@ -100,21 +107,25 @@ def _axis(points: Sequence[Point]) -> Axis:
 # -- groups, one below the other
 
 
-def _rows(name: str, title: str, points: Sequence[Point]) -> Drawing:
+def _rows(name: str, title: str, points: Sequence[Point], unit: str = "") -> Drawing:
     axis, height = _axis(points), TOP + ROW * len(points) + FOOT
     start, end, base = LABELS, WIDTH - RIGHT, TOP + ROW * len(points)
 
     def x(value: float) -> str:
         return f"{start + (end - start) * axis.share(value):.1f}"
 
-    parts = [
-        f'<path class="grid" d="M{x(tick)} {TOP}V{base}"/>'
+    parts = [f'<path class="grid" d="M{x(tick)} {TOP}V{base}"/>' for tick in axis.ticks]
+    parts += [
         f'<text class="tick" x="{x(tick)}" y="{base + 20}" text-anchor="middle">{axis.words(tick)}</text>'
-        for tick in axis.ticks
+        for tick in _told(axis, end - start)
     ]
+    if unit:
+        before = start - 10 - LETTER * len(axis.words(axis.first)) / 2  # the first number stands around the axis' end
+        below = f'x="{before:g}" y="{base + 20}" text-anchor="end"'
+        parts.append(f'<text class="tick" {below}>{escape(_short(plain(unit)))}</text>')
     for place, p in enumerate(points):
         y = TOP + ROW * place + ROW / 2
-        label = p.label if len(p.label) <= LETTERS else p.label[: LETTERS - 1] + "…"
+        label = _short(p.label)
         parts.append(f'<text class="label" x="{start - 10}" y="{y + 5}" text-anchor="end">{escape(label)}</text>')
         if axis.zero:
             left, right = sorted((float(x(0.0)), float(x(p.value))))
@@ -127,6 +138,16 @@ def _rows(name: str, title: str, points: Sequence[Point]) -> Drawing:
             parts.append(f'<path class="exact" d="M{x(p.exact)} {y}m-5 -5l10 10m0 -10l-10 10"/>')
     parts.append(f'<path class="axis" d="M{start} {TOP}V{base}H{end}"/>')
     return _drawn(name, title, f"{title} for {len(points)} groups", "".join(parts), height, points, axis)
+
+
+def _told(axis: Axis, width: float) -> tuple[float, ...]:
+    """The ticks whose numbers stand side by side below an axis of that width: every one, every second, ..."""
+    longest = max(len(axis.words(tick)) for tick in axis.ticks)
+    return axis.ticks[:: math.ceil((longest + 1) * LETTER * (len(axis.ticks) - 1) / width)]
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= LETTERS else words[: LETTERS - 1] + "…"
 
 
 # -- a line over an axis of its own

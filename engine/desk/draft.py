@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
-from engine.client.assumed import Assumption
+from engine.client import papers
 from engine.client.cost import Asker, shares_of
 from engine.client.forecast import ColumnError, Forecast, errors_of
 from engine.client.query import Query
 from engine.client.session import Session
-from engine.client.standing import in_force
 from engine.client.terms import price_of
 from engine.desk.form import Form
 from engine.errors import BadFile, Refused, SplittallyError
-from engine.trusted import wire
 from engine.trusted.messages import FederationDescription
 from engine.trusted.records import Agreement
 
@@ -106,18 +105,22 @@ class Rung:
     refused: str = ""
 
 
-def ladder(query: Query, chosen: str, assumption: Assumption, agreement: Agreement | None) -> list[Rung]:
+def ladder(query: Query, chosen: str, forecast: Forecast, agreement: Agreement | None) -> list[Rung]:
     """The same question at several epsilons, the chosen one among them, smallest first. Nothing is read or spent."""
     amounts = sorted({*EPSILONS, chosen}, key=Fraction)
-    return [_rung(query, amount, assumption, agreement) for amount in amounts]
+    return [_rung(query, amount, forecast, agreement) for amount in amounts]
 
 
-def _rung(query: Query, epsilon: str, assumption: Assumption, agreement: Agreement | None) -> Rung:
+def _rung(query: Query, epsilon: str, forecast: Forecast, agreement: Agreement | None) -> Rung:
     session, plan = query.session, query.statement.plan
     catalogue, rules = session.catalogue, session.roster.manifest.rules
     try:
         price = price_of(Fraction(epsilon), query.delta, plan)
-        errors = errors_of(query.statement, catalogue, price.answer, (query.n_min, rules.f), assumption)
+        if Fraction(epsilon) == query.epsilon:
+            errors = forecast.columns
+        else:
+            least = (query.n_min, rules.f)
+            errors = errors_of(query.statement, catalogue, price.answer, least, forecast.assumption)
     except Refused as refused:
         return Rung(epsilon, (), 0.0, "", refused.code)
     shares = shares_of(plan, catalogue, rules, price.total, Asker(session.home.name, agreement))
@@ -138,23 +141,24 @@ class Weighed:
     agreement: Agreement | None
 
 
-def weigh(draft: Draft, session: Session, agreement: Agreement | None) -> Weighed:
-    """Raises what ``Draft.query`` and ``Query.forecast`` raise."""
+def weigh(draft: Draft, session: Session, described: FederationDescription | None) -> Weighed:
+    """``described``: None while the coordinator is away. Raises what ``Draft.query`` and ``Query.forecast`` raise."""
     query = draft.query(session)
-    found = query.forecast(*draft.expected())
-    return Weighed(query, found, tuple(ladder(query, draft.epsilon, found.assumption, agreement)), agreement)
+    found = query.forecast(*draft.expected(), described)
+    agreement = meant(usable(described, session), draft.agreement)
+    return Weighed(query, found, tuple(ladder(query, draft.epsilon, found, agreement)), agreement)
 
 
 def usable(described: FederationDescription | None, session: Session) -> tuple[tuple[str, Agreement], ...]:
     """The agreements that the analyst may ask under now: (digest in hex, agreement)."""
     if described is None:
         return ()
-    standing = in_force(described, session.roster, session.clock.now_ms())
-    ordered = [(wire.digest(r.payload), standing.get(wire.digest(r.payload))) for r in described.agreements]
-    return tuple((d.hex(), a) for d, a in ordered if a is not None and session.home.name in a.analysts)
+    held = papers.usable(described, session.roster, session.home.name, session.clock.now_ms())
+    return tuple((digest.hex(), agreement) for digest, agreement in held.items())
 
 
 def meant(agreements: tuple[tuple[str, Agreement], ...], wanted: str) -> Agreement | None:
     """The agreement that is chosen, or the only one there is."""
-    found = [a for digest, a in agreements if not wanted or digest.startswith(wanted) or a.name == wanted]
-    return found[0] if len(found) == 1 else None
+    with suppress(Refused):
+        return papers.meant({bytes.fromhex(d): a for d, a in agreements}, "", wanted or None)[1]
+    return None

@@ -156,16 +156,18 @@ def parquet(release: Release) -> bytes:
     import pyarrow
     from pyarrow import parquet as files
 
-    table, columns, names = release.table, [], []
+    table, columns, fields = release.table, [], []
     for header, name, end in headers(release):
-        names.append(header)
+        field = table.schema.field(name).with_name(header)
         if end is None:
             columns.append(table.column(name))
         else:
             ends = [float(row[name][end]) if name in row else None for row in release.intervals]
+            field = field.with_type(pyarrow.float64())
             columns.append(pyarrow.array(ends, pyarrow.float64()))
+        fields.append(field)
     known = {"request": release.request_id, "epsilon": str(release.epsilon), "delta": str(release.delta)}
-    made = pyarrow.Table.from_arrays(columns, names=names).replace_schema_metadata(known)
+    made = pyarrow.Table.from_arrays(columns, schema=pyarrow.schema(fields, known))
     body = io.BytesIO()
     files.write_table(made, body)
     return body.getvalue()

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -17,14 +17,13 @@ from starlette.types import ASGIApp
 
 from engine.desk.app import application
 from engine.desk.desk import Desk
-from engine.desk.draft import Draft, weigh
 from engine.desk.idle import Closing
-from engine.errors import BadFile, SplittallyError
+from engine.desk.warm import warm
+from engine.errors import BadFile
 
 LOOPBACK = "127.0.0.1"
 FLIGHT = "engine.desk.flight.server"
 CONNECTIONS = 128  # a browser opens six
-WARMED = "SELECT COUNT(*) AS n FROM {dataset}"
 
 
 def serve(
@@ -53,8 +52,8 @@ def _serve(
     listener = _listener(port)
     found = listener.getsockname()[1]
     drivers = _flight(desk, flight_port, flight) if flight is not None and desk.role == "analyst" else None
+    warm(desk)
     application_ = application(desk, found, printed)
-    threading.Thread(target=_warm, args=(desk,), daemon=True).start()
     try:
         uvicorn.Server(config_of(application_)).run(sockets=[listener])
     finally:
@@ -114,11 +113,3 @@ def _flight(desk: Desk, port: int, told: Callable[[str, str], None]) -> Any:
     server = import_module(FLIGHT).FlightSqlServer.start(desk.session, LOOPBACK, port, token)
     told(f"grpc://{LOOPBACK}:{server.port}", token)
     return server
-
-
-def _warm(desk: Desk) -> None:
-    """Loads what the first pages need, while the person still reads the terminal."""
-    with suppress(SplittallyError):  # the page that needs it says what is wrong
-        if desk.role == "analyst":
-            draft = Draft(sql=WARMED.format(dataset=desk.manifest.catalogue.datasets[0].name))
-            weigh(draft, desk.session(), None)

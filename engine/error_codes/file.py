@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.error_codes.row import ErrorCode
 
 CODES: dict[str, ErrorCode] = {
+    "FILE_USAGE": ErrorCode("{problem}", "`{command} --help` says what it takes."),
     "FILE_MISSING": ErrorCode("There is no file {path}.", "Check the path."),
     "FILE_FOLDER": ErrorCode("{path} is a folder, and a file is needed.", "Give the file itself."),
     "FILE_PACKAGE": ErrorCode(

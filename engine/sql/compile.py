@@ -20,7 +20,7 @@ from engine.sql.refusals import meant
 from engine.sql.sources import location, refuse_passwords
 from engine.sql.syntax import Name, SyntaxExpression
 from engine.sql.toml_file import TomlFile
-from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.domains import Domain
 from engine.trusted.plan import ColumnRef, Expression, NamedExpression, Type
 from engine.trusted.records import LegalGateway
@@ -123,7 +123,6 @@ def _dataset(
     used = frozenset().union(*(names_in(c.expression) for c in named), names_in(consent) if consent else ())
     return DatasetBinding(
         dataset=dataset.name,
-        kind=SourceKind.DUCKDB,
         files=(files,),
         local_columns=tuple(column for column in local if column.name in used),
         columns=tuple(columns),

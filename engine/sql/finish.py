@@ -36,7 +36,8 @@ class Answer:
     """A table with, for each row, what is known of the error of its noisy columns.
 
     ``intervals``: column -> (low, high) at 95 %, one mapping a row; ``deviations``: column -> standard deviation.
-    Columns without noise (keys, literals) and NULLs have no entry.
+    Columns without noise (keys, literals) and NULLs have no entry. ``units``: one a column, empty where none is sure;
+    the client knows them (engine/client/units.py).
     """
 
     columns: tuple[str, ...]
@@ -45,6 +46,10 @@ class Answer:
     intervals: tuple[Mapping[str, tuple[float, float]], ...]
     deviations: tuple[Mapping[str, float], ...]
     notes: tuple[str, ...]
+    units: tuple[str, ...] = ()
+
+    def unit_of(self, place: int) -> str:
+        return self.units[place] if self.units else ""
 
 
 def finish(

@@ -28,13 +28,6 @@ class IdentifierForm(enum.Enum):
     NINO = 6  # two letters and six digits, without the suffix; anything else names nobody
 
 
-class SourceKind(enum.Enum):
-    DUCKDB = 1
-    POSTGRES = 2
-    TRINO = 3
-    SPARK = 4
-
-
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     version: int  # 1
@@ -115,7 +108,6 @@ class NodeBinding:
 @dataclass(frozen=True, slots=True)
 class DatasetBinding:
     dataset: str
-    kind: SourceKind
     files: tuple[str, ...]  # absolute paths or globs of Parquet or CSV files
     local_columns: tuple[LocalColumn, ...]  # the columns the expressions may name
     columns: tuple[NamedExpression, ...]  # one for each column of the dataset, person included

@@ -33,7 +33,7 @@ from engine.governance.homes import create_home
 from engine.sql import prepare
 from engine.trusted import wire
 from engine.trusted.calibrate import calibrate, grid_of, layout_of, tree_of
-from engine.trusted.catalogue import Catalogue, Column, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import Catalogue, Column, Dataset, DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.domains import scope_of
 from engine.trusted.plan import (
     Call,
@@ -79,7 +79,7 @@ def published(catalogue: Catalogue, held: Held, folder: Path, source: InProcess)
         names = [c.name for c in dataset.columns]
         local = tuple(LocalColumn(n, Type.TEXT) for n in names)
         columns = tuple(NamedExpression(n, ColumnRef(n)) for n in names)
-        binding = NodeBinding(1, "n0", (DatasetBinding(dataset.name, SourceKind.DUCKDB, (str(file),), local, columns),))
+        binding = NodeBinding(1, "n0", (DatasetBinding(dataset.name, (str(file),), local, columns),))
         snapshots += cut(binding, catalogue, home, randomness=Counted(dataset.name), source=source).snapshots
     return Tables(tuple(snapshots))
 

@@ -10,7 +10,7 @@ import pytest
 from world import CATALOGUE, Counted, InProcess
 
 from engine.governance.homes import create_home
-from engine.trusted.catalogue import DatasetBinding, NodeBinding, SourceKind
+from engine.trusted.catalogue import DatasetBinding, NodeBinding
 from engine.trusted.plan import ColumnRef, NamedExpression
 from nodes.schema import columns_of
 from nodes.tables import cut
@@ -36,7 +36,7 @@ def test_numbers_that_are_none_are_null(kind: str, tmp_path: Path) -> None:
     source = InProcess()
     local = columns_of(file, source)
     columns = tuple(NamedExpression(c.name, ColumnRef(c.name)) for c in local)
-    bound = DatasetBinding("people", SourceKind.DUCKDB, (str(file),), local, columns)
+    bound = DatasetBinding("people", (str(file),), local, columns)
     home = create_home(tmp_path / "home", "n0", "node", "audit")
     tables = cut(NodeBinding(1, "n0", (bound,)), CATALOGUE, home, randomness=Counted("x"), source=source)
     rows = stored(tables.snapshots[0].path, 'person_id, income, "income$key", free, age, "age$key"')

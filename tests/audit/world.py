@@ -32,7 +32,7 @@ from engine.governance.homes import create_home
 from engine.sql import prepare
 from engine.trusted import ring, wire
 from engine.trusted.calibrate import calibrate
-from engine.trusted.catalogue import Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import Dataset, DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.epsilon import loss_for
 from engine.trusted.messages import AskReady
 from engine.trusted.plan import ColumnRef, NamedExpression, Plan, Scan, Type
@@ -254,7 +254,6 @@ class World:
             names = [c.name for c in dataset.columns]
             bound = DatasetBinding(
                 dataset.name,
-                SourceKind.DUCKDB,
                 (str(file),),
                 tuple(LocalColumn(n, Type.TEXT) for n in names),
                 tuple(NamedExpression(n, ColumnRef(n)) for n in names),

@@ -53,7 +53,7 @@ def test_the_page_names_errors_cost_and_advice(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     for words in (
         "± 95 %",
-        "m *",
+        "m (GBP) *",
         "region",
         "400 rows, as given",
         "of identifier nino, lifetime",

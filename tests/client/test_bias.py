@@ -25,7 +25,7 @@ from engine.sql import prepare
 from engine.sql.figures import groups_of, leaf_value, units_of
 from engine.sql.statement import KeyLeaf
 from engine.trusted.calibrate import calibrate
-from engine.trusted.catalogue import DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import ColumnRef, NamedExpression, Type
 from engine.trusted.random import SystemRandomness
@@ -168,7 +168,7 @@ def measured(case: Case, rows: pa.Table, folder: Path) -> float:
     kinds = {"patient": Type.TEXT, "ward": Type.TEXT, "kind": Type.TEXT, "cost": Type.INTEGER}
     local = tuple(LocalColumn(name, kind) for name, kind in kinds.items())
     columns = tuple(NamedExpression(name, ColumnRef(name)) for name in kinds)
-    bound = DatasetBinding("visits", SourceKind.DUCKDB, (str(folder / "visits.parquet"),), local, columns)
+    bound = DatasetBinding("visits", (str(folder / "visits.parquet"),), local, columns)
     source, home = DuckDBSource(), create_home(folder / "home", "one", "node", "bias")
     try:
         tables = cut(NodeBinding(1, "one", (bound,)), CATALOGUE, home, randomness=SystemRandomness(), source=source)

@@ -24,7 +24,7 @@ from engine.governance.homes import create_home
 from engine.sql import prepare
 from engine.sql.finish import finish
 from engine.trusted.calibrate import calibrate
-from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import ColumnRef, NamedExpression, Type
 from engine.trusted.random import SystemRandomness
@@ -123,7 +123,6 @@ def binding_of(node: str, catalogue: Catalogue, folder: Path) -> NodeBinding:
     bound = [
         DatasetBinding(
             d.name,
-            SourceKind.DUCKDB,
             (str(folder / f"{d.name}.parquet"),),
             tuple(LocalColumn(c.name, c.type) for c in d.columns),
             tuple(NamedExpression(c.name, ColumnRef(c.name)) for c in d.columns),

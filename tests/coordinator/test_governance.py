@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from engine.coordinator import reception
-from engine.coordinator.events import Windows
 from engine.coordinator.store import ENDED
 from engine.errors import Refused, SplittallyError, Unavailable
 from engine.trusted import wire
@@ -24,14 +23,12 @@ from tests.coordinator.papers import decision, manifest, pause, revocation, with
 from tests.coordinator.test_reception import COUNTS, Bench, make_bench
 
 Stated = tuple[RequestState, str]
-PATIENT = Windows(gather=2_000, ready=5_000, share=10_000, answer=10_000, rejoin=1_000)  # nothing here runs into them
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     federation = make_federation(tmp_path, helpers=2)
     made = make_bench(federation, doubles(federation, COUNTS))
-    made.services.windows = PATIENT
     yield made
     made.reception.drain()
     made.links.close()

@@ -21,7 +21,7 @@ from engine.trusted.plan import Plan
 from engine.trusted.random import SystemRandomness
 from engine.trusted.records import Request, RoundManifest
 from tests.coordinator.members import MOST_KEYS, doubles, make_federation, make_submission
-from tests.coordinator.test_reception import COUNTS, Bench, make_bench
+from tests.coordinator.test_reception import COUNTS, HASTY, Bench, make_bench
 
 CLINICS = {"east": {"a": 5, "b": 1}, "north": {"b": 7, "c": 2}, "west": {"a": 1, "d": 9}}
 TOTALS = {"a": 6, "b": 8, "c": 2, "d": 9}
@@ -182,6 +182,7 @@ def test_a_request_that_waits_for_nothing_takes_no_choice(bench: Bench) -> None:
     with pytest.raises(Unavailable, match="ROUND_KEYS"):
         bench.reception.choose("analyst", replace(answer, request_digest=digest_of(ordinary)))
     bench.members["west"].faults.add("silent")
+    bench.services.windows = HASTY
     early = make_submission(bench.federation, open=True)
     bench.reception.submit("analyst", early)
     assert bench.reception.choose("analyst", choice_again(bench, early)).state is not RequestState.RELEASED
@@ -192,6 +193,7 @@ def test_nothing_is_fetched_while_the_second_phase_runs(bench: Bench) -> None:
     submission = waiting(bench)
     _, answer = choice(bench, submission)
     bench.members["west"].faults.add("silent")
+    bench.services.windows = HASTY
     bench.reception.choose("analyst", answer)
     with pytest.raises(Unavailable, match="ROUND_NOT_RELEASED"):
         next(bench.reception.fetch("analyst", digest_of(submission)))

@@ -43,7 +43,8 @@ from engine.trusted.sign import Roster
 from tests.coordinator.members import Double, doubles, make_federation, make_submission
 
 COUNTS = {"east": (1, 10), "north": (2, 20), "west": (4, 40)}
-WINDOWS = Windows(gather=150, ready=300, share=600, answer=300, rejoin=100)
+WINDOWS = Windows(gather=2_000, ready=5_000, share=10_000, answer=10_000, rejoin=1_000)  # few tests run into them
+HASTY = replace(WINDOWS, gather=150, share=600)  # for these
 
 
 @dataclass
@@ -85,9 +86,9 @@ class Bench:
         return tuple(cell // unit for cell in opened.cells)
 
     def restarted(self) -> Bench:
-        """Another coordinator on the same store, with no member connected yet."""
+        """Another coordinator on the same store, as patient, with no member connected yet."""
         again = make_bench(self.federation, {})
-        again.members = self.members
+        again.members, again.services.windows = self.members, self.services.windows
         return again
 
 
@@ -202,6 +203,8 @@ def test_an_analyst_sees_own_requests_only(bench: Bench) -> None:
 )
 def test_one_node_fails_and_all_are_needed(bench: Bench, member: str, fault: str, code: str) -> None:
     bench.members[member].faults.add(fault)
+    if fault == "silent":
+        bench.services.windows = HASTY
     status = bench.run(make_submission(bench.federation))
     assert (status.state, status.code) == (RequestState.REFUSED_STATE, code)
 
@@ -216,6 +219,7 @@ def test_repeated_and_equivocating_shares_count_once(bench: Bench, fault: str) -
 
 def test_too_few_nodes_before_anything_is_charged(bench: Bench) -> None:
     bench.members["north"].leave(bench.links)
+    bench.services.windows = HASTY
     status = bench.run(make_submission(bench.federation))
     assert (status.state, status.code, status.attempt) == (RequestState.REFUSED_STATE, "ROUND_TOO_FEW_NODES", 0)
     assert opened_rounds(bench) == []

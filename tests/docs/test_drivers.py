@@ -39,7 +39,7 @@ datasets:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def asked(tmp_path_factory: pytest.TempPathFactory, warm_processes: None) -> Iterator[None]:
     """Two councils, a desk that serves drivers, and what the page takes from the environment."""
     tmp_path = tmp_path_factory.mktemp("realm")
     for node, region in (("north", "N"), ("south", "S")):

@@ -24,7 +24,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.docs.warm import RUNS_ON, Warm
+from tests.warm.ask import RUNS_ON, write_command
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -126,7 +126,6 @@ class Walk:
     running: list[tuple[str, subprocess.Popen[bytes]]] = field(default_factory=list)  # machine and process
     port: str = ""
     printed: str = ""  # by the last command
-    warm: Warm | None = None
     put: dict[str, str] = field(default_factory=dict)  # words of the page -> what stands for them here
 
     def __enter__(self) -> Walk:
@@ -134,7 +133,7 @@ class Walk:
             free.bind(("127.0.0.1", 0))
             self.port = str(free.getsockname()[1])
         (self.folder / "bin").mkdir(parents=True)
-        self.warm = Warm(self.folder / "bin").__enter__()
+        write_command(self.folder / "bin")
         python = self.folder / "bin" / "python"
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         python.chmod(0o755)
@@ -145,8 +144,6 @@ class Walk:
             os.killpg(process.pid, signal.SIGTERM)
         for _, process in self.running:
             process.wait(SECONDS)
-        if self.warm is not None:
-            self.warm.__exit__()
 
     def take(self, step: Command | File) -> str:
         """Takes one step; what is wrong with it, or nothing."""

@@ -13,7 +13,7 @@ from engine.errors import SplittallyError
 from engine.governance.homes import create_home
 from engine.trusted import ring
 from engine.trusted.calibrate import calibrate
-from engine.trusted.catalogue import DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.plan import Call, ColumnRef, Function, Literal, NamedExpression, Type
 from engine.trusted.records import JournalEntry, JournalKind, LegalGateway, Participant
 from engine.trusted.wire import decode
@@ -55,7 +55,6 @@ def node(tmp_path: Path, source: DuckDBSource) -> Node:
     expressions = {c: ColumnRef(c) for c in COLUMNS} | {"income": income}
     bound = DatasetBinding(
         "lone",
-        SourceKind.DUCKDB,
         (str(file),),
         tuple(LocalColumn(c, Type.TEXT) for c in (*COLUMNS, "opt_out")),
         tuple(NamedExpression(name, expression) for name, expression in expressions.items()),

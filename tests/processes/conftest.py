@@ -12,6 +12,7 @@ import pytest
 from pyarrow import parquet
 
 ROWS = 2_000
+EXECUTED = ("test_first_light", "test_commands")  # whose processes begin as a person's do
 CATALOGUE = """
 federation: mine
 datasets:
@@ -43,6 +44,12 @@ class Own:
     @property
     def options(self) -> list[str]:
         return ["--catalog", str(self.catalogue), "--data", f"north={self.north}", "--data", f"south={self.south}"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processes_begin(request: pytest.FixtureRequest) -> None:
+    if request.path.stem not in EXECUTED:
+        request.getfixturevalue("warm_processes")
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,12 @@ further off is a false alarm with probability below 3e-12.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +74,15 @@ class Processes:
         """Kills a process, and starts it again where it was."""
         self.kill(name)
         self.start(name, *(("--listen", self.address.read_text().strip()) if name == "coordinator" else ()))
+
+    @contextmanager
+    def halted(self, name: str) -> Iterator[None]:
+        """The process stands still meanwhile; with it each round that needs its share."""
+        self.children[name].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.children[name].send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         for child in self.children.values():
@@ -178,18 +189,24 @@ def test_a_node_killed_ends_in_a_refusal_and_it_answers_again_after_its_restart(
 
 
 def wait_killing(processes: Processes, query: Query, name: str, when: Callable[[RequestStatus], bool]) -> Release | str:
-    """Waits for a query; kills ``name`` at the first status that ``when`` is true of, and starts it again."""
+    """Waits for a query; kills ``name`` at the first status that ``when`` is true of, and starts it again.
+
+    Until then east stands still: no round is over before that status was seen.
+    """
     done: list[str] = []
+    with ExitStack() as stack:
+        stack.enter_context(processes.halted("east"))
 
-    def progress(status: RequestStatus) -> None:
-        if not done and when(status):
-            done.append(name)
-            processes.restart(name)
+        def progress(status: RequestStatus) -> None:
+            if not done and when(status):
+                done.append(name)
+                processes.restart(name)
+                stack.close()
 
-    try:
-        release: Release | str = query.wait(SECONDS, progress)
-    except SplittallyError as error:
-        release = error.code
+        try:
+            release: Release | str = query.wait(SECONDS, progress)
+        except SplittallyError as error:
+            release = error.code
     assert done == [name]
     return release
 

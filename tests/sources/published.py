@@ -20,7 +20,6 @@ from engine.trusted.catalogue import (
     LocalColumn,
     NodeBinding,
     PersonUnit,
-    SourceKind,
 )
 from engine.trusted.dates import day_number
 from engine.trusted.home import Home
@@ -91,7 +90,6 @@ def binding_of(definition: Dataset, files: Sequence[Path], source: DuckDBSource,
     local = [c for c in columns_of(files[0], source) if definition.column(c.name)]
     bound = DatasetBinding(
         dataset=definition.name,
-        kind=SourceKind.DUCKDB,
         files=tuple(str(f) for f in files),
         local_columns=tuple(LocalColumn(c.name, c.type) for c in local),
         columns=tuple(NamedExpression(c.name, ColumnRef(c.name)) for c in local),

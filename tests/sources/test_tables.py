@@ -30,7 +30,6 @@ from engine.trusted.catalogue import (
     IdentifierForm,
     LocalColumn,
     NodeBinding,
-    SourceKind,
 )
 from engine.trusted.plan import Call, ColumnRef, Function, Literal, NamedExpression, Type
 from engine.trusted.records import LegalGateway
@@ -222,7 +221,7 @@ def test_one_row_a_person_is_certain(source: DuckDBSource, tmp_path: Path) -> No
 def bound_to(file: Path, definition_columns: dict[str, object], **changes: object) -> NodeBinding:
     local = tuple(LocalColumn(n, Type.TEXT) for n in ("id", "pay", "opt_out"))
     columns = tuple(NamedExpression(n, e) for n, e in definition_columns.items())  # type: ignore[arg-type]
-    bound = DatasetBinding("people", SourceKind.DUCKDB, (str(file),), local, columns)
+    bound = DatasetBinding("people", (str(file),), local, columns)
     return NodeBinding(1, "here", (replace(bound, **changes),))  # type: ignore[arg-type]
 
 
@@ -333,7 +332,7 @@ def test_many_files_with_columns_in_any_order(source: DuckDBSource, tmp_path: Pa
     local = (LocalColumn("person_id", Type.TEXT), LocalColumn("x", Type.TEXT))
     named = tuple(NamedExpression(c.name, ColumnRef(c.name)) for c in local)
     globs = (str(tmp_path / "*.csv"), str(tmp_path / "c.parquet"))
-    binding = NodeBinding(1, "here", (DatasetBinding("people", SourceKind.DUCKDB, globs, local, named),))
+    binding = NodeBinding(1, "here", (DatasetBinding("people", globs, local, named),))
     home = home_at(tmp_path / "home")
     tables = cut(binding, catalogue_of(dataset(columns)), home, randomness=FixedRandomness(), source=source)
     assert stored(tables, "people") == [("p1", 1), ("p2", 2), ("p3", 3), ("p4", 4)]
@@ -378,7 +377,7 @@ def test_broken_files_and_bindings_are_named_without_values(
     expressions = {"person_id": ColumnRef("person_id"), "x": changes.get("expression", ColumnRef("x"))}
     columns = tuple(NamedExpression(n, expressions[n]) for n in changes.get("columns", ("person_id", "x")))  # type: ignore[arg-type,attr-defined]
     files = (str(tmp_path / str(changes.get("file", "people.csv"))),)
-    bound = DatasetBinding(str(changes.get("dataset", "people")), SourceKind.DUCKDB, files, local, columns)
+    bound = DatasetBinding(str(changes.get("dataset", "people")), files, local, columns)
     binding = NodeBinding(1, str(changes.get("node", "here")), (bound,))
     home = home_at(tmp_path / "home")
     definition = dataset((PEOPLE[0], Column("x", Type.INTEGER)), at_most=10)

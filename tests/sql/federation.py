@@ -24,7 +24,7 @@ from engine.sql.finish import Answer, finish
 from engine.sql.statement import Statement
 from engine.trusted import ring
 from engine.trusted.calibrate import calibrate, layout_of
-from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding, SourceKind
+from engine.trusted.catalogue import Catalogue, Dataset, DatasetBinding, LocalColumn, NodeBinding
 from engine.trusted.domains import domain_of, scope_of
 from engine.trusted.epsilon import loss_for
 from engine.trusted.plan import ColumnRef, Literal, NamedExpression, Type
@@ -106,9 +106,11 @@ class Federation:
         self.source.close()
         rmtree(self.folder, ignore_errors=True)
 
-    def prepare(self, sql: str, epsilon: str = "1", delta: str = "1e-9") -> tuple[Statement, Calibration]:
+    def prepare(
+        self, sql: str, epsilon: str = "1", delta: str = "1e-9", *, idle: bool = False
+    ) -> tuple[Statement, Calibration]:
         require_delta(Fraction(delta))
-        statement = prepare(sql, self.catalogue, RULES)
+        statement = prepare(sql, self.catalogue, RULES, idle=idle)
         if phases_of(statement.plan) == 2:
             statement = self._over_named_keys(statement)
         return statement, self.calibrated(statement, epsilon, delta)
@@ -206,7 +208,6 @@ def binding_of(texts: Mapping[str, str], node: str, folder: Path) -> NodeBinding
         bound.append(
             DatasetBinding(
                 name,
-                SourceKind.DUCKDB,
                 (str(file),),
                 tuple(LocalColumn(c, Type.TEXT) for c in columns),
                 tuple(NamedExpression(c, ColumnRef(c)) for c in columns),

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from engine.client.forecast import ColumnError
 from engine.client.session import digest_of
 from engine.desk.advice import advice
-from engine.desk.draft import Draft, Weighed, field_of, meant, usable, weigh
+from engine.desk.draft import Draft, Weighed, field_of, usable, weigh
 from engine.desk.followed import follow
 from engine.desk.page import ANALYST, Page
 from engine.desk.visit import Visit
@@ -30,7 +30,7 @@ def ask(visit: Visit) -> Response:
     elif "about" in visit.query:
         dataset = visit.desk.manifest.catalogue.dataset(visit.query.one("about"))
         draft = replace(draft, sql=example(dataset) if dataset else "")
-    return _form(visit, draft)
+    return _form(visit, draft, _described(visit))
 
 
 def weighed(visit: Visit) -> Response:
@@ -41,13 +41,11 @@ def weighed(visit: Visit) -> Response:
     if visit.form.one("do") == "rehearse":
         return _rehearse(visit, draft)
     described = _described(visit)
-    session = visit.desk.session()
-    agreements = usable(described, session)
     try:
-        found = weigh(draft, session, meant(agreements, draft.agreement))
+        found = weigh(draft, visit.desk.session(), described)
     except SplittallyError as error:
-        return _form(visit, draft, error, described=described)
-    return _form(visit, draft, found=found, described=described)
+        return _form(visit, draft, described, error)
+    return _form(visit, draft, described, found=found)
 
 
 def check(visit: Visit) -> Response:
@@ -69,7 +67,7 @@ def _submit(visit: Visit, draft: Draft) -> Response:
         query = draft.query(visit.desk.session())
         request = query.submit()
     except SplittallyError as error:
-        return _form(visit, draft, error)
+        return _form(visit, draft, _described(visit), error)
     if query.kept is None and query.price.selection is not None:
         follow(query.session, request)
     said = "Your request is signed and handed in."
@@ -85,19 +83,18 @@ def _rehearse(visit: Visit, draft: Draft) -> Response:
         query = draft.query(visit.desk.session())
         key = visit.desk.rehearsals.begin(query, draft)
     except SplittallyError as error:
-        return _form(visit, draft, error)
+        return _form(visit, draft, _described(visit), error)
     return visit.go(f"/rehearsals/{key}")
 
 
 def _form(
     visit: Visit,
     draft: Draft,
+    described: FederationDescription | None,
     error: SplittallyError | None = None,
     found: Weighed | None = None,
-    described: FederationDescription | None = None,
 ) -> Response:
-    session, described = visit.desk.session(), described or _described(visit)
-    catalogue = visit.desk.manifest.catalogue
+    session, catalogue = visit.desk.session(), visit.desk.manifest.catalogue
     return visit.render(
         "workbench/ask.html",
         draft=draft,

@@ -17,14 +17,6 @@ class IdentifierForm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WHOLE_NUMBER: _ClassVar[IdentifierForm]
     NHS_NUMBER: _ClassVar[IdentifierForm]
     NINO: _ClassVar[IdentifierForm]
-
-class SourceKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    SOURCE_KIND_UNSPECIFIED: _ClassVar[SourceKind]
-    DUCKDB: _ClassVar[SourceKind]
-    POSTGRES: _ClassVar[SourceKind]
-    TRINO: _ClassVar[SourceKind]
-    SPARK: _ClassVar[SourceKind]
 IDENTIFIER_FORM_UNSPECIFIED: IdentifierForm
 AS_IS: IdentifierForm
 UPPER_ALNUM: IdentifierForm
@@ -32,11 +24,6 @@ DIGITS: IdentifierForm
 WHOLE_NUMBER: IdentifierForm
 NHS_NUMBER: IdentifierForm
 NINO: IdentifierForm
-SOURCE_KIND_UNSPECIFIED: SourceKind
-DUCKDB: SourceKind
-POSTGRES: SourceKind
-TRINO: SourceKind
-SPARK: SourceKind
 
 class Catalogue(_message.Message):
     __slots__ = ("version", "federation", "datasets")
@@ -137,9 +124,8 @@ class NodeBinding(_message.Message):
     def __init__(self, version: _Optional[int] = ..., node: _Optional[str] = ..., datasets: _Optional[_Iterable[_Union[DatasetBinding, _Mapping]]] = ..., guardians: _Optional[int] = ...) -> None: ...
 
 class DatasetBinding(_message.Message):
-    __slots__ = ("dataset", "kind", "files", "local_columns", "columns", "consent", "consent_version", "purposes")
+    __slots__ = ("dataset", "files", "local_columns", "columns", "consent", "consent_version", "purposes")
     DATASET_FIELD_NUMBER: _ClassVar[int]
-    KIND_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     LOCAL_COLUMNS_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
@@ -147,14 +133,13 @@ class DatasetBinding(_message.Message):
     CONSENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     PURPOSES_FIELD_NUMBER: _ClassVar[int]
     dataset: str
-    kind: SourceKind
     files: _containers.RepeatedScalarFieldContainer[str]
     local_columns: _containers.RepeatedCompositeFieldContainer[LocalColumn]
     columns: _containers.RepeatedCompositeFieldContainer[_plan_pb2.NamedExpression]
     consent: _plan_pb2.Expression
     consent_version: int
     purposes: _containers.RepeatedCompositeFieldContainer[_plan_pb2.NamedExpression]
-    def __init__(self, dataset: _Optional[str] = ..., kind: _Optional[_Union[SourceKind, str]] = ..., files: _Optional[_Iterable[str]] = ..., local_columns: _Optional[_Iterable[_Union[LocalColumn, _Mapping]]] = ..., columns: _Optional[_Iterable[_Union[_plan_pb2.NamedExpression, _Mapping]]] = ..., consent: _Optional[_Union[_plan_pb2.Expression, _Mapping]] = ..., consent_version: _Optional[int] = ..., purposes: _Optional[_Iterable[_Union[_plan_pb2.NamedExpression, _Mapping]]] = ...) -> None: ...
+    def __init__(self, dataset: _Optional[str] = ..., files: _Optional[_Iterable[str]] = ..., local_columns: _Optional[_Iterable[_Union[LocalColumn, _Mapping]]] = ..., columns: _Optional[_Iterable[_Union[_plan_pb2.NamedExpression, _Mapping]]] = ..., consent: _Optional[_Union[_plan_pb2.Expression, _Mapping]] = ..., consent_version: _Optional[int] = ..., purposes: _Optional[_Iterable[_Union[_plan_pb2.NamedExpression, _Mapping]]] = ...) -> None: ...
 
 class LocalColumn(_message.Message):
     __slots__ = ("name", "type")
