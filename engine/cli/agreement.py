@@ -75,9 +75,9 @@ def show(
     import sys
 
     from engine.cli.show import console, new_table, print_json
-    from engine.client.states import plain as plain_words
     from engine.governance.agreement import read_record
     from engine.governance.agreement_text import agreement_lines, plain_text
+    from engine.governance.letters import plain as plain_words
     from engine.trusted.home import Home
 
     opened = Home.load(home) if home else None

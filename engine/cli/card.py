@@ -70,13 +70,16 @@ def ask(
             lambda words: beside.print(words, soft_wrap=True),
         )
         declared = dataset_of(session, dataset)
+    whose = {} if given.card is None else {"analyst": given.card.publication.analyst}
     if as_json:
-        print_json({"request": given.request, "free": given.free, **_document(given.figures, declared)})
+        print_json({"request": given.request, "free": given.free, **whose, **_document(given.figures, declared)})
         return
     shown = console()
     shown.print(_table(given.figures, declared))
     if given.release is not None and not given.free:
         shown.print(footer(given.release.survivors, given.release.cost))
+    if given.card is not None:
+        shown.print(f"Not asked again: {_rests_on(given.card)}.", soft_wrap=True)
     shown.print(ONCE if given.free else f"Make it public with: splittally card publish {dataset} --yes", soft_wrap=True)
 
 

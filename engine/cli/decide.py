@@ -89,8 +89,8 @@ def revoke(
     """End an agreement for good: nothing runs under it any more, and no answer is given again."""
     from engine.cli.show import console, print_json
     from engine.client.papers import find_agreement
-    from engine.client.states import plain
     from engine.governance.homes import put_into_inbox
+    from engine.governance.letters import plain
     from engine.governance.revocation import revocation_record
     from engine.trusted.clock import SystemClock
     from engine.trusted.home import Home

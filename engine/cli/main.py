@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,7 +37,7 @@ from engine.cli import (
     try_,
 )
 from engine.cli.show import show_error
-from engine.errors import Bug, SplittallyError
+from engine.errors import BadFile, Bug, SplittallyError
 
 VERSION = "0.1.0"  # that of pyproject.toml
 
@@ -48,6 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+_WRONG_USE: tuple[Any, ...] = typer.BadParameter.__bases__  # of all errors about options and arguments
 
 
 def _print_version(wanted: bool) -> None:
@@ -100,6 +101,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit status of the table in engine/errors.py."""
     as_json = "--json" in arguments
     try:
+        if as_json:
+            return _run_for_programs(arguments)
         app(args=list(arguments), prog_name="splittally")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
@@ -114,6 +117,21 @@ def run(arguments: Sequence[str]) -> int:
         show_error(bug, as_json)
         return bug.exit_status
     return 0
+
+
+def _run_for_programs(arguments: Sequence[str]) -> int:
+    """What is wrong with the arguments themselves is an error like the others: BadFile FILE_USAGE."""
+    try:
+        status = app(args=list(arguments), prog_name="splittally", standalone_mode=False)
+    except typer.Abort:
+        return 1
+    except _WRONG_USE as wrong:
+        told: Any = wrong
+        problem = " ".join(told.format_message().split())
+        raise BadFile(
+            "FILE_USAGE", problem=problem, command=told.ctx.command_path if told.ctx else "splittally"
+        ) from None
+    return status if isinstance(status, int) else 0
 
 
 def main() -> None:

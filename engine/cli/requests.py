@@ -101,7 +101,7 @@ def warn_of_unsound(queue: Queue) -> None:
 def _row(queued: Queued) -> tuple[str, ...]:
     from engine.client.page import DELTA, most_of
     from engine.client.price import epsilon_words
-    from engine.client.states import plain
+    from engine.governance.letters import plain
 
     request = queued.request
     who = (request.analyst, plain(queued.agreement.name), plain(request.purpose))
@@ -150,13 +150,14 @@ def status_document(status: RequestStatus) -> dict[str, object]:
 
 
 def _state(status: RequestStatus) -> str:
-    from engine.client.states import plain, state_word
+    from engine.client.states import state_word
+    from engine.governance.letters import plain
 
     return f"{state_word(status.state)} {status.code} {plain(status.reason)}".strip()
 
 
 def _awaited(status: RequestStatus) -> str:
-    from engine.client.states import plain
+    from engine.governance.letters import plain
 
     return ", ".join(map(plain, status.waiting_for))
 

@@ -102,7 +102,18 @@ class Question:
         return released_table(self.release(), self.schema)
 
 
-Free = FedAsked | Ping
+@dataclass(frozen=True, slots=True)
+class NoRow:
+    """A question of whose answer no row would be shown, by which tools learn its columns: ``LIMIT 0``, ``WHERE 1 = 0``
+    around a query for figures."""
+
+    schema: pyarrow.Schema
+
+    def table(self) -> pyarrow.Table:
+        return self.schema.empty_table()
+
+
+Free = FedAsked | Ping | NoRow
 Asked = Free | Question
 
 
@@ -122,8 +133,11 @@ def read(session: Session, sql: str, options: Options) -> Asked:
         n_min=options.n_min,
         purpose=options.purpose,
         valid_days=options.valid_days,
+        idle=True,
     )
-    return Question(asked, options)
+    question = Question(asked, options)
+    idle = asked.statement.idle
+    return NoRow(question.schema) if idle is not None and idle.code == "SQL_NO_ROW" else question
 
 
 def released_table(release: Release, schema: pyarrow.Schema) -> pyarrow.Table:

@@ -16,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.client.card_registered import Registered, registered
 from engine.client.cards import (
     Card,
     Freshness,
@@ -29,10 +30,10 @@ from engine.client.cards import (
     require_newest,
     written,
 )
+from engine.client.papers import meant, usable
 from engine.client.publish import publish as published
 from engine.client.publish import written as table_of
 from engine.client.receipts import RECEIPT_BYTES, sign_receipt
-from engine.client.standing import in_force
 from engine.client.states import named_if_late
 from engine.errors import Refused, SplittallyError, require
 from engine.governance import card
@@ -44,8 +45,9 @@ from engine.trusted.records import Agreement, Receipt
 from engine.trusted.sign import open_agreement
 
 if TYPE_CHECKING:
+    from engine.client.query import Query
     from engine.client.release import Release
-    from engine.client.session import Session
+    from engine.client.session import Amount, Session
 
 MOST_NAMED = 8  # snapshots in the purpose
 SHORT = 8  # letters of a snapshot's id
@@ -61,8 +63,8 @@ class Asking:
     values: tuple[str, ...] = ()
     quartiles: tuple[str, ...] = ()
     agreement: str | None = None
-    epsilon: Fraction = Fraction(1)
-    delta: Fraction = Fraction(1, 10**9)
+    epsilon: Amount = Fraction(1)
+    delta: Amount = Fraction(1, 10**9)
     n_min: int | None = None
 
     @property
@@ -73,12 +75,14 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """``release``: what it rests on, None of a card that another analyst published. ``free``: nothing was charged."""
+    """``release``: what it rests on, None of a card that another analyst published; that one is ``card`` then.
+    ``free``: nothing was charged."""
 
     figures: Figures
     request: str
     free: bool
     release: Release | None = None
+    card: Card | None = None
 
 
 def dataset_of(session: Session, name: str) -> Dataset:
@@ -90,18 +94,24 @@ def dataset_of(session: Session, name: str) -> Dataset:
     return found
 
 
-def ask(
-    session: Session,
-    asking: Asking,
-    seconds: float | None = None,
-    progress: Progress = lambda _: None,
-    told: Callable[[str], None] = lambda _: None,
-) -> Given:
-    """``told``: the price before anything is signed, then the request's id.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is of a card that is asked for, before anything is signed; one of four is there.
 
-    Raises as ``Query.submit`` and ``Query.wait``; Refused POLICY_CARD_ONCE where other figures of this snapshot were
-    asked for already.
+    ``held``: this home's own request of the present snapshots. ``kept``: a card of them that somebody published, in
+    this home. ``elsewhere``: one that is not. ``query``: the question that would be asked, without any of these.
     """
+
+    dataset: Dataset
+    held: bytes | None = None
+    kept: Card | None = None
+    elsewhere: Registered | None = None
+    query: Query | None = None
+
+
+def look(session: Session, asking: Asking) -> Found:
+    """Nothing is sent or spent. Raises Refused SQL_*, and POLICY_CARD_ONCE where other figures of these snapshots were
+    asked for already."""
     dataset, described = dataset_of(session, asking.dataset), session.describe()
     covered = _in_scope(session, asking, dataset, described)
     columns = asking.columns or tuple(name for name in covered if name != dataset.person.column)
@@ -111,38 +121,70 @@ def ask(
     if held is not None:
         was = session.archive.asked(held).submission.statement.decode()
         require(asking.is_open or was == sql, "POLICY_CARD_ONCE", name=dataset.name, request=held.hex())
-        free = session.archive.released(held) is not None
-        told(f"request id {held.hex()}")
-        return _given(session, held.hex(), free, seconds, progress)
-    other = _published(session, dataset, described)
-    if other is not None:
-        was = statement(dataset, card.wanted_in(other.figures))
-        require(asking.is_open or was == sql, "POLICY_CARD_ONCE", name=dataset.name, request=other.request)
-        return Given(card.published(other.figures, session.catalogue), other.request, True)
+        return Found(dataset, held=held)
+    kept = _published(session, dataset, described)
+    if kept is not None:
+        was = statement(dataset, card.wanted_in(kept.figures))
+        require(asking.is_open or was == sql, "POLICY_CARD_ONCE", name=dataset.name, request=kept.request)
+        return Found(dataset, kept=kept)
     purpose = _purpose(dataset, described)
     query = session.query(sql, asking.agreement, asking.epsilon, asking.delta, asking.n_min, purpose)
-    told(query.cost_words())
-    request = query.submit()
-    note_asked(session.home, dataset.name, request)
+    usual = session.prepare(statement(dataset, wanted_of(dataset)))  # what whoever may read all columns asks for
+    plans = {query.plan, wire.encode(usual.plan)} if asking.is_open else {query.plan}
+    elsewhere = registered(session, dataset.name, frozenset(map(wire.digest, plans)), described)
+    return Found(dataset, elsewhere=elsewhere) if elsewhere else Found(dataset, query=query)
+
+
+def ask(
+    session: Session,
+    asking: Asking,
+    seconds: float | None = None,
+    progress: Progress = lambda _: None,
+    told: Callable[[str], None] = lambda _: None,
+) -> Given:
+    """``told``: the price before anything is signed, then the request's id.
+
+    Raises as ``look``, ``submit``, ``Query.submit`` and ``Query.wait``.
+    """
+    found = look(session, asking)
+    if found.held is not None:
+        free = session.archive.released(found.held) is not None
+        told(f"request id {found.held.hex()}")
+        return _given(session, found.held.hex(), free, seconds, progress)
+    if found.kept is not None:
+        figures = card.published(found.kept.figures, session.catalogue)
+        return Given(figures, found.kept.request, True, card=found.kept)
+    if found.query is not None:
+        told(found.query.cost_words())
+    request = submit(session, found)
     told(f"request id {request}")
-    return _given(session, request, query.kept is not None, seconds, progress)
+    return _given(session, request, found.query is not None and found.query.kept is not None, seconds, progress)
+
+
+def submit(session: Session, found: Found) -> str:
+    """Signs the question and hands it in; the id of its request, or of the one that there is.
+
+    Refused POLICY_CARD_PUBLISHED where somebody's card of these snapshots can be had instead.
+    """
+    if found.elsewhere is not None:
+        whose, request = found.elsewhere.analyst, found.elsewhere.request
+        raise Refused("POLICY_CARD_PUBLISHED", name=found.dataset.name, analyst=whose, request=request)
+    if found.query is None:
+        return found.held.hex() if found.held else found.kept.request if found.kept else ""
+    request = found.query.submit()
+    note_asked(session.home, found.dataset.name, request)
+    return request
 
 
 def _in_scope(session: Session, asking: Asking, dataset: Dataset, described: FederationDescription) -> tuple[str, ...]:
     """The columns that the agreement covers; none where it is not clear which one is meant, which is refused later."""
-    scopes = [
-        frozenset(scope.columns)
-        for digest, agreement in in_force(described, session.roster, session.clock.now_ms()).items()
-        if session.home.name in agreement.analysts
-        and (
-            asking.agreement is None or agreement.name == asking.agreement or digest.hex().startswith(asking.agreement)
-        )
-        for scope in agreement.scope
-        if scope.dataset == dataset.name
-    ]
-    if len(scopes) != 1:
+    name = session.home.name
+    try:
+        _, agreement = meant(usable(described, session.roster, name, session.clock.now_ms()), name, asking.agreement)
+    except Refused:
         return ()
-    return tuple(c.name for c in dataset.columns if c.name in scopes[0])
+    covered = {name for scope in agreement.scope if scope.dataset == dataset.name for name in scope.columns}
+    return tuple(c.name for c in dataset.columns if c.name in covered)
 
 
 def _held(session: Session, dataset: Dataset, described: FederationDescription) -> bytes | None:

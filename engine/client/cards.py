@@ -30,6 +30,7 @@ from engine.trusted.catalogue import Dataset
 from engine.trusted.home import Home
 from engine.trusted.messages import FederationDescription
 from engine.trusted.records import (
+    JournalEntry,
     JournalKind,
     Loss,
     Participant,
@@ -235,13 +236,22 @@ def take(session: Session, body: bytes) -> Card:
 
 
 def _is_registered(session: Session, found: Card) -> bool:
-    names = [m.name for m in session.roster.manifest.members if Role.COORDINATOR in m.roles]
-    head, entries = session.line.journal(names[0])
-    journal = journal_file.Journal(session.home.manifest_record(), head, entries)
-    require(head.head.member == names[0], "POLICY_RECORD_INVALID")
-    journal_file.verify(journal, session.home.roots())
     digest = wire.digest(found.record.payload)
-    return any(e.kind is JournalKind.PUBLISHED and e.record_digest == digest for e in journal.decoded())
+    return any(e.kind is JournalKind.PUBLISHED and e.record_digest == digest for e in of_coordinator(session))
+
+
+def of_coordinator(session: Session) -> tuple[JournalEntry, ...]:
+    """The coordinator's journal, verified. Raises as ``journal_of``."""
+    return journal_of(session, next(m.name for m in session.roster.manifest.members if Role.COORDINATOR in m.roles))
+
+
+def journal_of(session: Session, member: str) -> tuple[JournalEntry, ...]:
+    """Verified. Raises Refused POLICY_JOURNAL_INVALID, POLICY_RECORD_INVALID, Unavailable NODE_*."""
+    head, entries = session.line.journal(member)
+    journal = journal_file.Journal(session.home.manifest_record(), head, entries)
+    require(head.head.member == member, "POLICY_RECORD_INVALID")
+    journal_file.verify(journal, session.home.roots())
+    return tuple(journal.decoded())
 
 
 def _place(home: Home, dataset: str) -> Path:

@@ -18,8 +18,9 @@ from engine.client.fed_cards import COLUMNS as CARD_COLUMNS
 from engine.client.fed_cards import card_rows
 from engine.client.fed_select import SCHEMA, FedSelect
 from engine.client.standing import in_force
-from engine.client.states import plain, state_word
+from engine.client.states import state_word
 from engine.errors import Refused
+from engine.governance.letters import plain
 from engine.governance.text import ACCOUNTS, day, delta_for
 from engine.trusted import wire
 from engine.trusted.catalogue import Bounds, Column

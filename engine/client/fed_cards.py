@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.client.cards import Card, Seen, described_or_away, seen
-from engine.client.states import plain
 from engine.governance.card import lines
+from engine.governance.letters import plain
 from engine.governance.text import PLAN_DELTA, day, delta_for
 from engine.trusted.epsilon import epsilon_of
 

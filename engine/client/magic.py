@@ -24,8 +24,8 @@ from engine.client.options import OPTIONS, Options
 from engine.client.progress import on_screen
 from engine.client.session import Session, connect
 from engine.client.shown import Grid, table_grid
-from engine.client.states import plain
 from engine.errors import Refused, SplittallyError
+from engine.governance.letters import plain
 
 FREE = ("explain", "forecast", "rehearse")
 INTO = "into"

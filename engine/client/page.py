@@ -14,9 +14,10 @@ from textwrap import indent
 
 from engine.client.price import price_lines, times
 from engine.client.queue import Queued
-from engine.client.states import day, plain, state_word
+from engine.client.states import day, state_word
 from engine.errors import Refused
 from engine.governance.budget import Balance
+from engine.governance.letters import plain
 from engine.trusted.account import add_loss
 from engine.trusted.calibrate import calibrate, grid_of
 from engine.trusted.catalogue import Catalogue

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from engine.client.archive import Asked, Question, Released
 from engine.client.open_result import LEAST_COMMITTEE
+from engine.client.papers import meant, usable
 from engine.client.release import Release
-from engine.client.standing import in_force
-from engine.client.states import named_if_late, plain
+from engine.client.states import named_if_late
 from engine.client.terms import Price, least_nodes, price_of
 from engine.errors import Refused, Unavailable, error_for
+from engine.governance.letters import plain
 from engine.trusted import wire
 from engine.trusted.join import is_join
 from engine.trusted.messages import FederationDescription, RequestState, RequestStatus, Submission
@@ -169,6 +170,7 @@ class Query:
     def _submit(self) -> str:
         if self.asked is not None:
             return self.asked.digest.hex()
+        self.statement.require_telling()
         loss, n_min = self.loss, self.n_min  # refused before anything is sent
         if self.standing.runs > 1 and self.price.selection is not None:
             raise Refused("SQL_RUNS_KEYS")
@@ -221,28 +223,11 @@ class Query:
         raise Unavailable("NODE_UNREACHABLE")
 
     def _agreement(self, described: FederationDescription) -> SignedRecord:
-        """The agreement in force that is meant.
-
-        Refused POLICY_AGREEMENT_NONE when none is in force, _NAME when none is called that, _CHOICE when several are.
-        """
-        session, name, wanted = self.session, self.session.home.name, self.agreement
-        usable: dict[str, SignedRecord] = {}
-        meant: list[SignedRecord] = []
-        standing = in_force(described, session.roster, session.clock.now_ms())
-        for record in described.agreements:
-            agreement, digest = standing.get(wire.digest(record.payload)), wire.digest(record.payload).hex()
-            if agreement is not None and name in agreement.analysts:
-                usable[f"{agreement.name} ({digest[:12]})"] = record
-                if wanted is None or agreement.name == wanted or digest.startswith(wanted):
-                    meant.append(record)
-        known = ", ".join(sorted(usable))
-        if not usable:
-            raise Refused("POLICY_AGREEMENT_NONE", name=name)
-        if not meant:
-            raise Refused("POLICY_AGREEMENT_NAME", name=name, wanted=str(wanted)[:60], agreements=known)
-        if len(meant) > 1:
-            raise Refused("POLICY_AGREEMENT_CHOICE", name=name, agreements=known)
-        return meant[0]
+        """The agreement in force that is meant; Refused as papers.py says."""
+        session, name = self.session, self.session.home.name
+        held = usable(described, session.roster, name, session.clock.now_ms())
+        digest, _ = meant(held, name, self.agreement)
+        return next(record for record in described.agreements if wire.digest(record.payload) == digest)
 
     def _same_question(self, question: Question, described: FederationDescription) -> Asked | None:
         """The earlier request of the same question: released over what is there now, or still under way."""

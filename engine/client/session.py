@@ -83,6 +83,8 @@ class Session:
         purpose: str = "",
         runs: int = 1,
         valid_days: int = 1,
+        *,
+        idle: bool = False,
     ) -> Query:
         """A question, read and priced; nothing is sent or spent yet.
 
@@ -90,13 +92,14 @@ class Session:
         analyst. ``epsilon`` and ``delta`` are for the whole statement. ``n_min``: the least number of nodes whose
         answer is accepted, by default what the federation's rules say. ``runs``: how often it is answered, each time
         from new snapshots of all hosts, at the price of one answer each; ``valid_days``: how long the signed request
-        is valid. Raises Refused SQL_*.
+        is valid. ``idle``: a statement whose answer is known beforehand is refused only when it is submitted. Raises
+        Refused SQL_*.
         """
         require(len(purpose) <= MOST_PURPOSE, "SQL_PURPOSE_LONG", most=f"{MOST_PURPOSE:,}")
         standing = Standing(runs, valid_days)
         return Query(
             self,
-            self.prepare(sql),
+            self.prepare(sql, idle=idle),
             agreement,
             _exact(epsilon),
             _exact(delta, "SQL_DELTA_RANGE"),
@@ -105,10 +108,10 @@ class Session:
             standing,
         )
 
-    def prepare(self, sql: str) -> Statement:
+    def prepare(self, sql: str, *, idle: bool = False) -> Statement:
         from engine.sql import prepare
 
-        return prepare(sql, self.catalogue, self.roster.manifest.rules)
+        return prepare(sql, self.catalogue, self.roster.manifest.rules, idle=idle)
 
     def describe(self, patience: float | None = None) -> FederationDescription:
         """The federation as the coordinator sees it: its manifest, its agreements and the nodes now connected.
@@ -264,7 +267,7 @@ class Session:
         """The answer as a person reads it, from the opened cells; ``statement`` if it is prepared already."""
         from engine.sql.finish import finish
 
-        statement = statement or self.prepare(asked.submission.statement.decode())
+        statement = statement or self.prepare(asked.submission.statement.decode(), idle=True)
         receipt = released.receipt
         if wire.encode(statement.plan) != asked.submission.plan:
             raise Refused("POLICY_CATALOGUE_DIFFERS")

@@ -129,7 +129,7 @@ def _checked(session: Session, copy: ReleaseCopy, shared: SharedRelease) -> tupl
         statement, epsilon, delta = copy.statement.decode(), Fraction(copy.epsilon), Fraction(copy.delta)
     except (ValueError, ZeroDivisionError):
         raise Refused("POLICY_RECORD_INVALID") from None
-    require(wire.encode(session.prepare(statement).plan) == plan, "POLICY_PLAN_DIFFERS")
+    require(wire.encode(session.prepare(statement, idle=True).plan) == plan, "POLICY_PLAN_DIFFERS")
     submission = Submission(receipt.round_manifest.request, plan, copy.statement)
     asked = Asked(shared.request_digest, submission, receipt.agreement, epsilon, delta, shared.analyst)
     return asked, Released(copy.cells, receipt)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from engine.client.states import plain
 from engine.client.units import heading
 from engine.figures import decimals, interval_words, text
+from engine.governance.letters import plain
 from engine.sql.finish import Answer, Shown
 from engine.trusted.plan import Type
 

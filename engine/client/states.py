@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from engine.errors import Unavailable, Waiting, error_for
+from engine.governance.letters import plain
 from engine.trusted.messages import RequestState, RequestStatus
 
 _WORDS = {
@@ -34,11 +35,6 @@ def status_words(status: RequestStatus) -> str:
     run = f", run {status.run}" if status.run > 1 else ""
     carried = f", {status.relayed_bytes / 1e6:,.1f} MB carried" if status.relayed_bytes else ""
     return f"{state_word(status.state)}{waiting}{run}{carried}{replied}{' ' + status.code if status.code else ''}"
-
-
-def plain(text: str) -> str:
-    """Somebody else's words on one line, with nothing in them that a terminal or page would act upon."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)
 
 
 def check_ended_well(status: RequestStatus, agreement: str = "") -> None:

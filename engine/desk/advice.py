@@ -16,6 +16,9 @@ ON_PAGES = {
     "APPROVAL_MISSING": "The page of the request names those who have to decide.",
     "ROUND_PENDING": f"Wait longer. {_SHOWN}",
     "POLICY_REASON_MISSING": "Say why in a sentence.",
+    "POLICY_CARD_ONCE": "Ask for it without choosing figures: that is free. Others are an ordinary question: Ask.",
+    "POLICY_CARD_PUBLISHED": "Ask whoever published it for the card's file, and take it here: that is free.",
+    "POLICY_CARD_NONE": "Ask for one on the page of the dataset, or take the file of one that was published.",
     "NODE_PAUSED": "Ask the department; one of its guardians lets it go on.",
 }
 

@@ -16,14 +16,15 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from engine.client.states import plain
 from engine.client.units import heading
 from engine.desk.ticks import Axis, axis_of
 from engine.figures import text
+from engine.governance.letters import plain
 from engine.sql.finish import Answer
 
 WIDTH, LABELS, RIGHT, ROW, TOP, FOOT = 560, 160, 24, 28, 8, 34
 LINE_HEIGHT, LINE_LEFT = 280, 70
+LETTER = 8  # a digit of an axis, in its drawing, and some room
 MOST_ROWS, MOST_FIGURES, LEAST_LINE, LETTERS = 40, 4, 8, 21
 
 
@@ -113,13 +114,14 @@ def _rows(name: str, title: str, points: Sequence[Point], unit: str = "") -> Dra
     def x(value: float) -> str:
         return f"{start + (end - start) * axis.share(value):.1f}"
 
-    parts = [
-        f'<path class="grid" d="M{x(tick)} {TOP}V{base}"/>'
+    parts = [f'<path class="grid" d="M{x(tick)} {TOP}V{base}"/>' for tick in axis.ticks]
+    parts += [
         f'<text class="tick" x="{x(tick)}" y="{base + 20}" text-anchor="middle">{axis.words(tick)}</text>'
-        for tick in axis.ticks
+        for tick in _told(axis, end - start)
     ]
     if unit:
-        below = f'x="{start - 10}" y="{base + 20}" text-anchor="end"'
+        before = start - 10 - LETTER * len(axis.words(axis.first)) / 2  # the first number stands around the axis' end
+        below = f'x="{before:g}" y="{base + 20}" text-anchor="end"'
         parts.append(f'<text class="tick" {below}>{escape(_short(plain(unit)))}</text>')
     for place, p in enumerate(points):
         y = TOP + ROW * place + ROW / 2
@@ -136,6 +138,12 @@ def _rows(name: str, title: str, points: Sequence[Point], unit: str = "") -> Dra
             parts.append(f'<path class="exact" d="M{x(p.exact)} {y}m-5 -5l10 10m0 -10l-10 10"/>')
     parts.append(f'<path class="axis" d="M{start} {TOP}V{base}H{end}"/>')
     return _drawn(name, title, f"{title} for {len(points)} groups", "".join(parts), height, points, axis)
+
+
+def _told(axis: Axis, width: float) -> tuple[float, ...]:
+    """The ticks whose numbers stand side by side below an axis of that width: every one, every second, ..."""
+    longest = max(len(axis.words(tick)) for tick in axis.ticks)
+    return axis.ticks[:: math.ceil((longest + 1) * LETTER * (len(axis.ticks) - 1) / width)]
 
 
 def _short(words: str) -> str:

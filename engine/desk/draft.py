@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
+from engine.client import papers
 from engine.client.cost import Asker, shares_of
 from engine.client.forecast import ColumnError, Forecast, errors_of
 from engine.client.query import Query
 from engine.client.session import Session
-from engine.client.standing import in_force
 from engine.client.terms import price_of
 from engine.desk.form import Form
 from engine.errors import BadFile, Refused, SplittallyError
-from engine.trusted import wire
 from engine.trusted.messages import FederationDescription
 from engine.trusted.records import Agreement
 
@@ -153,12 +153,12 @@ def usable(described: FederationDescription | None, session: Session) -> tuple[t
     """The agreements that the analyst may ask under now: (digest in hex, agreement)."""
     if described is None:
         return ()
-    standing = in_force(described, session.roster, session.clock.now_ms())
-    ordered = [(wire.digest(r.payload), standing.get(wire.digest(r.payload))) for r in described.agreements]
-    return tuple((d.hex(), a) for d, a in ordered if a is not None and session.home.name in a.analysts)
+    held = papers.usable(described, session.roster, session.home.name, session.clock.now_ms())
+    return tuple((digest.hex(), agreement) for digest, agreement in held.items())
 
 
 def meant(agreements: tuple[tuple[str, Agreement], ...], wanted: str) -> Agreement | None:
     """The agreement that is chosen, or the only one there is."""
-    found = [a for digest, a in agreements if not wanted or digest.startswith(wanted) or a.name == wanted]
-    return found[0] if len(found) == 1 else None
+    with suppress(Refused):
+        return papers.meant({bytes.fromhex(d): a for d, a in agreements}, "", wanted or None)[1]
+    return None

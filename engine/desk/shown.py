@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from engine.client.price import epsilon_words
-from engine.client.states import plain, state_word
+from engine.client.states import state_word
 from engine.client.terms import MOST_PURPOSE
 from engine.client.units import heading
 from engine.desk.advice import advice
@@ -20,6 +20,7 @@ from engine.desk.draft import Draft
 from engine.desk.page import Page
 from engine.errors import BadFile, Refused, SplittallyError, Unavailable, Waiting
 from engine.figures import decimals, interval_words, percent, rounded, share_words, text
+from engine.governance.letters import plain
 from engine.governance.text import day, loss_words
 from engine.sql.finish import Answer
 from engine.trusted.messages import RequestState

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-WANTED = 5  # ticks, about
+WANTED, MOST = 5, 7  # steps
 FINEST = 1e-9  # of its size, what an axis spans at least: closer values, or equal ones, stand at one place
 NEAR = 0.25  # what differs by less of its size is shown without zero, or no difference could be seen
 
@@ -40,9 +40,20 @@ def axis_of(least: float, most: float) -> Axis:
     room = FINEST * max(abs(low), abs(high))
     if high - low <= room:
         low, high = low - (room or 1.0), high + (room or 1.0)
-    rough = (high - low) / WANTED
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * size for size in (1, 2, 5, 10) if rough <= power * size * 1.000001)
-    first, count = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = tuple(float(f"{place * step:.12g}") for place in range(first, count + 1))
+    least_step = (high - low) / MOST
+    power = 10.0 ** math.floor(math.log10(least_step))
+    steps = (power * size for size in (1, 2, 5, 10, 20) if least_step <= power * size * 1.000001)
+    step, first, last = min(((s, *_ends(low, high, s)) for s in steps), key=_length)
+    ticks = tuple(float(f"{place * step:.12g}") for place in range(first, last + 1))
     return Axis(ticks[0], ticks[-1], step, ticks)
+
+
+def _ends(low: float, high: float, step: float) -> tuple[int, int]:
+    """In steps."""
+    return math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+
+
+def _length(axis: tuple[float, int, int]) -> tuple[float, int]:
+    """The shortest axis is best; of equal ones, that of about as many steps as are wanted."""
+    step, first, last = axis
+    return float(f"{step * (last - first):.9g}"), abs(last - first - WANTED)

@@ -132,6 +132,11 @@ CODES: dict[str, ErrorCode] = {
         "This home has no quality card of {name}.",
         "Ask for one with `splittally card ask`, or take somebody's file with `splittally card take`.",
     ),
+    "POLICY_CARD_PUBLISHED": ErrorCode(
+        "{analyst} has published a quality card of {name} as it is now: request {request}.",
+        "Ask {analyst} for its file and keep it with `splittally card take`: that is free. Figures of your own are an"
+        " ordinary question: `splittally submit`.",
+    ),
     "POLICY_SHARE_LARGE": ErrorCode(
         "The release is too large to be shared.", "Share a release of fewer cells, or publish it."
     ),
@@ -231,12 +236,16 @@ CODES: dict[str, ErrorCode] = {
         "Use the home whose keys the federation manifest names.",
     ),
     "POLICY_AGREEMENT_CHOICE": ErrorCode(
-        "Which agreement is meant is not clear: those in force for {name} are {agreements}.",
-        "Name one of them, or give the start of its digest.",
+        "Which agreement is meant is not clear: {name} can choose from {agreements}.",
+        "Name one of them, or give the beginning of its digest.",
     ),
     "POLICY_AGREEMENT_NAME": ErrorCode(
-        "No agreement in force for {name} is called {wanted}; those in force are {agreements}.",
+        "No agreement that {name} can choose is called {wanted}; there are {agreements}.",
         "Name one of them, or ask a policy officer for a new agreement.",
+    ),
+    "POLICY_AGREEMENT_SHORT": ErrorCode(
+        "`{wanted}` is too short to be the beginning of an agreement's digest.",
+        "Give at least {least} letters of it, or the agreement's name.",
     ),
     "POLICY_AGREEMENT_NONE": ErrorCode(
         "No agreement that names {name} is in force.", "Ask a policy officer for a new agreement, or a new edition."

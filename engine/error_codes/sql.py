@@ -13,7 +13,8 @@ CODES: dict[str, ErrorCode] = {
     ),
     "SQL_KEY_NO_DOMAIN": ErrorCode(
         "A group key has no published list of values, and its values are not of a kind that nodes can name.",
-        "Group by a text, an integer or a date, or by a CASE with literal outcomes.",
+        "Group by a text, an integer or a date, or by a CASE with literal outcomes. A division gives decimals: write"
+        " `x // 10 * 10` for bands of ten.",
     ),
     "SQL_KEYS_SELECTED_TWICE": ErrorCode(
         "More than one group key has no published list of values.",
@@ -185,6 +186,19 @@ CODES: dict[str, ErrorCode] = {
     "SQL_COMPARED_NULL": ErrorCode(
         "Something is compared with NULL, which holds for no row.",
         "Write IS NULL or IS NOT NULL. A parameter that was given no value is NULL too.",
+    ),
+    "SQL_NEVER_TRUE": ErrorCode(
+        "No row can pass `{condition}`, whatever the data: {why}.",
+        "Mend the condition, or leave it out with its figure: what is known beforehand would cost as much as any.",
+    ),
+    "SQL_ALWAYS_NULL": ErrorCode(
+        "`{what}` is NULL for every row, whatever the data.",
+        "Mend it or leave it out: what is known beforehand would cost as much as any. Division by zero, a cast of text"
+        " that is no number, NULLIF of equals and CASE without a branch that is taken give NULL.",
+    ),
+    "SQL_NO_ROW": ErrorCode(
+        "The answer would show no row: {why}.",
+        "Mend HAVING, LIMIT or the outer WHERE: figures that are not shown would cost as much as any.",
     ),
     "SQL_TOO_COMPLEX": ErrorCode("The statement is too large: {what}.", "Ask for less in one statement."),
     "SQL_CARD_COLUMN": ErrorCode(

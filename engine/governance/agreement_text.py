@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from engine.governance.letters import plain
 from engine.governance.text import PLAN_DELTA, Line, day, loss_words
 from engine.trusted.records import Agreement, SignedRecord
 from engine.trusted.wire import decode, digest, encode
@@ -63,20 +64,16 @@ def plain_text(agreement: Agreement) -> str:
 
     No field can write a heading or a line of its own, nor anything that a terminal or page would act upon.
     """
-    name, federation = _one_line(agreement.name), _one_line(agreement.federation)
+    name, federation = plain(agreement.name), plain(agreement.federation)
     head = f"Agreement {name}, edition {agreement.edition}, of the federation {federation}"
     lines = [head, "=" * len(head)]
     for heading, sentence in agreement_lines(agreement):
         lines += [
             "",
-            _one_line(f"{heading[0].upper()}{heading[1:]}"),
-            *textwrap.wrap(_one_line(sentence), WIDTH, initial_indent="  ", subsequent_indent="  "),
+            plain(f"{heading[0].upper()}{heading[1:]}"),
+            *textwrap.wrap(plain(sentence), WIDTH, initial_indent="  ", subsequent_indent="  "),
         ]
     return "\n".join([*lines, "", f"Digest: {digest(encode(agreement)).hex()}"]) + "\n"
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)
 
 
 def agreement_of(record: SignedRecord) -> Agreement:

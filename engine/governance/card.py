@@ -108,7 +108,7 @@ def wanted_of(
     usual = [column.name for column in dataset.columns if column.name != dataset.person.column]
     _check(dataset, columns, lambda c: c.name in usual, "it names the person and is never missing")
     _check(dataset, values, lambda c: bool(c.domain), "no list of its values is published")
-    _check(dataset, quartiles, _is_bounded, "quartiles are of numbers with bounds")
+    _check(dataset, quartiles, is_bounded, "quartiles are of numbers with bounds")
     named = {*(columns or usual), *values, *quartiles}
     first, second, third = (tuple(n for n in usual if n in some) for some in (named, set(values), set(quartiles)))
     return Wanted(first, second, third, persons and dataset.overlap == 1)
@@ -123,7 +123,7 @@ def _check(dataset: Dataset, names: Iterable[str], fits: Callable[[Column], bool
         require(fits(found), "SQL_CARD_COLUMN", name=name, why=why)
 
 
-def _is_bounded(column: Column) -> bool:
+def is_bounded(column: Column) -> bool:
     return column.bounds is not None and column.type in (Type.INTEGER, Type.DECIMAL)
 
 

@@ -26,10 +26,11 @@ __all__ = ["PASSES", "Context", "Output", "Statement", "prepare"]
 PASSES: tuple[Callable[[Any, Context], Any], ...] = (parse, bind, restrict, decompose, price)
 
 
-def prepare(sql: str, catalogue: Catalogue, rules: Rules) -> Statement:
+def prepare(sql: str, catalogue: Catalogue, rules: Rules, *, idle: bool = False) -> Statement:
     """The plan of a statement and how its answer is finished; nothing is read or spent.
 
-    Raises Refused SQL_* (or a POLICY_ code of the plan's own checks) with the place in the text.
+    Raises Refused SQL_* (or a POLICY_ code of the plan's own checks) with the place in the text. ``idle``: a statement
+    whose answer is known beforehand is prepared too, for those who only want to know its columns.
     """
     context = Context(catalogue, rules)
     found: Any = sql
@@ -37,4 +38,6 @@ def prepare(sql: str, catalogue: Catalogue, rules: Rules) -> Statement:
         found = step(found, context)
     if not isinstance(found, Statement):
         raise TypeError(type(found))
+    if not idle:
+        found.require_telling()
     return found

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.errors import Refused
+from engine.errors import Position, Refused
 from engine.sql.bound import Bound, typed
 from engine.sql.naming import name_of
-from engine.sql.nulls import refuse_null_compared
+from engine.sql.nulls import null_compared
 from engine.sql.outputs import AggregateUse, Outputs
 from engine.sql.parse import Parsed
 from engine.sql.refusals import refuse_clause
@@ -60,14 +60,14 @@ class BoundQuery:
     order: tuple[BoundSort, ...]
     limit: int | None
     offset: int
+    null_compared: Position | None = None  # where a written NULL is compared with something
 
 
 def bind(parsed: Parsed, context: Context) -> BoundQuery:
     """Resolves every name and type of a statement; raises Refused SQL_* with the place."""
     query = parsed.query
     bound = _query(query, source_of(query, context.catalogue), 0)
-    refuse_null_compared(query)
-    return replace(bound, sql=parsed.sql)
+    return replace(bound, sql=parsed.sql, null_compared=null_compared(query))
 
 
 def _query(query: Query, source: Rows | Figures, windows: int) -> BoundQuery:

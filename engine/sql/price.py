@@ -12,6 +12,7 @@ from engine.errors import Refused
 from engine.sql.bound import Bound
 from engine.sql.consistency import families
 from engine.sql.decompose import Decomposed
+from engine.sql.idle import idle_of
 from engine.sql.split import split
 from engine.sql.statement import Context, Figure, MeanLeaf, MomentLeaf, Ordering, Output, QuantileLeaf, Statement
 from engine.trusted.calibrate import cells_of
@@ -45,6 +46,7 @@ def price(decomposed: Decomposed, context: Context) -> Statement:
         limit=query.limit,
         offset=query.offset,
         notes=_notes(decomposed, stability, adds_up=bool(families(decomposed.aggregate, context.catalogue))),
+        idle=idle_of(query, decomposed.aggregate.input, context.catalogue),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from engine.errors import Position, Refused
 from engine.trusted.catalogue import Catalogue
 from engine.trusted.plan import Expression, Literal, Plan, Type
 from engine.trusted.records import Rules
@@ -170,6 +171,18 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Idle:
+    """Why a statement can tell nothing, whatever the data (idle.py): the refusal of it."""
+
+    code: str
+    at: Position | None
+    facts: tuple[tuple[str, str], ...] = ()
+
+    def refused(self) -> Refused:
+        return Refused(self.code, at=self.at, **dict(self.facts))
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """``leaves`` name the released figures that outputs, order and steps are expressions over.
 
@@ -186,6 +199,12 @@ class Statement:
     offset: int
     notes: tuple[str, ...]
     fillers: frozenset[Literal] = frozenset()  # values of a selected key that stand for nothing
+    idle: Idle | None = None
+
+    def require_telling(self) -> None:
+        """Refused SQL_COMPARED_NULL, SQL_NEVER_TRUE, SQL_ALWAYS_NULL, SQL_NO_ROW if the answer is known beforehand."""
+        if self.idle is not None:
+            raise self.idle.refused()
 
     def with_keys(self, values: Sequence[Literal], named: int) -> Statement:
         """The statement over the list of its selected key, of which the first ``named`` are keys."""

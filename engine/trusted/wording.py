@@ -132,12 +132,12 @@ def named(name: str) -> str:
 def _quoted(text: str, mark: str) -> str:
     """Between two ``mark``; after an E, as PostgreSQL writes it, if anything in it is an escape."""
     doubled = text.replace(mark, 2 * mark)
-    if all(map(_shows, text)):
+    if all(map(shows, text)):
         return f"{mark}{doubled}{mark}"
-    return "E" + mark + "".join(c if _shows(c) and c != "\\" else f"\\U{ord(c):08x}" for c in doubled) + mark
+    return "E" + mark + "".join(c if shows(c) and c != "\\" else f"\\U{ord(c):08x}" for c in doubled) + mark
 
 
-def _shows(character: str) -> bool:
+def shows(character: str) -> bool:
     """Printed by itself: no mark on the letter before it, no control, no blank but the space."""
     return character.isprintable() and category(character)[0] != "M" and character not in _BLANK
 

@@ -107,6 +107,32 @@ def test_it_is_said_in_one_line_with_the_right_status(
         assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message", "command"),
+    [
+        (["try", SQL], "Missing option '--catalog'.", "splittally try"),
+        (["try", *GOOD], "Missing argument 'SQL'.", "splittally try"),
+        (
+            ["try", *GOOD, "--epsilon", "much", SQL],
+            "Invalid value for '--epsilon': 'much' is not a number",
+            "splittally try",
+        ),
+        (["try", *GOOD, "--epsilom", "1", SQL], "No such option: --epsilom", "splittally try"),
+        (["tri"], "No such command 'tri'", "splittally"),
+        (["journal", "verify"], "give FILE and --roots, or --home", "splittally journal verify"),
+    ],
+)
+def test_wrong_use_is_json_where_json_is_asked_for(
+    files: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str, command: str
+) -> None:
+    assert run([*arguments, "--json"]) == 2
+    out, err = capsys.readouterr()
+    error = json.loads(err)["error"]
+    assert (out, error["code"], set(error)) == ("", "FILE_USAGE", {"code", "message", "hint"})
+    assert message in error["message"]
+    assert f"`{command} --help`" in error["hint"]
+
+
 def test_more_nodes_than_hosts_is_said_with_the_hosts(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(["try", *GOOD, "--n-min", "3", SQL])
     assert "At least 3 nodes are to answer, and the statement has 2: a, b." in capsys.readouterr().err

@@ -177,10 +177,10 @@ def test_terms_that_are_refused(session: Session, terms: dict[str, object], code
 def test_an_unknown_agreement_is_refused_with_those_in_force(session: Session) -> None:
     with pytest.raises(Refused) as caught:
         session.query(SQL, agreement="no such thing").submit()
-    assert "is called no such thing; those in force are first-agreement (" in str(caught.value)
+    assert "is called no such thing; there are first-agreement (" in str(caught.value)
 
 
-@pytest.mark.parametrize(("copies", "code"), [(0, "POLICY_AGREEMENT_NONE"), (1, ""), (2, "POLICY_AGREEMENT_CHOICE")])
+@pytest.mark.parametrize(("copies", "code"), [(0, "POLICY_AGREEMENT_NONE"), (1, ""), (2, "")])
 def test_the_agreement_is_the_one_in_force(
     bench: Bench, session: Session, monkeypatch: pytest.MonkeyPatch, copies: int, code: str
 ) -> None:

@@ -79,4 +79,4 @@ def test_charts_name_it_on_the_axis() -> None:
     assert encoding["y"]["title"] == "mean (GBP <a month>)"
     drawn = drawings(replace(ANSWER, rows=(("N", 1, 1.0), ("S", 2, 2.0)), intervals=({"mean": (0.0, 2.0)},) * 2))
     assert [drawing.title for drawing in drawn] == ["mean (GBP <a month>)"]
-    assert '<text class="tick" x="150" y="84" text-anchor="end">GBP &lt;a month&gt;</text>' in drawn[0].svg
+    assert '<text class="tick" x="138" y="84" text-anchor="end">GBP &lt;a month&gt;</text>' in drawn[0].svg

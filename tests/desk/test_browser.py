@@ -17,6 +17,7 @@ import pytest
 from engine.desk import doorway
 from engine.desk.pages import PAGES
 from tests.client.conftest import Bench
+from tests.client.test_cards import FILLED
 from tests.desk.browser import Served, axe_core, opened_browser, seated, violations
 from tests.desk.conftest import SEATS
 
@@ -183,6 +184,36 @@ def test_nor_has_any_state_of_the_workbench(served: Mapping[str, Served], browse
         page.wait_for_selector("table.answer")
         found += violations(page, axe)
         assert found == []
+
+
+def test_nor_has_any_state_of_a_card(bench: Bench, served: Mapping[str, Served], browser: Any, axe: str) -> None:
+    """Its price and every choice, a mistake, asked for and answered, published."""
+    usual = {name: bench.members[name].counts for name in FILLED}
+    for name, counts in FILLED.items():
+        bench.members[name].counts = counts
+    with seated(browser, served["analyst"]) as seat:
+        page, found = seat.page, []
+        seat.go("/cards/people")
+        page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+        found += violations(page, axe)
+        page.fill("#own_epsilon", "nothing")
+        page.click("text=Forecast with these terms")
+        assert "SQL_EPSILON_RANGE" in page.inner_text("#errors")
+        found += violations(page, axe)
+        page.fill("#own_epsilon", "1")
+        page.click("text=Forecast with these terms")
+        page.click("text=Sign and ask for the card")
+        page.wait_for_selector("table.answer")
+        seat.go("/cards/people")
+        found += violations(page, axe)
+        page.click("text=Make the card public")
+        page.wait_for_selector("svg.chart")
+        found += violations(page, axe)
+        seat.go("/cards/people")
+        found += violations(page, axe)
+        assert found == []
+    for name, counts in usual.items():
+        bench.members[name].counts = counts
 
 
 def test_nor_has_any_state_of_the_other_roles(served: Mapping[str, Served], browser: Any, axe: str) -> None:

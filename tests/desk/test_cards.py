@@ -48,7 +48,7 @@ def analyst(bench: Bench, published: Card) -> Iterator[Browser]:
 
 def test_without_a_card_the_page_says_how_to_come_by_one(guardian: Browser) -> None:
     page = guardian.get("/catalogue/people").text
-    assert "splittally card ask people" in page
+    assert "No card with figures is kept in this home" in page
     assert "COUNT(&#34;region&#34;) AS &#34;region: rows&#34;" in page
     assert 'class="chart"' not in page
 

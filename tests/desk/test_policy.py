@@ -369,6 +369,9 @@ def test_a_drawing_says_in_words_what_it_shows() -> None:
     assert "Loss &lt;of&gt; one" in drawn
     assert "a&lt;b: rho 2, 50.0 % of its cap after 2 charges" in drawn
     assert 'class="cap"' in drawn  # near enough to be drawn
+    assert ">1970-01-01, 00:00</text>" in drawn and ">00:00 UTC</text>" in drawn
+    later = chart("c", "t", [Spent("a", ((1, 10**9), (86_400_000, 10**9)), None)], 10)
+    assert ">1970-01-01</text>" in later and ">1970-01-02</text>" in later
     assert 'class="cap"' not in chart("c", "t", [Spent("a", ((1, 10**9),), 10**12)], 10)
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +21,7 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -197,6 +198,14 @@ async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("made")(scope, receive, send)
 
 
+async def read(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says how much of a form came, once it is whole."""
+    if scope["type"] == "http":
+        body = await Request(scope, receive).body()
+        words = f"read {len(body)}" if scope["method"] == "POST" else "made"
+        await PlainTextResponse(words)(scope, receive, send)
+
+
 ASKED = "GET /{} HTTP/1.1\r\nHost: desk\r\n\r\n"
 
 
@@ -213,12 +222,65 @@ def test_a_connection_that_asks_nothing_is_closed(monkeypatch: pytest.MonkeyPatc
     assert heard.count(b"200 OK") == heard.count(b"made") == answers
 
 
-def test_only_so_many_connections_are_served_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+FORM = "POST /0 HTTP/1.1\r\nHost: desk\r\nContent-Length: 9\r\n\r\n"
+
+
+@contextmanager
+def connected(port: int, said: Sequence[str]) -> Iterator[list[socket.socket]]:
+    """Connections in their order, each of which has said something, and heard the answer where that comes at once."""
+    with ExitStack() as held:
+        browsers = []
+        for words in said:
+            browsers.append(held.enter_context(socket.create_connection(("127.0.0.1", port), 20)))
+            browsers[-1].sendall(words.encode())
+            if words == ASKED.format(0):
+                hears(browsers[-1], b"made")
+            time.sleep(0.05)  # one after the other
+        yield browsers
+
+
+def hears(browser: socket.socket, words: bytes) -> None:
+    heard = b""
+    while words not in heard:
+        more = browser.recv(1 << 16)
+        assert more, heard
+        heard += more
+
+
+@pytest.mark.parametrize("silent", ["", "GET /0 HT", ASKED.format(0)], ids=["nothing", "half a request", "answered"])
+def test_who_asks_nothing_makes_room(monkeypatch: pytest.MonkeyPatch, silent: str) -> None:
+    """Longer ago first: who came before whom asks still waits for its answer."""
     monkeypatch.setattr(serve, "CONNECTIONS", 4)
-    with serving(slow) as port, ExitStack() as held:
-        browsers = [held.enter_context(socket.create_connection(("127.0.0.1", port), 20)) for _ in range(6)]
-        browsers[-1].sendall(ASKED.format(0).encode())
-        assert b"503" in browsers[-1].recv(1 << 16)
+    come, said = [ASKED.format(0)], [ASKED.format(1.5), silent, silent]
+    with serving(slow) as port, connected(port, said) as (asks, first, second), connected(port, come):
+        assert first.recv(1 << 16) == b""
+        with connected(port, come):
+            assert second.recv(1 << 16) == b""
+            hears(asks, b"made")
+
+
+def test_a_form_whose_end_does_not_come_makes_room_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "CONNECTIONS", 3)
+    come = [ASKED.format(0)]
+    with serving(read) as port, connected(port, [FORM, *come]) as (form, left), connected(port, come):
+        assert left.recv(1 << 16) == b""
+        with connected(port, come):
+            form.sendall(b"012345678")
+            hears(form, b"read 9")
+
+
+def test_a_form_whose_end_does_not_come_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idle, "SECONDS", 0.5)
+    with serving(read) as port, connected(port, [FORM + "01"]) as (form,):
+        heard = b"".join(iter(lambda: form.recv(1 << 16), b""))  # until it is closed
+    assert b"read" not in heard
+
+
+def test_only_so_many_requests_are_answered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "CONNECTIONS", 4)
+    with serving(slow) as port, connected(port, [ASKED.format(2)] * 4 + [ASKED.format(0.01)]) as browsers:
+        hears(browsers[-1], b"503")
+        hears(browsers[0], b"made")
 
 
 def test_a_new_manifest_is_noticed(bench: Bench, tmp_path: Path) -> None:

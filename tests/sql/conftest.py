@@ -77,7 +77,10 @@ class SqlItem(pytest.Item):
         """Without noise: on each number of nodes the partials add up to the same steps, and the answer that they make
         is the oracle's."""
         whole, sql = self.bench.federation(NODES[0]), self.block.sql
-        statement, calibration = whole.prepare(sql)
+        statement, calibration = whole.prepare(sql, idle=True)
+        found = statement.idle.code if statement.idle else ""
+        if found != self.block.option("idle", ""):
+            raise Difference(f"refused with {found}" if found else "not refused")
         cells = whole.combined(statement, calibration)
         steps = whole.steps(statement, calibration, cells)
         for nodes in NODES[1:]:

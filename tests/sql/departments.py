@@ -66,8 +66,10 @@ class Departments:
         self.source.close()
         rmtree(self.folder, ignore_errors=True)
 
-    def prepare(self, sql: str, epsilon: str = "1", delta: str = "1e-9") -> tuple[Statement, Calibration]:
-        price_of(Fraction(epsilon), Fraction(delta), (found := prepare(sql, self.catalogue, RULES)).plan)
+    def prepare(
+        self, sql: str, epsilon: str = "1", delta: str = "1e-9", *, idle: bool = False
+    ) -> tuple[Statement, Calibration]:
+        price_of(Fraction(epsilon), Fraction(delta), (found := prepare(sql, self.catalogue, RULES, idle=idle)).plan)
         return found, self.calibrated(found, epsilon, delta)
 
     def calibrated(self, statement: Statement, epsilon: str = "1", delta: str = "1e-9") -> Calibration:

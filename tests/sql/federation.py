@@ -106,9 +106,11 @@ class Federation:
         self.source.close()
         rmtree(self.folder, ignore_errors=True)
 
-    def prepare(self, sql: str, epsilon: str = "1", delta: str = "1e-9") -> tuple[Statement, Calibration]:
+    def prepare(
+        self, sql: str, epsilon: str = "1", delta: str = "1e-9", *, idle: bool = False
+    ) -> tuple[Statement, Calibration]:
         require_delta(Fraction(delta))
-        statement = prepare(sql, self.catalogue, RULES)
+        statement = prepare(sql, self.catalogue, RULES, idle=idle)
         if phases_of(statement.plan) == 2:
             statement = self._over_named_keys(statement)
         return statement, self.calibrated(statement, epsilon, delta)

@@ -4,7 +4,7 @@
     catalogue people              tests/sql/catalogues/people.yaml
     data payments [deal=rows]     CSV lines up to a blank line; whole persons are dealt over the nodes, or rows
     departments                   each dataset stays at the hosts of its catalogue: joins of two are private ones
-    query [tolerance=0.01] [completed|listed]
+    query [tolerance=0.01] [completed|listed] [idle=CODE]
     SELECT ...
     ----                          rows that are expected, cells apart by |
     query noisy alarm=1e-9        with real noise; each cell inside the bound that its own noise gives
@@ -15,6 +15,7 @@ A ``query`` runs on 1, 2 and 5 nodes without noise. The partials of parts add up
 equals that of the oracle: the analyst's own text on the union of all rows in one engine, at the published clamps, with
 the engine's names and types of columns. ``completed``: besides the oracle's rows the answer has groups nobody is in,
 with zeros. A key without a list shows every value that anybody has, as if noise had lifted each to the threshold.
+``idle``: the answer is known beforehand, so the statement is refused; it is run to see that this is right.
 ``listed``: only the rows given count, because the language means something else than the engine (division
 by zero, values outside a key's bounds).
 """

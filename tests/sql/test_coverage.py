@@ -60,7 +60,7 @@ def plans() -> tuple[Plan, ...]:
         if (name := script.catalogue) not in catalogues:
             read = load_catalogue(HERE / "catalogues" / f"{name}.yaml")
             catalogues[name] = read if script.apart else hosted(read, 1)
-        found.append(prepare(block.sql, catalogues[name], RULES).plan)
+        found.append(prepare(block.sql, catalogues[name], RULES, idle=True).plan)
     return tuple(found)
 
 

@@ -67,7 +67,10 @@ def code_of(sql: str, context: Context) -> str:
         ("SELECT SUM(income" + " + 1" * 70 + ") FROM people", "SQL_TOO_DEEP"),
         ("SELECT COUNT(*) FROM people WHERE consent" + " AND consent" * 500, "accepted"),
         ("SELECT COUNT(*) FROM people WHERE consent" + " AND consent" * 1_000, "SQL_TOO_MANY_PARTS"),
-        ("SELECT COUNT(*) FROM people WHERE birth_year IN (" + ", ".join(map(str, range(1_500))) + ")", "accepted"),
+        (
+            "SELECT COUNT(*) FROM people WHERE serial IN (" + ", ".join(map(str, range(1_500))) + ")",
+            "accepted",
+        ),
         (
             "SELECT COUNT(*) FROM people WHERE birth_year IN (" + ", ".join(map(str, range(2_100))) + ")",
             "SQL_TOO_MANY_PARTS",

@@ -10,7 +10,7 @@ from engine.errors import Refused
 from engine.sql import Context, prepare
 
 TABLE = "refused.yaml"
-PLACELESS = ("SQL_NOT_ONE_STATEMENT", "SQL_TOO_COMPLEX", "SQL_OVERLAP_PERSONS")
+PLACELESS = ("SQL_NOT_ONE_STATEMENT", "SQL_TOO_COMPLEX", "SQL_OVERLAP_PERSONS", "SQL_NO_ROW")
 
 
 def test_a_dangerous_statement_is_refused_with_place_and_hint(row: dict[str, Any], context: Context) -> None:

@@ -21,6 +21,7 @@ import runpy
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -94,10 +95,11 @@ def _at_line(line: socket.socket) -> Received | None:
 
 
 def _at_door(door: socket.socket) -> Received | None:
-    """Forks for a command typed in a shell: one process waits for its status, and tells it."""
+    """Forks for a command that the same user typed in a shell: one process waits for its status, and tells it."""
     line, _ = door.accept()
     with line:
-        if os.fork():
+        _, user, _ = struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if user != os.getuid() or os.fork():
             return None
         received = _receive(line)
         command = os.fork()

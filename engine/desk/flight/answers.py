@@ -19,8 +19,9 @@ import pyarrow as pa
 from engine.client.asking import Asked, Free, Question, named, read, released_table
 from engine.client.options import Options
 from engine.client.session import digest_of
-from engine.client.states import plain, state_word
+from engine.client.states import state_word
 from engine.errors import Refused, Unavailable
+from engine.governance.letters import plain
 from engine.trusted.messages import RequestState, RequestStatus
 
 if TYPE_CHECKING:

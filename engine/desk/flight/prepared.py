@@ -25,7 +25,6 @@ HANDLE_BYTES = 16
 MOST = 4_096  # the oldest is forgotten first: some tools close none
 ATTEMPTS = 64
 MOST_TYPED = 8  # parameters whose types are found out
-COMPARED = "SQL_COMPARED_NULL"
 _SAMPLES: dict[Type, object] = {
     Type.TEXT: "x",
     Type.DATE: date(2000, 1, 1),
@@ -119,28 +118,8 @@ def _first(sql: str, count: int, read: Read) -> tuple[tuple[object, ...], Asked]
         try:
             return values, read(bind(sql, values))
         except Refused as found:
-            if found.code == COMPARED:
-                filled = _filled(sql, values, read)
-                return filled, read(bind(sql, filled))
             refused = refused or found
     raise refused or Refused("SQL_HANDLE")
-
-
-def _filled(sql: str, values: tuple[object, ...], read: Read) -> tuple[object, ...]:
-    """Values that may be compared in place of NULLs that may not: of the first type that the statement takes there."""
-    for place in (place for place, value in enumerate(values) if value is None):
-        tried = ((*values[:place], sample, *values[place + 1 :]) for sample in _SAMPLES.values())
-        values = next((found for found in tried if _fits(sql, found, read)), values)
-    return values
-
-
-def _fits(sql: str, values: tuple[object, ...], read: Read) -> bool:
-    """Whether all names and types hold: NULLs that are compared are refused last of all."""
-    try:
-        read(bind(sql, values))
-    except Refused as refused:
-        return refused.code == COMPARED
-    return True
 
 
 def _kind(sql: str, values: Sequence[object], place: int, read: Read) -> Type:

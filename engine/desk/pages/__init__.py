@@ -35,6 +35,7 @@ from engine.desk.page import Page
 from engine.desk.pages import (
     audit,
     audit_receipts,
+    cards,
     catalogue,
     guardian,
     guardian_node,
@@ -63,5 +64,6 @@ PAGES: tuple[Page, ...] = (
     *audit_receipts.PAGES,
     *policy_members.PAGES,
     *catalogue.PAGES,
+    *cards.PAGES,
     *register.PAGES,
 )

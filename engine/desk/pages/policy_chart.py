@@ -46,13 +46,14 @@ def chart(name: str, title: str, found: Sequence[Spent], now_ms: int) -> Markup:
     height = TOP + PANEL * len(found) + FOOT
     panels = "".join(_panel(one, TOP + PANEL * place, first, last, highest) for place, one in enumerate(found))
     base = height - FOOT + 16
+    begun, ended = _ends(first, last)
     said = "; ".join(f"{one.node}: {one.words} after {len(one.charges)} charges" for one in found)
     return Markup(  # noqa: S704 - numbers, and texts that are escaped
         f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img"'
         f' aria-labelledby="{name}-title {name}-about"><title id="{name}-title">{escape(title)}</title>'
         f'<desc id="{name}-about">{escape(said)}. All figures stand in the table.</desc>{panels}'
-        f'<text class="tick" x="{LEFT}" y="{base}">{_day(first)}</text>'
-        f'<text class="tick" x="{WIDTH - RIGHT}" y="{base}" text-anchor="end">{_day(last)}</text></svg>'
+        f'<text class="tick" x="{LEFT}" y="{base}">{begun}</text>'
+        f'<text class="tick" x="{WIDTH - RIGHT}" y="{base}" text-anchor="end">{ended}</text></svg>'
     )
 
 
@@ -79,5 +80,9 @@ def _panel(one: Spent, top: int, first: int, last: int, highest: float) -> str:
     )
 
 
-def _day(ms: int) -> str:
-    return datetime.fromtimestamp(ms // 1000, UTC).date().isoformat()
+def _ends(first: int, last: int) -> tuple[str, str]:
+    """What stands at both ends: days, or times where all is of one day."""
+    begun, ended = (datetime.fromtimestamp(ms // 1000, UTC) for ms in (first, last))
+    if begun.date() != ended.date():
+        return begun.date().isoformat(), ended.date().isoformat()
+    return f"{begun:%Y-%m-%d, %H:%M}", f"{ended:%H:%M} UTC"

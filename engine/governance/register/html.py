@@ -16,6 +16,8 @@ from hashlib import sha256
 from html import escape
 from urllib.parse import quote
 
+from engine.governance.letters import plain
+
 STYLE = """
 body{font:1.1rem/1.5 sans-serif;color:#0b0c0c;background:#fff;margin:0;overflow-wrap:anywhere}
 header,nav,main,footer{max-width:70rem;margin:0 auto;padding:.75rem 1rem}
@@ -42,10 +44,7 @@ PLACES = (("index.html", "Requests"), ("agreements.html", "Agreements"), ("datas
 
 def text(words: object) -> str:
     """Somebody's words as text of a page."""
-    said = str(words)
-    if not said.isprintable():
-        said = "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in said)
-    return escape(said, quote=True)
+    return escape("\n".join(map(plain, str(words).split("\n"))), quote=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from statements import Generated, seeded, statements
 from engine.errors import Refused
 from engine.sql.figures import Unit, units_of
 from engine.sql.statement import Leaf, MeanLeaf, MomentLeaf, QuantileLeaf, Statement, SumLeaf, TotalLeaf
-from engine.trusted.calibrate import tree_of
+from engine.trusted.calibrate import layout_of, tree_of
 from engine.trusted.domains import scope_of
 from engine.trusted.plan import ColumnRef, Feature, JoinKind, PersonAggregate, PersonJoin, Plan, Statistic
 from engine.trusted.records import Calibration
@@ -115,7 +115,7 @@ def check(generated: Generated, crowd: int) -> None:
     whole = bench.federation(1)
     seen["all"] += 1
     try:
-        statement, calibration = whole.prepare(generated.sql)
+        statement, calibration = whole.prepare(generated.sql, idle=True)
     except Refused as error:
         seen[error.code] += 1
         return
@@ -128,7 +128,14 @@ def check(generated: Generated, crowd: int) -> None:
     rows = 4 * max(len(s) for s in bench.script.data.values())
     terms = terms_of(statement, ["completed"] if generated.completed else [], 0.0)
     each = tolerances(generated, statement, bench, calibration, rows)
-    check_oracle(whole.finished(statement, calibration, cells), told, terms._replace(each=each))
+    answer = whole.finished(statement, calibration, cells)
+    check_oracle(answer, told, terms._replace(each=each))
+    if statement.idle is not None:  # refused in earnest: see that it is right to be
+        seen[statement.idle.code] += 1
+        blocks = layout_of(statement.plan.aggregate, scope_of(statement.plan.aggregate.input, whole.catalogue))
+        empty = any(not any(cells[b.offset : b.offset + b.cells]) for b in blocks)
+        columns = zip(*answer.rows, strict=True)
+        assert empty or not answer.rows or any(set(column) == {None} for column in columns), statement.idle
 
 
 @settings(
