@@ -65,12 +65,10 @@ def held(name: str, told: int = PRESENT) -> tuple[int, int]:
         grid = grid_of(measure, scope)
         steps = 1 if measure.clamp is None else (VALUE - grid.centre) / grid.step
         exact += [int(rows * steps) * found.multipliers[block.measure]] * block.cells
-    sampler, inside, all_ = ProductionSampler(SystemRandomness()), 0, 0
-    for _ in range(SIMULATED if name in ("mean", "ratio") else RELEASES):
-        cells = list(exact)
-        for _ in range(PRESENT):
-            drawn = sampler.gaussian(found.node_sigma, found.cells).tolist()
-            cells = [cell + z for cell, z in zip(cells, drawn, strict=True)]
+    inside, all_, releases = 0, 0, SIMULATED if name in ("mean", "ratio") else RELEASES
+    drawn = ProductionSampler(SystemRandomness()).gaussian(found.node_sigma, releases * PRESENT * found.cells)
+    for noise in drawn.reshape(releases, PRESENT, found.cells).sum(axis=1).tolist():
+        cells = [cell + z for cell, z in zip(exact, noise, strict=True)]
         answer = finish(statement, CATALOGUE, found, tuple(cells), told)
         found_in = [interval["f"][0] <= truth <= interval["f"][1] for interval in answer.intervals[:KEYS]]
         inside, all_ = inside + sum(found_in), all_ + len(found_in)

@@ -74,8 +74,11 @@ def priced(sql: str, context: Context, epsilon: str = "1") -> tuple[Statement, C
 
 
 def released(sql: str, context: Context, draw: np.random.Generator, epsilon: str = "1") -> Answer:
+    return drawn(*priced(sql, context, epsilon), context, draw)
+
+
+def drawn(statement: Statement, calibration: Calibration, context: Context, draw: np.random.Generator) -> Answer:
     """Zeros under the noise of two nodes: what is shown is the error."""
-    statement, calibration = priced(sql, context, epsilon)
     noise = np.rint(draw.normal(0, sqrt(2) * calibration.node_sigma, calibration.cells)).astype(int)
     return finish(statement, context.catalogue, calibration, tuple(noise.tolist()), 2)
 
@@ -129,7 +132,7 @@ def errors(
 ) -> tuple[dict[int, np.ndarray], dict[int, tuple[float, float]]]:
     """By how many keys a row is grouped: all errors shown, and (deviation, half of the interval) as told."""
     draw, found, told = np.random.default_rng(21), dict[int, list[float]](), {}
-    statement, _ = priced(sql, context)
+    statement, calibration = priced(sql, context)
     aggregate = statement.plan.aggregate
     levels = [
         len(chosen.keys)
@@ -137,7 +140,7 @@ def errors(
         for _ in range(prod(len(aggregate.keys[k].values) for k in chosen.keys))
     ]
     for _ in range(releases):
-        answer = released(sql, context, draw)
+        answer = drawn(statement, calibration, context, draw)
         for level, row, interval, deviation in zip(
             levels, answer.rows, answer.intervals, answer.deviations, strict=True
         ):
