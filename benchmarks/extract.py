@@ -86,7 +86,7 @@ def _compared(what: str, table: SourceTable, own: Callable[[], object], scratch:
     own()
     alone = time.perf_counter() - began
     began = time.perf_counter()
-    with opened(table.source) as reader:
+    with opened(table.source, table) as reader:
         reader.described(table)
         with parquet.ParquetWriter(scratch / "held.parquet", schema(COLUMNS)) as writer:
             for batch in reader.batches(table, COLUMNS):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 SIGNS_OF_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the wide ones too
+_FORMULA = re.compile(rf"(^|[;\t\r\n])('*)(?=[{re.escape(''.join(SIGNS_OF_A_FORMULA))}])")
 Value = int | float | Decimal | date | str | bool | None
 
 
@@ -75,8 +77,9 @@ def interval_words(value: Any, interval: tuple[float, float] | None, places: int
 
 
 def no_formula(words: str) -> str:
-    """A text for a cell of a CSV: one that spreadsheets would take for a formula gets an apostrophe in front.
+    """A text for a cell of a CSV: what spreadsheets would take for a formula gets an apostrophe in front, also behind
+    a semicolon, a tab or the end of a line, by which some of them divide a row, whatever quotes stand around it.
 
-    To undo it: where the text behind the apostrophes begins with a sign of a formula, take one away.
+    To undo it: where a sign of a formula follows apostrophes, there or at the beginning, take one away.
     """
-    return f"'{words}" if words.lstrip("'").startswith(SIGNS_OF_A_FORMULA) else words
+    return _FORMULA.sub(r"\1'\2", words)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from tests.warm.ask import WarmPopen
 
 HERE = Path(__file__).parent
 MEMORY, ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - bytes that have to be free there
-FIRST = ("docs", "processes", "audit", "trusted_sampler", "desk", "desk_flight")  # whose files take minutes
+WAITING = ("processes", "docs")  # whose files wait for processes, and leave a core to others meanwhile
+FIRST = ("audit", "trusted_sampler", "desk", "coordinator", "nodes", "client")  # of the others: whose files take long
+LONGEST = ("test_demo_walk", "test_manual", "test_walkthrough")  # of those that wait
 
 
 def pytest_configure() -> None:
@@ -36,9 +39,22 @@ def has_room(folder: Path) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Folders whose files take minutes come first, so that no core waits for the last of them."""
-    places = {HERE / name: place for place, name in enumerate(FIRST)}
-    items.sort(key=lambda item: places.get(HERE / item.path.relative_to(HERE).parts[0], len(FIRST)))
+    """Files that wait alternate with files that compute, long ones first: no core idles, neither now nor at the end."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting = sorted((file for file in files if folder_of(file) in WAITING), key=lambda f: place_in(LONGEST, f.stem))
+    others = sorted((f for f in files if f not in set(waiting)), key=lambda f: place_in(FIRST, folder_of(f)))
+    pairs = zip_longest(waiting, others)
+    items[:] = [item for pair in pairs for file in pair if file is not None for item in files[file]]
+
+
+def folder_of(file: Path) -> str:
+    return file.relative_to(HERE).parts[0]
+
+
+def place_in(names: tuple[str, ...], name: str) -> int:
+    return names.index(name) if name in names else len(names)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """A release made public: a CSV, its description (CSV on the Web), a page for people, and the record that is signed.
 
-    <name>.csv                 one line a row; beside each figure with noise the ends of its 95 % interval. A text that
-                               begins like a formula of a spreadsheet gets an apostrophe in front
+    <name>.csv                 one line a row; beside each figure with noise the ends of its 95 % interval. What begins
+                               like a formula of a spreadsheet in a text gets an apostrophe in front
     <name>.csv-metadata.json   W3C Tabular Metadata: titles, types, what the figures are and how wrong they may be
     <name>.html                the same table on one page that needs nothing else: no script, font, picture or link
     <name>.publication         the signed record (PUBLICATION) over the digest of the CSV, which the register shows
@@ -41,8 +41,8 @@ _DATATYPES = {
     Type.TEXT: "string",
 }
 _APOSTROPHES = (
-    "Texts that a spreadsheet would take for formulas have one apostrophe more in front: where =, +, -, @, a tab or "
-    "the end of a line follows apostrophes, take one away."
+    "What a spreadsheet would take for a formula has one apostrophe more in front: where =, +, -, @, a tab or the end "
+    "of a line follows apostrophes, at the beginning or behind a semicolon, tab or end of a line, take one away."
 )
 _STYLE = """body{font-family:sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#0b0c0c;background:#fff;
 line-height:1.5}table{border-collapse:collapse;width:100%}caption{text-align:left;font-weight:bold;margin:1rem 0}

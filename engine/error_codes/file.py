@@ -183,7 +183,8 @@ CODES: dict[str, ErrorCode] = {
         "Check the name, and give the account SELECT on it (and USAGE on its schema).",
     ),
     "FILE_EXTRACT_MISSING": ErrorCode(
-        "The database table behind {dataset} has not been read yet.", "Run `splittally node extract --home {home}`."
+        "The database table behind {dataset} has not been read since node.toml was prepared.",
+        "Run `splittally node extract --home {home}`.",
     ),
     "FILE_EXTRACT_NONE": ErrorCode(
         "The node of {home} reads files only: its node.toml names no database.",
@@ -192,8 +193,20 @@ CODES: dict[str, ErrorCode] = {
     "FILE_EXTRACT_BUSY": ErrorCode(
         "The databases of this node are being read already ({path}).", "Wait until that is done."
     ),
+    "FILE_EXTRACT_NOT_WRITTEN": ErrorCode(
+        "Nothing can be written into {path}: {why}. What was read before stays as it is.",
+        "Run this as the account that owns the home, with room on its disk for another copy of the columns read.",
+    ),
+    "FILE_PASSWORD_UNREADABLE": ErrorCode(
+        "The password file {path} cannot be read: {why}.",
+        "Check password_file in node.toml; the file belongs to the account that runs this command, mode 0600.",
+    ),
     "FILE_PASSWORD_OPEN": ErrorCode(
         "The password file {path} can be read or changed by others.", "Run `chmod 600` on it."
+    ),
+    "FILE_AUTHORITY_UNREADABLE": ErrorCode(
+        "The file {path} holds no certificates that can be read.",
+        "Check ca_file in node.toml: the authority that signed the server's certificate, or that itself, in PEM.",
     ),
     "FILE_PASSWORD_EMPTY": ErrorCode(
         "The password file {path} has an empty first line.", "Write the password into its first line."

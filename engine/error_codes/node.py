@@ -71,8 +71,8 @@ CODES: dict[str, ErrorCode] = {
         " certificate that ca_file, or this machine, trusts.",
     ),
     "NODE_DATABASE_FAILED": ErrorCode(
-        "The database {source} broke off before everything was read; what was read before stays as it is.",
-        "Look into the database's own log, and run this again.",
+        "The database {source} broke off before everything was read: {why}. What was read before stays as it is.",
+        "Mend that, or look into the database's own log, and run this again.",
     ),
     "NODE_SNAPSHOT_MISSING": ErrorCode("A node holds no snapshot of {dataset}.", "Ask the department to cut one."),
     "NODE_NOT_STARTED": ErrorCode(

@@ -13,7 +13,8 @@ CODES: dict[str, ErrorCode] = {
     ),
     "SQL_KEY_NO_DOMAIN": ErrorCode(
         "A group key has no published list of values, and its values are not of a kind that nodes can name.",
-        "Group by a text, an integer or a date, or by a CASE with literal outcomes.",
+        "Group by a text, an integer or a date, or by a CASE with literal outcomes. A division gives decimals: write"
+        " `x // 10 * 10` for bands of ten.",
     ),
     "SQL_KEYS_SELECTED_TWICE": ErrorCode(
         "More than one group key has no published list of values.",

@@ -43,12 +43,12 @@ class Reader(Protocol):
         """Of each column, how many values are no value of its type, and are read as NULL; those with any."""
 
 
-def opened(source: Source) -> AbstractContextManager[Reader]:
-    """A transaction on the source."""
+def opened(source: Source, *tables: SourceTable) -> AbstractContextManager[Reader]:
+    """A transaction on the source, in which ``tables`` stay as they are."""
     if isinstance(source, Postgresql):
         from engine.extract import postgresql
 
-        return postgresql.transaction(source)
+        return postgresql.transaction(source, tables)
     from engine.extract import sqlite
 
     return sqlite.transaction(source)
@@ -56,6 +56,22 @@ def opened(source: Source) -> AbstractContextManager[Reader]:
 
 def schema(columns: Sequence[LocalColumn]) -> pa.Schema:
     return pa.schema([(column.name, ARROW[column.type]) for column in columns])
+
+
+def texts(given: pa.Array) -> tuple[pa.Array, int]:
+    """Bytes as texts; what is no UTF-8 is NULL, and counted."""
+    try:
+        return given.cast(pa.string()), 0
+    except pa.ArrowInvalid:
+        read = pa.array([_decoded(value) for value in given.to_pylist()], pa.string())
+        return read, read.null_count - given.null_count
+
+
+def _decoded(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def quoted(name: str) -> str:

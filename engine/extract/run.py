@@ -4,18 +4,16 @@ at all.
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyarrow import parquet
 
 from engine.errors import require
+from engine.extract.folder import alone, exchange, sweep, writing
 from engine.extract.reader import Reader, opened, schema
-from engine.extract.source import FOLDER, Extract, file_of, stored
+from engine.extract.source import Extract, stored
 from engine.trusted.home import Home
 
 Progress = Callable[[str, int], None]
@@ -37,22 +35,24 @@ def extract(home: Home, progress: Progress = lambda dataset, rows: None) -> tupl
     """Reads all that is kept as to be read; ``progress`` is told a dataset and its rows so far.
 
     Files are exchanged when everything was read: a source that fails leaves all of them as they were. Raises
-    BadFile FILE_EXTRACT_BUSY, FILE_SOURCE_COLUMN_MISSING, FILE_SOURCE_COLUMN_TYPE and what a reader raises.
+    BadFile FILE_EXTRACT_BUSY, FILE_EXTRACT_NOT_WRITTEN, FILE_SOURCE_COLUMN_MISSING, FILE_SOURCE_COLUMN_TYPE and what
+    a reader raises.
     """
-    wanted, done, written = stored(home), list[Extracted](), dict[Path, Path]()
-    if not wanted:
+    if not stored(home):
         return ()
-    with _alone(home.path / FOLDER):
+    with alone(home.path):
+        wanted, done, written = stored(home), list[Extracted](), dict[Path, Path]()
+        sweep(home.path, {one.file(home.path) for one in wanted})
         try:
             for source in dict.fromkeys(e.table.source for e in wanted):
-                with opened(source) as reader:
-                    for one in (e for e in wanted if e.table.source == source):
-                        target = file_of(home.path, one.dataset)
+                here = [e for e in wanted if e.table.source == source]
+                with opened(source, *(e.table for e in here)) as reader:
+                    for one in here:
+                        target = one.file(home.path)
                         partial = target.with_suffix(".partial")
                         written[partial] = target
                         done.append(_read(reader, one, partial, progress))
-            for partial, target in written.items():
-                partial.replace(target)
+            exchange(home.path, written)
         finally:
             for partial in written:
                 partial.unlink(missing_ok=True)
@@ -66,22 +66,9 @@ def _read(reader: Reader, one: Extract, file: Path, progress: Progress) -> Extra
         require(column.name in there, "FILE_SOURCE_COLUMN_MISSING", dataset=one.dataset, column=column.name)
         require(there[column.name] is column.type, "FILE_SOURCE_COLUMN_TYPE", dataset=one.dataset, column=column.name)
     rows = 0
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as out, parquet.ParquetWriter(out, schema(one.columns)) as writer:
+    with writing(file) as out, parquet.ParquetWriter(out, schema(one.columns)) as writer:
         for batch in reader.batches(one.table, one.columns):
             writer.write_batch(batch)
             rows += batch.num_rows
             progress(one.dataset, rows)
     return Extracted(one.dataset, str(one.table), rows, reader.lost(one.table, one.columns), described.may_write)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One at a time: FILE_EXTRACT_BUSY."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            require(False, "FILE_EXTRACT_BUSY", path=str(folder))
-        yield

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BadFile, require
+from engine.extract.folder import FOLDER, alone, file_of, sweep
 from engine.trusted.catalogue import LocalColumn
 from engine.trusted.home import Home
 from engine.trusted.plan import Type
 
 PLAN = "extracts.json"
-FOLDER = "extracts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,13 @@ class SourceTable:
     def __str__(self) -> str:
         return f"{self.schema}.{self.table}" if self.schema else self.table
 
+    @property
+    def place(self) -> str:
+        """Whose rows these are; how the server is reached safely makes no difference."""
+        at = self.source
+        server = [at.path] if isinstance(at, Sqlite) else [at.host, at.port, at.database, at.account]
+        return json.dumps([*server, self.schema, self.table])
+
 
 @dataclass(frozen=True, slots=True)
 class Extract:
@@ -66,21 +73,20 @@ class Extract:
     table: SourceTable
     columns: tuple[LocalColumn, ...]
 
-
-def file_of(home: Path, dataset: str) -> Path:
-    """Where a dataset's extract lies in the node's home."""
-    return home / FOLDER / f"{dataset}.parquet"
+    def file(self, home: Path) -> Path:
+        return file_of(home, self.dataset, self.table.place)
 
 
 def store(home: Home, extracts: Iterable[Extract]) -> None:
-    """Keeps what to read. A file that was read for another table or other columns goes: no snapshot is cut from it."""
-    wanted, before = {e.dataset: e for e in extracts}, {e.dataset: e for e in stored(home)}
-    if not wanted and not before:
+    """Keeps what to read. A file that was read for another table or other columns goes first: no snapshot is cut from
+    it, not even after a crash. FILE_EXTRACT_BUSY while something is read."""
+    wanted, before = tuple(extracts), {e.file(home.path): e.columns for e in stored(home)}
+    if not wanted and not before and not (home.path / FOLDER).exists():
         return
-    home.write(PLAN, json.dumps([_written(e) for e in wanted.values()], indent=1).encode() + b"\n", secret=True)
-    for dataset, extract in before.items():
-        if wanted.get(dataset) != extract:
-            file_of(home.path, dataset).unlink(missing_ok=True)
+    with alone(home.path):
+        files = {e.file(home.path): e.columns for e in wanted}
+        sweep(home.path, {file for file, columns in files.items() if before.get(file) == columns})
+        home.write(PLAN, json.dumps([_written(e) for e in wanted], indent=1).encode() + b"\n", secret=True)
 
 
 def stored(home: Home) -> tuple[Extract, ...]:
@@ -95,20 +101,21 @@ def stored(home: Home) -> tuple[Extract, ...]:
 
 
 def require_read(home: Home) -> None:
-    """FILE_EXTRACT_MISSING if a database was named and never read: the node would have nothing to cut from."""
+    """FILE_EXTRACT_MISSING if a database was named and not read since: the node would have nothing to cut from."""
     for extract in stored(home):
-        cut = (home.path / f"snapshots/{extract.dataset}.json").exists()
-        there = cut or file_of(home.path, extract.dataset).exists()
+        there = extract.file(home.path).exists()
         require(there, "FILE_EXTRACT_MISSING", dataset=extract.dataset, home=str(home.path))
 
 
 def password(file: str) -> str:
-    """The first line of a password file. FILE_MISSING, FILE_PASSWORD_OPEN, FILE_PASSWORD_EMPTY."""
+    """The first line of a password file. FILE_PASSWORD_UNREADABLE, FILE_PASSWORD_OPEN, FILE_PASSWORD_EMPTY."""
     try:
-        with Path(file).open(encoding="utf-8") as opened:
+        with Path(file).open(encoding="utf-8-sig") as opened:
             mode, line = os.fstat(opened.fileno()).st_mode, opened.readline().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
-        raise BadFile("FILE_MISSING", path=file) from None
+    except UnicodeDecodeError:
+        raise BadFile("FILE_PASSWORD_UNREADABLE", path=file, why="it is no text in UTF-8") from None
+    except OSError as error:
+        raise BadFile("FILE_PASSWORD_UNREADABLE", path=file, why=str(error.strerror)) from None
     require(not mode & (stat.S_IRWXG | stat.S_IRWXO), "FILE_PASSWORD_OPEN", path=file)
     require(bool(line), "FILE_PASSWORD_EMPTY", path=file)
     return line

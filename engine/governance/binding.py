@@ -96,7 +96,7 @@ def schema_of(at: str | SourceTable) -> tuple[LocalColumn, ...]:
     else:
         from engine.extract.reader import opened
 
-        with opened(at.source) as reader:
+        with opened(at.source, at) as reader:
             found = reader.described(at).columns
     return tuple(LocalColumn(name, type_) for name, type_ in found.items() if type_ is not None)
 

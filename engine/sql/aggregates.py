@@ -68,10 +68,10 @@ def _one_column(terms: Terms, node: Node, where: SyntaxExpression | None) -> Syn
     inner = terms.take(node, ("this",), ("big_int",)).get("this")
     distinct = type(inner).__name__ == "Distinct"
     if distinct:
-        listed = terms.take(inner, ("expressions",))["expressions"]
-        if len(listed) != 1:
+        listed = terms.take(inner, ("expressions",)).get("expressions", ())
+        if len(listed) > 1:
             raise refuse_node("Tuple", at, "", ())
-        inner = listed[0]
+        inner = listed[0] if listed else None
     if inner is None or type(inner).__name__ == "Star":
         if kind != "Count" or distinct or (inner is not None and any(inner.args.values())):
             raise Refused("SQL_SYNTAX", at=at, detail=f"{spelled.upper()} has no argument")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BadFile, Refused
-from engine.extract.source import Extract, SourceTable, file_of
+from engine.extract.folder import file_of
+from engine.extract.source import Extract, SourceTable
 from engine.sql.bound import Bound, leaf, typed
 from engine.sql.expressions import Expressions
 from engine.sql.nulls import refuse_null_compared
@@ -67,11 +68,22 @@ def compile_binding(
         key = f"dataset.{name}"
         table = file.table(bound[name], key, _DATASET)
         at = location(file, sources, file.text(table, key, "source"), file.text(table, key, "table"), key)
-        files = at if isinstance(at, str) else str(file_of(home, name))
+        files = at if isinstance(at, str) else str(file_of(home, name, at.place))
         datasets.append(_dataset(file, dataset, table, (files, schema(at)), previous))
         if isinstance(at, SourceTable):
-            extracts.append(Extract(name, at, datasets[-1].local_columns))
+            extracts.append(Extract(name, at, _apart(file, key, datasets[-1].local_columns)))
     return Compiled(NodeBinding(BINDING_VERSION, node, tuple(datasets), guardians), tuple(extracts))
+
+
+def _apart(file: TomlFile, key: str, columns: tuple[LocalColumn, ...]) -> tuple[LocalColumn, ...]:
+    """Columns that a file can hold: its reader does not tell capitals from small letters."""
+    held: dict[str, str] = {}
+    for name in (c.name for c in columns):
+        other = held.setdefault(name.lower(), name)
+        if other != name:
+            problem = f"its columns `{other}` and `{name}` differ in capitals alone; have a view name them otherwise"
+            raise file.error("FILE_NODE_TOML_VALUE", f"{key}.columns", problem)
+    return columns
 
 
 def _guardians(file: TomlFile, value: Any) -> int:

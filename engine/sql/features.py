@@ -115,6 +115,7 @@ class Features:
         self._most = stability_of(rows.relation, rows.catalogue).rows
         self._found: dict[tuple[Feature, Expression | None, Expression | None], PersonFeature] = {}
         self._wanted: dict[Aggregated, str] = {}
+        self._expanding: tuple[str, ...] = ()
         self._expressions = Expressions(self._resolve)
 
     @property
@@ -143,10 +144,16 @@ class Features:
             return replace(column, at=syntax.at) if column else None
         if column is not None or len(syntax.parts) > 1:
             raise Refused("SQL_UNGROUPED_COLUMN", at=syntax.at, name=".".join(syntax.parts)[:80])
-        alias = self._rows.aliases.get(syntax.parts[0].lower())
-        if alias is None:
+        name = syntax.parts[0].lower()
+        if name not in self._rows.aliases:
             raise self._rows.unknown(syntax)
-        return self.bind(alias)
+        if name in self._expanding:
+            raise Refused("SQL_CIRCULAR_NAME", at=syntax.at, name=syntax.parts[0])
+        held, self._expanding = self._expanding, (*self._expanding, name)
+        try:
+            return self.bind(self._rows.aliases[name])
+        finally:
+            self._expanding = held
 
     def _figure(self, use: Aggregated) -> Bound:
         """One aggregate over the rows of a person."""

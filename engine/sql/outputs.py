@@ -162,14 +162,17 @@ class Outputs:
             self._groupings.append(keys)
         return leaf(ColumnRef(grouping_leaf(keys)), Domain(Type.INTEGER, nullable=False, step=Fraction(1)), syntax.at)
 
-    def _on_rows(self, syntax: SyntaxExpression) -> bool:
+    def _on_rows(self, syntax: SyntaxExpression, expanding: tuple[str, ...] = ()) -> bool:
         """Whether the expression is one over single rows (else it holds the name of a figure)."""
-        if isinstance(syntax, Name):
-            if self._rows.column(syntax) is not None:
-                return True
-            alias = self._rows.aliases.get(syntax.parts[-1].lower())
-            return alias is not None and not holds_aggregate(alias) and self._on_rows(alias)
-        return all(self._on_rows(operand) for operand in operands_of(syntax))
+        if not isinstance(syntax, Name):
+            return all(self._on_rows(operand, expanding) for operand in operands_of(syntax))
+        if self._rows.column(syntax) is not None:
+            return True
+        name = syntax.parts[-1].lower()
+        if name in expanding:
+            raise Refused("SQL_CIRCULAR_NAME", at=syntax.at, name=syntax.parts[-1])
+        alias = self._rows.aliases.get(name)
+        return alias is not None and not holds_aggregate(alias) and self._on_rows(alias, (*expanding, name))
 
     def _ungrouped(self, name: Name) -> Bound:
         bound = self._rows.bind(name, "here")

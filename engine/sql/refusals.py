@@ -28,7 +28,10 @@ def _later(construct: str, instead: str) -> Refusal:
 
 
 _JOIN = _never("this kind of join", "Use JOIN or LEFT JOIN ... ON a.person = b.person, or EXISTS.")
-_UNION = _never("UNION here", "Ask one statement for each part; UNION ALL of rows stands in FROM (...) or WITH.")
+_UNION = _never(
+    "UNION here",
+    "For totals, GROUP BY ROLLUP (...). Else one statement for each part; UNION ALL of rows stands in FROM (...).",
+)
 _SET = _never("INTERSECT or EXCEPT", "Use EXISTS or NOT EXISTS on the person, or conditions in WHERE.")
 _SUBQUERY = _never(
     "a query inside an expression",
@@ -40,8 +43,9 @@ _TIME = _never("the current date or time", "Write the date: DATE '2024-01-31'.")
 _SAMPLE = _never("sampling", "Leave it out; noise protects people already.")
 _TEXT = _never("this text function", "Use LIKE, UPPER, LOWER, TRIM, LENGTH, SUBSTRING or ||.")
 _JSON = _never("a list, row, struct, map or JSON value", "Use columns that the catalogue declares.")
+_ROOT = _never("a root", "SQRT(VARIANCE(x)) is STDDEV(x). Else take the root of the answer.")
 _MATHS = _never("this function", "Use + - * / // % ABS, FLOOR, CEIL, ROUND, LEAST or GREATEST.")
-_UNIT = _never("this part of a date", "Use year, quarter, month, day, isodow or dow.")
+_UNIT = _never("this part of a date", "Use year, quarter, month, day, isodow or dow; a decade is year(d) // 10 * 10.")
 _LIST = _later(
     "IN with a column or query", "Write the values: IN (1, 2, 3); of queries, only person IN (SELECT person ...)."
 )
@@ -65,10 +69,11 @@ NODES: dict[str, Refusal] = {
     ),
     "ApproxDistinct": _never("an approximate count", "Use COUNT(DISTINCT person): every count is noisy, none is slow."),
     **_each(
-        "AnyValue First Last ArgMax ArgMin ArrayAgg GroupConcat Mode Histogram IgnoreNulls "
+        "AnyValue First Last ArgMax ArgMin ArrayAgg GroupConcat Histogram IgnoreNulls "
         "BitwiseAndAgg BitwiseOrAgg BitwiseXorAgg RespectNulls ArrayUniqueAgg",
         _ROWS,
     ),
+    "Mode": _never("MODE", "GROUP BY the column, ORDER BY COUNT(*) DESC LIMIT 1; or QUALIFY by RANK() OVER."),
     **_each("LogicalAnd LogicalOr", _later("BOOL_AND or BOOL_OR", "Use COUNT(*) FILTER (WHERE ...).")),
     **_each(
         "CurrentDate CurrentTime CurrentTimestamp CurrentDatetime CurrentUser CurrentVersion Rand Uuid "
@@ -78,7 +83,7 @@ NODES: dict[str, Refusal] = {
     "TableSample": _SAMPLE,
     **_each(
         "RegexpLike RegexpReplace RegexpExtract RegexpILike Split ConcatWs Pad Repeat Format "
-        "StrPosition Reverse MD5 SHA2 ToChar Chr Unicode Ascii Hex Levenshtein Translate Initcap",
+        "StrPosition Reverse MD5 SHA2 Chr Unicode Ascii Hex Levenshtein Translate Initcap",
         _TEXT,
     ),
     **_each("SimilarTo Glob Escape", _never("this pattern match", "Use LIKE, ILIKE, = or IN.")),
@@ -88,10 +93,12 @@ NODES: dict[str, Refusal] = {
         _JSON,
     ),
     **_each(
-        "Sqrt Cbrt Ln Log Exp BitwiseAnd BitwiseOr BitwiseXor BitwiseNot "
+        "Ln Log Exp BitwiseAnd BitwiseOr BitwiseXor BitwiseNot "
         "BitwiseLeftShift BitwiseRightShift Factorial Sin Cos Tan",
         _MATHS,
     ),
+    **_each("Sqrt Cbrt", _ROOT),
+    "ToChar": _never("TO_CHAR", "Of dates: strftime(d, '%Y-%m'), or date_trunc('month', d)."),
     **_each("Values ReadCSV ReadParquet", Refusal("SQL_FILE", "", "")),
     **_each("Pivot Unpivot", _never("PIVOT", "Group by the column.")),
     "WidthBucket": _never("WIDTH_BUCKET", "Write floor(x / 1000) * 1000, or a CASE."),
@@ -139,6 +146,9 @@ CLAUSES: dict[str, Refusal] = {
     "columns": _later("column names after a table alias", "Name columns inside: SELECT x AS name."),
     "ordinality": _JSON,
     "by_name": _never("UNION ALL BY NAME", "List the columns of both sides in the same order."),
+    "totals": _never("WITH TOTALS", "Write GROUP BY ROLLUP (...)."),
+    "rollup": _never("WITH ROLLUP", "Write GROUP BY ROLLUP (...)."),
+    "cube": _never("WITH CUBE", "Write GROUP BY CUBE (...)."),
     "with_fill": _never("WITH FILL", "Leave it out."),
     "position": _never("TRIM with LEADING or TRAILING", "Use TRIM(x)."),
     "format": _never("FORMAT", "Leave it out."),

@@ -84,7 +84,7 @@ class Released:
 
 def _again(at: Position) -> Refused:
     construct = "An aggregate over released figures"
-    instead = "Use a window function, as SUM(n) OVER (), or ask for the total in the query inside."
+    instead = "Use SUM(n) OVER (), ask for the total in the query inside, or ORDER BY n DESC LIMIT 1."
     return Refused("SQL_NOT_SUPPORTED", at=at, construct=construct, instead=instead)
 
 

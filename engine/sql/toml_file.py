@@ -41,7 +41,7 @@ class TomlFile:
         full = f"{key}.{name}" if key else name
         if name not in table:
             raise self.error("FILE_NODE_TOML_MISSING", full, "it is needed")
-        if not isinstance(table[name], str) or not table[name]:
+        if not isinstance(table[name], str) or not table[name] or "\0" in table[name]:
             raise self.error("FILE_NODE_TOML_VALUE", full, "a text in quotes is expected")
         return str(table[name])
 

@@ -35,7 +35,7 @@ CLIENTS = 8
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def small(tmp_path_factory: pytest.TempPathFactory, warm_processes: None) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("small")
     for node, region in (("north", "N"), ("south", "S")):
         (folder / node).mkdir()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.warm.ask import write_command
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 MAKE = re.compile(r"make (\w+)")
@@ -74,6 +76,7 @@ def test_make_demo(folder: Path) -> None:
 
 @pytest.mark.parametrize("block", BLOCKS[1:], ids=lambda block: block.splitlines()[0])
 def test_a_block_of_commands(block: str, folder: Path) -> None:
+    write_command(folder / ".venv" / "bin")
     shown = shell(block, folder)
     assert "region" in shown
     assert "answered by north, south" in shown

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
+import resource
 import stat
 import tomllib
 from pathlib import Path
@@ -23,13 +25,13 @@ from engine.sql.sources import location
 from engine.sql.toml_file import TomlFile
 from engine.trusted.home import Home
 from engine.trusted.plan import Type
+from engine.trusted.random import SystemRandomness
 from nodes.sources.dialect import quoted
 from nodes.sources.duckdb import DuckDBSource
 from nodes.sources.render import ROWS as ROWS_TABLE
 from nodes.sources.render import alias
 from nodes.tables import cut
 from tests.extract.conftest import Database
-from tests.sources.published import FixedRandomness
 
 CATALOGUE = """
 federation: test
@@ -114,18 +116,11 @@ def test_a_database_becomes_a_snapshot(database: Database, home: Home, capsys: p
     assert [(one["dataset"], one["rows"], one["lost"]) for one in told] == [("people", 3, {}), ("visits", 3, {})]
     require_read(home)
     files = sorted((home.path / "extracts").glob("*.parquet"))
-    assert [file.name for file in files] == ["people.parquet", "visits.parquet"]
+    assert [file.name.partition("-")[0] for file in files] == ["people", "visits"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in (*files, home.path / "extracts.json")} == {0o600}
     assert stat.S_IMODE((home.path / "extracts").stat().st_mode) == 0o700
     assert parquet.read_schema(files[0]).names == ["nino", "area", "years", "opted_out"]
-    source = DuckDBSource()
-    try:
-        tables = cut(home.binding(), home.manifest().catalogue, home, randomness=FixedRandomness(), source=source)
-        counts = [f"SELECT COUNT(*) FROM {quoted(alias(name))}.{quoted(ROWS_TABLE)}" for name in ("people", "visits")]
-        [[[people]], [[visits]]] = source.select(tables.databases, counts, 1)
-    finally:
-        source.close()
-    assert (people, visits) == (2, 3)
+    assert snapshots(home) == [2, 3]
 
 
 def test_what_is_to_be_read_is_kept_without_a_password(database: Database, home: Home) -> None:
@@ -173,11 +168,119 @@ def test_files_of_other_columns_go(sqlite_file: Database, home: Home) -> None:
     sqlite_file.run(ROWS)
     extract(prepared(home, written(sqlite_file)))
     prepared(home, written(sqlite_file).replace('age = "years"', 'age = "years + 1"'))
-    assert (home.path / "extracts/people.parquet").exists()
+    require_read(home)
     prepared(home, written(sqlite_file).replace('age = "years"', "age = \"CASE secret WHEN 'x' THEN 1 END\""))
-    assert [file.name for file in (home.path / "extracts").glob("*.parquet")] == ["visits.parquet"]
+    [left] = (home.path / "extracts").glob("*.parquet")
+    assert left.name.startswith("visits-")
     with pytest.raises(BadFile, match="FILE_EXTRACT_MISSING"):
         require_read(home)
+
+
+def snapshots(home: Home) -> list[int]:
+    """How many rows the node answers from, as a start of it has them."""
+    source = DuckDBSource()
+    try:
+        tables = cut(home.binding(), home.manifest().catalogue, home, randomness=SystemRandomness(), source=source)
+        counts = [f"SELECT COUNT(*) FROM {quoted(alias(name))}.{quoted(ROWS_TABLE)}" for name in ("people", "visits")]
+        return [count for [[count]] in source.select(tables.databases, counts, 1)]
+    finally:
+        source.close()
+
+
+def test_another_table_of_the_same_columns_is_another_snapshot(database: Database, home: Home) -> None:
+    """The owner gives the node less: it must not go on with what it had, nor start with nothing read."""
+    database.run(ROWS)
+    text = written(database)
+    extract(prepared(home, text))
+    assert snapshots(home) == [2, 3]
+    database.run("CREATE VIEW fewer AS SELECT * FROM person WHERE nino <> 'a'")
+    prepared(home, text.replace('"person"', '"fewer"'))
+    with pytest.raises(BadFile, match="FILE_EXTRACT_MISSING"):
+        require_read(home)
+    extract(home)
+    assert snapshots(home) == [1, 3]
+    prepared(home, text.replace('"person"', '"fewer"').replace("[dataset.people]", "\n[dataset.people]"))
+    require_read(home)
+
+
+def test_nothing_is_prepared_while_something_is_read(sqlite_file: Database, home: Home) -> None:
+    """Rows for a binding that is no more would come to stand in its place."""
+    sqlite_file.run(ROWS)
+    extract(prepared(home, written(sqlite_file)))
+    before = stored(home), home.binding()
+    with (home.path / "extracts/lock").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(BadFile, match="FILE_EXTRACT_BUSY"):
+            prepared(home, written(sqlite_file).replace("years", "years + 1"))
+    assert (stored(home), home.binding()) == before
+
+
+def test_what_a_killed_reading_left_goes(sqlite_file: Database, home: Home, tmp_path: Path) -> None:
+    """And what points elsewhere is not written to."""
+    sqlite_file.run(ROWS)
+    extract(prepared(home, written(sqlite_file)))
+    folder, outside = home.path / "extracts", tmp_path / "outside"
+    [people, visits] = sorted(folder.glob("*.parquet"))
+    outside.write_text("mine")
+    (folder / "older.partial").write_text("rows")
+    people.with_suffix(".partial").symlink_to(outside)
+    visits.with_suffix(".partial").touch(0o666)
+    folder.chmod(0o777)
+    extract(home)
+    assert outside.read_text() == "mine"
+    assert sorted(folder.iterdir()) == sorted([people, visits, folder / "lock"])
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (people, visits, folder)] == [0o600, 0o600, 0o700]
+    (folder / "older.partial").write_text("rows")
+    (home.path / "all.csv").write_text("nino,area,years,seen\n")
+    files = re.sub(
+        r"(?s)\[source.main\].*?\[dataset",
+        '[source.main]\nkind = "duckdb"\npath = "*.csv"\n[dataset',
+        written(sqlite_file),
+    )
+    files = re.sub(
+        r'table = ".*"|consent = ".*"', 'table = "all.csv"', files.replace('consent = "NOT opted_out"\n', "")
+    )
+    prepared(home, files)
+    assert list(folder.iterdir()) == [folder / "lock"]
+
+
+def test_a_lock_that_points_elsewhere_is_none(sqlite_file: Database, home: Home, tmp_path: Path) -> None:
+    sqlite_file.run(ROWS)
+    prepared(home, written(sqlite_file))
+    outside, lock = tmp_path / "outside", home.path / "extracts/lock"
+    outside.write_text("mine")
+    lock.unlink()
+    lock.symlink_to(outside)
+    with pytest.raises(BadFile, match="FILE_EXTRACT_NOT_WRITTEN"):
+        extract(home)
+    assert outside.read_text() == "mine"
+
+
+def test_a_full_disk_leaves_every_file_as_it_was(sqlite_file: Database, home: Home) -> None:
+    sqlite_file.run(f"PRAGMA journal_mode = DELETE; {ROWS}")
+    extract(prepared(home, written(sqlite_file)))
+    before = {file: file.read_bytes() for file in (home.path / "extracts").iterdir()}
+    sqlite_file.run("DELETE FROM person")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
+    try:
+        with pytest.raises(BadFile, match="FILE_EXTRACT_NOT_WRITTEN"):
+            extract(home)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {file: file.read_bytes() for file in (home.path / "extracts").iterdir()} == before
+    assert extract(home)[0].rows == 0
+
+
+def test_columns_that_differ_in_capitals_alone(server: Database, home: Home) -> None:
+    server.run(ROWS)
+    server.run('ALTER TABLE person ADD COLUMN "Years" integer')
+    prepared(home, written(server))
+    with pytest.raises(BadFile, match="differ in capitals alone"):
+        prepared(
+            home,
+            written(server).replace('age = "years"', 'age = "CASE WHEN area = \'N\' THEN years ELSE \\"Years\\" END"'),
+        )
 
 
 def test_one_at_a_time(sqlite_file: Database, home: Home) -> None:
@@ -282,7 +385,7 @@ def test_relative_paths_begin_at_the_file(home: Home) -> None:
     with pytest.raises(Unavailable, match="NODE_DATABASE_UNREACHABLE"):
         prepared(home, text)
     (home.path / "secret").unlink()
-    with pytest.raises(BadFile, match="FILE_MISSING"):
+    with pytest.raises(BadFile, match="FILE_PASSWORD_UNREADABLE"):
         prepared(home, text)
 
 

@@ -29,6 +29,7 @@ from nodes.config import open_node, take_seat, write_head
 from nodes.ledger import entry_of
 from nodes.log import Log
 from nodes.manifest import Seat
+from tests.warm.ask import WarmPopen
 
 CATALOGUE = """
 federation: realm
@@ -140,14 +141,14 @@ def test_a_stopped_node_has_written_down_its_journals_head(founded: Federation) 
         seat_of(founded, "north")
 
 
-def start(*arguments: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
+def start(*arguments: str, cwd: Path = ROOT, popen: type[subprocess.Popen[str]] = WarmPopen) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "nodes", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environment)
+    return popen(command, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environment)
 
 
 def test_the_process_starts_without_a_coordinator_and_ends_on_sigterm(founded: Federation) -> None:
-    process = start("--home", str(founded.home("north")), "--coordinator", "127.0.0.1:9")
+    process = start("--home", str(founded.home("north")), "--coordinator", "127.0.0.1:9", popen=subprocess.Popen)
     assert process.stderr is not None
     rows, _, region = (json.loads(process.stderr.readline()) for _ in range(3))
     assert (rows["event"], rows["dataset"], rows["rows"], rows["surplus"]) == ("snapshot_cut", "people", 3, 0)

@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 
 ROWS = 2_000
-EXECUTED = ("test_first_light", "test_demo", "test_commands")  # whose processes begin as a person's do
+EXECUTED = ("test_first_light", "test_commands")  # whose processes begin as a person's do
 CATALOGUE = """
 federation: mine
 datasets:

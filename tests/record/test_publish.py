@@ -91,6 +91,7 @@ def test_units_stand_in_the_description_and_on_the_page_and_change_no_header(ben
 def test_no_text_is_a_formula_and_every_number_stays_one(bench: Bench) -> None:
     """Each text comes back by taking away one apostrophe where a sign of a formula follows."""
     texts = ("=1+1", "+44", "-5", "@SUM(A1)", "\tx", "\rx", "'=1", "''-5", "＝1", "'quoted'", "plain", "", "a=b")
+    texts += ("a;=1+1", "a;'=1", ";=1;;=2", "a\t=1", "a\n=1", "a; =1", "=1;=2", "a;b")
     rows = tuple((text, -5, Decimal("-0.50")) for text in texts)
     answer = Answer(
         columns=("=key", "-n", "+x"),
@@ -107,8 +108,11 @@ def test_no_text_is_a_formula_and_every_number_stays_one(bench: Bench) -> None:
     assert header == ["'=key", "'-n", "'-n, low 95 %", "'-n, high 95 %", "'+x"]
     assert {tuple(row[1:]) for row in cells} == {("-5", "-9.0", "-1.0", "-0.50")}
     assert not [row[0] for row in cells if row[0][:1] in tuple("=+-@\t\r\n＝")]
-    undone = [re.sub(r"^'(?='*[=+\-@\t\r\n＝])", "", row[0]) for row in cells]
+    undone = [re.sub(r"(^|[;\t\r\n])'(?='*[=+\-@\t\r\n＝])", r"\1", row[0]) for row in cells]
     assert undone == list(texts)
+    for separator in ";\t":  # as a spreadsheet of another country divides rows, quotes or not
+        pieces = re.split(rf"[{separator}\r\n]", found.csv.decode())
+        assert not [piece for piece in pieces if piece.lstrip('"')[:1] in tuple("=+-@＝")]
     columns = json.loads(found.metadata)["tableSchema"]["columns"]
     assert [column["titles"] for column in columns] == header
     assert ["apostrophe" in column["dc:description"] for column in columns] == [True, False, False, False, False]

@@ -1,7 +1,7 @@
 """The register for machines: one JSON document with its JSON Schema, and one CSV a table with its description beside it
 (CSV on the Web). All of it follows the rows of rows.py.
 
-In CSV a list is separated by ``|``. A text that begins like a formula of a spreadsheet gets an apostrophe in front.
+In CSV a list is separated by ``|``. What begins like a formula of a spreadsheet gets an apostrophe in front.
 """
 
 from __future__ import annotations
