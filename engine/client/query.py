@@ -119,19 +119,25 @@ class Query:
         return "\n".join(price_lines(self.loss, MAX_ATTEMPTS, self.standing.runs, self.delta))
 
     def forecast(
-        self, rows: int | None = None, persons: int | None = None, described: FederationDescription | None = None
+        self,
+        rows: int | None = None,
+        persons: int | None = None,
+        described: FederationDescription | None = None,
+        *,
+        alone: bool = False,
     ) -> Forecast:
         """Cost and expected error; see forecast.py. ``rows`` (that WHERE keeps) and ``persons``: how many to expect.
 
         Free, and without the coordinator too: then the shares of the agreement's budget are left out. ``described``:
-        the federation as it was just seen, so that it is not asked for again.
+        the federation as it was just seen, so that it is not asked for again; ``alone``: nobody is asked for it.
         """
         from engine.client.cost import Asker
         from engine.client.forecast import Terms, forecast
 
         session = self.session
         terms = Terms(self.epsilon, self.delta, self.least, rows, persons)
-        asker = Asker(session.home.name, self._likely_agreement(described))
+        agreement = None if alone and described is None else self._likely_agreement(described)
+        asker = Asker(session.home.name, agreement)
         return forecast(self.statement, session.catalogue, session.roster.manifest.rules, terms, asker)
 
     def rehearse(

@@ -144,7 +144,7 @@ class Weighed:
 def weigh(draft: Draft, session: Session, described: FederationDescription | None) -> Weighed:
     """``described``: None while the coordinator is away. Raises what ``Draft.query`` and ``Query.forecast`` raise."""
     query = draft.query(session)
-    found = query.forecast(*draft.expected(), described)
+    found = query.forecast(*draft.expected(), described, alone=True)
     agreement = meant(usable(described, session), draft.agreement)
     return Weighed(query, found, tuple(ladder(query, draft.epsilon, found, agreement)), agreement)
 

@@ -72,15 +72,28 @@ def test_a_forecast_asks_for_the_federation_once(desks: Mapping[str, Browser], s
     assert len(seen) == 1
 
 
-def test_without_a_coordinator_the_desk_opens_all_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """How often a coordinator that is away was waited for."""
+    asked: list[object] = []
 
-    def away(self: Line, patience: float | None = None) -> FederationDescription:
+    def describe(self: Line, patience: float | None = None) -> FederationDescription:
         asked.append(patience)
         raise Unavailable("NODE_UNREACHABLE")
 
-    monkeypatch.setattr(Line, "describe", away)
+    monkeypatch.setattr(Line, "describe", describe)
+    return asked
+
+
+def test_a_forecast_waits_once_for_a_coordinator_that_is_away(desks: Mapping[str, Browser], away: list[object]) -> None:
+    page = desks["analyst"].post("/ask", {**ASKED, "do": "weigh"})
+    assert "Explain and forecast again" in page.text
+    assert "The coordinator does not answer now" in page.text
+    assert len(away) == 1
+
+
+def test_without_a_coordinator_the_desk_opens_all_the_same(bench: Bench, away: list[object]) -> None:
     desk = Desk(Home.load(bench.federation.home("analyst")), SystemClock(), SystemRandomness())
     warm(desk)
-    assert len(asked) == 1  # and waited for once
+    assert len(away) == 1
     desk.close()
