@@ -214,7 +214,7 @@ def _document(figures: Figures, dataset: Dataset) -> dict[str, Any]:
                 "value": line.measured.value,
                 "interval": None if line.measured.low is None else [line.measured.low, line.measured.high],
             }
-            for line in lines(figures, dataset)
+            for line in lines(figures)
         ],
     }
 
@@ -228,6 +228,6 @@ def _table(figures: Figures, dataset: Dataset) -> Any:
         table.add_column(heading)
     for heading in ("value", "95 %", "unit"):
         table.add_column(heading, justify="left" if heading == "unit" else "right", no_wrap=True)
-    for line in lines(figures, dataset):
+    for line in lines(figures):
         table.add_row(line.column, line.figure, *line.words, line.unit)
     return table

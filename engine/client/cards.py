@@ -45,6 +45,7 @@ from engine.trusted.sign import FAR_MS, decoded, require_signed_by
 if TYPE_CHECKING:
     from engine.client.session import Session
 
+DAY_MS = 86_400_000  # how far clocks may be apart
 FORMAT, VERSION = "card", 1
 GLANCE_SECONDS = 2.0
 
@@ -87,7 +88,8 @@ class Card:
     @property
     def age(self) -> tuple[int, int]:
         """What orders the cards of a dataset: when it was answered, then when it was published. The first time is the
-        round's, which nodes and helpers signed: who publishes can put no later one in its place."""
+        round's, which the coordinator writes and nodes and helpers sign: who publishes can put no later one in its
+        place. No card is of a day to come, whoever dated it."""
         return self.verified.receipt.round_manifest.created_ms, self.publication.decided_ms
 
     @property
@@ -149,6 +151,7 @@ def opened(body: bytes, home: Home) -> Card:
     )
     _require(same, "its publication is of another release")
     _require(0 <= publication.decided_ms <= FAR_MS, "no calendar has the day of its publication")
+    _require(round_.created_ms <= publication.decided_ms + DAY_MS, "it was answered after it was published")
     _require(publication.table_digest == wire.digest(table), "its table is not the one that was published")  # (3)
     figures = card.read(table, round_.plan, roster.manifest.catalogue, roster.manifest.rules)  # (4)
     return Card(figures, publication, verified, record, table, body)
@@ -230,6 +233,7 @@ def take(session: Session, body: bytes) -> Card:
     """
     found = opened(body, session.home)
     _require(session.catalogue.dataset(found.dataset) is not None, "the catalogue has no such dataset")
+    _require(found.publication.decided_ms <= session.clock.now_ms() + DAY_MS, "it is of a day to come")
     _require(_is_registered(session, found), "the coordinator's journal does not tell of its publication")
     keep(session.home, found)
     return found

@@ -30,7 +30,7 @@ def card_rows(session: Session) -> Iterator[Mapping[str, Any]]:
         if found.card is None or found.figures is None:
             continue
         shared = _shared(found.card, found)
-        for line in lines(found.figures, dataset):
+        for line in lines(found.figures):
             yield {
                 "dataset": dataset.name,
                 "column": line.column or None,

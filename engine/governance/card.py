@@ -74,13 +74,14 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class Filled:
     """One column: ``rows`` with a value, their ``share`` of all in per cent. ``values``: rows of each published value;
-    ``quartiles``: three, or none."""
+    ``quartiles``: three, or none, in the column's ``unit`` at the time."""
 
     column: str
     rows: Measured
     share: Measured
     values: tuple[tuple[str, Measured], ...] = ()
     quartiles: tuple[Measured, ...] = ()
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +245,8 @@ def _figures(dataset: Dataset, wanted: Wanted, cells: dict[str, Measured]) -> Fi
         found = dataset.column(name) if name in wanted.values else None
         counted = tuple((value, cells[header]) for header, value in (_counted(found) if found else ()))
         spread = tuple(cells[f"{name}: {words}"] for words, _ in QUARTILES if name in wanted.quartiles)
-        columns.append(Filled(name, cells[f"{name}: rows"], cells[f"{name}: %"], counted, spread))
+        unit = declared.unit if (declared := dataset.column(name)) else ""
+        columns.append(Filled(name, cells[f"{name}: rows"], cells[f"{name}: %"], counted, spread, unit))
     return Figures(dataset.name, cells[ROWS], cells.get(PERSONS), tuple(columns))
 
 
@@ -263,7 +265,8 @@ def published(figures: Figures, catalogue: Catalogue) -> Figures:
         found = dataset.column(filled.column) if dataset else None
         known = frozenset(found.domain) if found else frozenset[str]()
         values = tuple((value if value in known else HIDDEN, count) for value, count in filled.values)
-        return replace(filled, column=filled.column if found else HIDDEN, values=values)
+        unit = filled.unit if found else ""
+        return replace(filled, column=filled.column if found else HIDDEN, values=values, unit=unit)
 
     return replace(figures, columns=tuple(declared(filled) for filled in figures.columns))
 
@@ -282,16 +285,15 @@ class Line:
         return self.measured.words
 
 
-def lines(figures: Figures, dataset: Dataset) -> Iterator[Line]:
+def lines(figures: Figures) -> Iterator[Line]:
     """Every figure, one below the other."""
     yield Line("", ROWS, "rows", figures.rows)
     if figures.persons is not None:
         yield Line("", PERSONS, "persons", figures.persons)
     for filled in figures.columns:
-        declared = dataset.column(filled.column)
         yield Line(filled.column, "rows with a value", "rows", filled.rows)
         yield Line(filled.column, "complete", "%", filled.share)
         for value, count in filled.values:
             yield Line(filled.column, f"= {value}", "rows", count)
         for (words, _), quartile in zip(QUARTILES, filled.quartiles, strict=False):
-            yield Line(filled.column, f"{words} are at most", declared.unit if declared else "", quartile)
+            yield Line(filled.column, f"{words} are at most", filled.unit, quartile)

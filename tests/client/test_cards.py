@@ -233,6 +233,10 @@ FORGED: dict[str, tuple[Callable[[Bench, Card], bytes], str]] = {
         lambda bench, found: changed(found, publication=resigned(bench, found, request_digest=bytes(32))),
         "POLICY_CARD_INVALID",
     ),
+    "answered long after it was published": (
+        lambda bench, found: changed(found, publication=resigned(bench, found, decided_ms=found.age[0] - 90_000_000)),
+        "POLICY_CARD_INVALID",
+    ),
     "of another run": (
         lambda bench, found: changed(found, publication=resigned(bench, found, run=2)),
         "POLICY_CARD_INVALID",

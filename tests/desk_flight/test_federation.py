@@ -4,48 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from engine.catalogue.load import parse_catalogue
-from engine.desk.flight.server import FlightSqlServer
-from engine.local.federation import LocalFederation
 from tests.desk_flight.conftest import TOKEN, Served
+from tests.desk_flight.councils import ROWS, councils
 
-CATALOGUE = """
-federation: small
-datasets:
-  people:
-    hosts: [north, south]
-    person: person_id
-    overlap: 1
-    rows_per_person: 1
-    at_most: {persons: 10_000, rows: 10_000}
-    columns:
-      person_id: {type: text}
-      region: {type: text, domain: [N, S]}
-      income: {type: integer, bounds: [0, 100]}
-"""
-ROWS = 1_000  # at each node, all of one region, each with an income of 50
 SQL = "SELECT region, COUNT(*) AS n FROM people GROUP BY region ORDER BY region"
 CLIENTS = 8
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, warm_processes: None) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("small")
-    for node, region in (("north", "N"), ("south", "S")):
-        (folder / node).mkdir()
-        lines = "\n".join(f"{node}{i},{region},50" for i in range(ROWS))
-        (folder / node / "people.csv").write_text(f"person_id,region,income\n{lines}\n")
-    bindings: dict[str, Path] = {node: folder / node for node in ("north", "south")}
-    with LocalFederation(parse_catalogue(CATALOGUE, "catalogue"), bindings) as made, made.session() as session:
-        server = FlightSqlServer.start(lambda: session, "127.0.0.1", 0, TOKEN)
+    with councils(tmp_path_factory.mktemp("small"), TOKEN) as (server, session):
         yield Served(None, server, session)  # type: ignore[arg-type]
-        server.stop()
 
 
 def near(found: float, truth: float, low: float, high: float) -> bool:

@@ -9,52 +9,29 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.catalogue.load import parse_catalogue
 from engine.client.fed import TABLES
 from engine.client.options import OPTIONS
-from engine.desk.flight.server import FlightSqlServer
 from engine.desk.flight.status import status_of
 from engine.error_codes import CODES
 from engine.errors import error_for
-from engine.local.federation import LocalFederation
+from tests.desk_flight.councils import councils
 from tests.docs.walkthrough import ROOT, differs
 
 PAGE = "engine/docs/manual/drivers.md"
 TEXT = (ROOT / PAGE).read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\s*^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 TOKEN = "a-token-for-the-page-on-drivers"
-CATALOGUE = """
-federation: realm
-datasets:
-  people:
-    hosts: [north, south]
-    person: person_id
-    overlap: 1
-    rows_per_person: 1
-    at_most: {persons: 10_000, rows: 10_000}
-    columns:
-      person_id: {type: text}
-      region: {type: text, domain: [N, S]}
-"""
 
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory, warm_processes: None) -> Iterator[None]:
     """Two councils, a desk that serves drivers, and what the page takes from the environment."""
-    tmp_path = tmp_path_factory.mktemp("realm")
-    for node, region in (("north", "N"), ("south", "S")):
-        (tmp_path / node).mkdir()
-        lines = "\n".join(f"{node}{i},{region}" for i in range(1_000))
-        (tmp_path / node / "people.csv").write_text(f"person_id,region\n{lines}\n")
-    bindings = {node: tmp_path / node for node in ("north", "south")}
-    with LocalFederation(parse_catalogue(CATALOGUE, "catalogue"), bindings) as made, made.session() as session:
-        server = FlightSqlServer.start(lambda: session, "127.0.0.1", 0, TOKEN)
-        with pytest.MonkeyPatch.context() as environment:
-            environment.setenv("SPLITTALLY_URI", f"grpc://127.0.0.1:{server.port}")
-            environment.setenv("SPLITTALLY_TOKEN", TOKEN)
-            environment.setenv("SPLITTALLY_HOME", str(session.home.path))
-            yield
-        server.stop()
+    served = councils(tmp_path_factory.mktemp("realm"), TOKEN)
+    with served as (server, session), pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SPLITTALLY_URI", f"grpc://127.0.0.1:{server.port}")
+        environment.setenv("SPLITTALLY_TOKEN", TOKEN)
+        environment.setenv("SPLITTALLY_HOME", str(session.home.path))
+        yield
 
 
 @pytest.mark.usefixtures("asked")

@@ -64,7 +64,7 @@ def test_the_ends_of_intervals_have_the_names_of_published_tables() -> None:
 def test_a_table_is_read_as_it_was_wanted(wanted: Wanted) -> None:
     figures = card.read(table_of(wanted), plan_of(wanted), CATALOGUE, RULES)
     assert card.wanted_in(figures) == wanted
-    read = [line.measured for line in card.lines(figures, PEOPLE)]
+    read = [line.measured for line in card.lines(figures)]
     assert read == [Measured(10.0 * i, 10.0 * i - 5, 10.0 * i + 5) for i in range(1, len(read) + 1)]
     for filled in figures.columns:
         assert tuple(value for value, _ in filled.values) == (ODD if filled.column in wanted.values else ())
@@ -80,7 +80,7 @@ def test_persons_are_left_out_where_they_cannot_be_counted(overlap: int, persons
     figures = card.read(table_of(wanted, dataset), plan_of(wanted, catalogue), catalogue, RULES)
     assert figures.persons is None
     assert card.wanted_in(figures) == wanted
-    assert [line.figure for line in card.lines(figures, dataset)] == ["all rows", "rows with a value", "complete"]
+    assert [line.figure for line in card.lines(figures)] == ["all rows", "rows with a value", "complete"]
 
 
 def test_values_that_read_alike_go_by_their_places() -> None:
@@ -92,6 +92,19 @@ def test_values_that_read_alike_go_by_their_places() -> None:
     assert [f"region: value {place}" in table.decode() for place in range(1, 7)] == [True] * 5 + [False]
     figures = card.read(table, plan_of(wanted, catalogue), catalogue, RULES)
     assert tuple(value for value, _ in figures.columns[0].values) == values
+
+
+def test_quartiles_keep_the_unit_they_were_measured_in() -> None:
+    """A kept card is read by its own catalogue; the one in force only hides what it does not declare."""
+    figures = card.read(table_of(EVERYTHING), plan_of(EVERYTHING), CATALOGUE, RULES)
+    pounds = {line.unit for line in card.lines(figures) if line.figure.endswith("are at most")}
+    columns = tuple(replace(column, unit="thousands") for column in PEOPLE.columns)
+    now = Catalogue(1, "test", (replace(PEOPLE, columns=columns),))
+    shown = card.published(figures, now)
+    assert {line.unit for line in card.lines(shown) if line.figure.endswith("are at most")} == pounds != {"thousands"}
+    fewer = Catalogue(1, "test", (replace(PEOPLE, columns=PEOPLE.columns[:1]),))
+    hidden = card.lines(card.published(figures, fewer))
+    assert {line.unit for line in hidden if line.figure.endswith("are at most")} == {""}
 
 
 def test_another_plan_is_no_card() -> None:
@@ -138,7 +151,7 @@ def test_a_figure_that_is_not_there_is_not_known() -> None:
     short = header.replace('"clinic: %, low 95 %","clinic: %, high 95 %"', "").rstrip(",")
     cells = [*row.split(",")[:-3], ""]
     figures = card.read(f"{short}\r\n{','.join(cells)}\r\n".encode(), plan_of(wanted), CATALOGUE, RULES)
-    (*_, share) = card.lines(figures, PEOPLE)
+    (*_, share) = card.lines(figures)
     assert share.measured == Measured(None)
     assert share.words == ("not known", "")
 

@@ -6,9 +6,12 @@ import csv
 import io
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
+import pytest
 
 from engine.client.card_asking import Asking, ask, publish
 from engine.client.cards import Card, take
@@ -27,10 +30,31 @@ from engine.trusted.records import JournalKind, RecordKind
 from engine.trusted.sign import Roster, signed
 from tests.client.conftest import Bench
 from tests.client.test_cards import FILLED, publish_titled
-from tests.desk.conftest import desk_of, visible
-from tests.desk.test_cards import bench, published
+from tests.desk.conftest import desk_of, opened_bench, visible
 
-__all__ = ["bench", "published"]
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Of each test its own: what one publishes, the others do not see."""
+    with opened_bench(tmp_path) as made:
+        for name, counts in FILLED.items():
+            made.members[name].counts = counts
+        yield made
+
+
+@pytest.fixture
+def published(bench: Bench) -> Card:
+    with bench.session() as session:
+        ask(session, Asking("people"), 30)
+        return publish(session, "people")[0]
+
+
+def ask_of_another_snapshot(bench: Bench) -> None:
+    bench.members["north"].snapshot += 1
+    bench.hang_up("north")
+    bench.dial("north")
+    with bench.session() as session:
+        assert not ask(session, Asking("people"), 30).free
 
 
 def evidence_of(bench: Bench, rounds: int = 1) -> Evidence:
@@ -60,11 +84,10 @@ def rows_of(bench: Bench, tables: dict[bytes, bytes], evidence: Evidence | None 
 def test_the_register_says_what_the_card_says(bench: Bench, published: Card) -> None:
     register, placed = register_of(evidence_of(bench), 1, tables_of(published))
     assert contradictions(evidence_of(bench)) == []
-    dataset = evidence_of(bench).roster.manifest.catalogue.datasets[0]
     figures = [(r.column, r.figure, r.unit, r.value, r.low, r.high) for r in register.cards]
     assert figures == [
         (line.column, line.figure, line.unit, line.measured.value, line.measured.low, line.measured.high)
-        for line in lines(published.figures, dataset)
+        for line in lines(published.figures)
     ]
     (about,) = {(r.dataset, r.nodes, r.older, r.cost, r.analyst, r.request, r.file) for r in register.cards}
     assert about[:-1] == ("people", ("east", "north", "west"), False, published.cost, "analyst", published.request)
@@ -138,12 +161,8 @@ def test_an_auditors_desk_shows_a_card_it_has_taken(bench: Bench, published: Car
 
 def test_a_charge_for_another_snapshot_makes_it_older(bench: Bench, published: Card) -> None:
     assert not rows_of(bench, tables_of(published))[0].older
-    bench.members["north"].snapshot = 2
-    bench.hang_up("north")
-    bench.dial("north")
-    with bench.session() as session:
-        assert not ask(session, Asking("people"), 30).free
-    assert rows_of(bench, tables_of(published), evidence_of(bench, 3))[0].older
+    ask_of_another_snapshot(bench)
+    assert rows_of(bench, tables_of(published), evidence_of(bench, 2))[0].older
 
 
 def test_whose_rows_were_counted_says_the_coordinator_of_the_run_that_was_published(
@@ -171,10 +190,11 @@ def test_whose_rows_were_counted_says_the_coordinator_of_the_run_that_was_publis
 
 def test_the_newest_was_answered_last(bench: Bench, published: Card) -> None:
     """The one of before is published once more, after that of the snapshot in use."""
+    ask_of_another_snapshot(bench)
     with bench.session() as session:
         newer = publish(session, "people")[0]
         assert newer.request != published.request
         late = replace(published.publication, decided_ms=newer.publication.decided_ms + 1)
         session.line.hand(signed(RecordKind.PUBLICATION, wire.encode(late), session.home.signing_key()))
     both = {**tables_of(published), **tables_of(newer)}
-    assert {row.request for row in rows_of(bench, both, evidence_of(bench, 3))} == {newer.request}
+    assert {row.request for row in rows_of(bench, both, evidence_of(bench, 2))} == {newer.request}

@@ -109,7 +109,7 @@ def measured(visit: Visit, found: Dataset) -> dict[str, object]:
     ]
     return {
         "shown": shown,
-        "lines": tuple(lines(shown.figures, found)) if shown.figures else (),
+        "lines": tuple(lines(shown.figures)) if shown.figures else (),
         "drawings": bars("complete", "Rows with a value, in % of all rows", points),
         "statement": statement(found, wanted_of(found)),
         "receipt": shown.card is not None and desk.session().archive.holds(shown.card.publication.request_digest),

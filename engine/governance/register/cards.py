@@ -70,7 +70,7 @@ def _rows(found: _Found, evidence: Evidence, places: Mapping[bytes, str]) -> Ite
     if dataset is None:
         return
     request, said = found.asked.request, found.publication
-    for line in card.lines(card.published(found.figures, catalogue), dataset):
+    for line in card.lines(card.published(found.figures, catalogue)):
         yield CardRow(
             dataset=dataset.name,
             column=line.column,
