@@ -70,7 +70,8 @@ def _from_catalogue(plan: Aggregate, catalogue: Catalogue, stability: Stability)
         return Assumption(rows, persons, f"{ROWS_A_CELL:,} rows a cell, for the catalogue does not say at_most")
     rows = min(stability.at_most_rows * len(stability.hosts), persons * stability.rows)
     kept = round(rows * kept_share(plan.input, catalogue))
-    words = f"{rows:,} rows, the catalogue's at_most at {len(stability.hosts)} hosts"
+    hosts = f"{len(stability.hosts)} hosts" if len(stability.hosts) > 1 else "its host"
+    words = f"{rows:,} rows, the catalogue's at_most at {hosts}"
     if kept < rows:
         words += f", of which WHERE keeps {kept:,}"
     return Assumption(kept, min(persons, kept), words)
