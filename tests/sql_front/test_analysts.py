@@ -42,5 +42,6 @@ def test_a_first_day(
 
 
 def test_most_of_a_first_day_is_accepted() -> None:
-    accepted = sum(code is None for _, _, code, _ in CASES)
-    assert len(CASES) > 300 and accepted / len(CASES) > 0.7
+    """Statements over the demonstration are not counted: they were written to find what is refused."""
+    codes = [code for theme, _, code, _ in CASES if theme != "demo"]
+    assert len(codes) > 300 and codes.count(None) / len(codes) > 0.75
