@@ -44,4 +44,4 @@ def test_a_first_day(
 def test_most_of_a_first_day_is_accepted() -> None:
     """Statements over the demonstration are not counted: they were written to find what is refused."""
     codes = [code for theme, _, code, _ in CASES if theme != "demo"]
-    assert len(codes) > 300 and codes.count(None) / len(codes) > 0.75
+    assert len(codes) > 200 and codes.count(None) / len(codes) > 0.75
