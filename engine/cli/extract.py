@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from engine.cli.show import console, print_json, progress
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from engine.cli.show import console, progress
 from engine.extract.run import Extracted, extract
 from engine.trusted.home import Home
 
 
-def read_databases(home: Home, as_json: bool, told: bool = True) -> None:
-    """Reads all databases of a home, if it names any; ``told``: says what was read. Raises what ``extract`` raises."""
+def read_databases(home: Home) -> tuple[Extracted, ...]:
+    """Reads all databases of a home, if it names any, and shows how far it is. Raises what ``extract`` raises."""
     with progress() as show:
-        found = extract(home, lambda dataset, rows: show(f"reading {dataset}: {rows:,} rows"))
-    if as_json:
-        print_json({"node": home.name, "datasets": [_document(one) for one in found]})
-    elif told:
-        for one in found:
-            _print(one)
+        return extract(home, lambda dataset, rows: show(f"reading {dataset}: {rows:,} rows"))
 
 
-def _document(one: Extracted) -> dict[str, object]:
-    return {
-        "dataset": one.dataset,
-        "table": one.table,
-        "rows": one.rows,
-        "lost": dict(one.lost),
-        "may_write": one.may_write,
-    }
+def document(found: Sequence[Extracted]) -> list[dict[str, object]]:
+    """What was read, as JSON has it."""
+    return [asdict(one) for one in found]
 
 
-def _print(one: Extracted) -> None:
-    console().print(f"{one.dataset}: {one.rows:,} rows from {one.table}", soft_wrap=True, markup=False)
-    for column, lost in one.lost.items():
-        words = f"  {column}: {lost:,} values are of another type, or dates beyond the calendar, and came as NULL"
-        console().print(words, style="yellow", soft_wrap=True, markup=False)
-    if one.may_write:
-        words = f"  the account may change {one.table}; give the node one that may only SELECT from it"
-        console().print(words, style="yellow", soft_wrap=True, markup=False)
+def print_words(found: Sequence[Extracted]) -> None:
+    """What was read, what of it was lost, and who could change what should only be read."""
+    shown = console()
+    for one in found:
+        shown.print(f"{one.dataset}: {one.rows:,} rows from {one.table}", soft_wrap=True)
+        for column, lost in one.lost.items():
+            words = f"  {column}: {lost:,} values are of another type, or dates beyond the calendar, and came as NULL"
+            shown.print(words, style="yellow", soft_wrap=True)
+        if one.may_write:
+            words = f"  the account may change {one.table}; give the node one that may only SELECT from it"
+            shown.print(words, style="yellow", soft_wrap=True)

@@ -112,14 +112,19 @@ def extract(home: _Home = NODE_HOME, as_json: Json = False) -> None:
 
     `node snapshot` does this first. What is read stays in the home, for the node alone, until it is read again.
     """
-    from engine.cli.extract import read_databases
+    from engine.cli.extract import document, print_words, read_databases
+    from engine.cli.show import print_json
     from engine.errors import BadFile
     from engine.extract.source import stored
 
     opened = _node_home(home)
     if not stored(opened):
         raise BadFile("FILE_EXTRACT_NONE", home=str(home))
-    read_databases(opened, as_json)
+    found = read_databases(opened)
+    if as_json:
+        print_json({"node": opened.name, "datasets": document(found)})
+    else:
+        print_words(found)
 
 
 @app.command()
@@ -135,13 +140,15 @@ def snapshot(
     Databases that node.toml names are read first. Run it on a schedule, not when the data change: that they changed
     must not show.
     """
-    from engine.cli.extract import read_databases
+    from engine.cli.extract import print_words, read_databases
     from engine.cli.show import console, print_json
     from engine.errors import Unavailable
 
     opened = _node_home(home)
     opened.binding()
-    read_databases(opened, as_json=False, told=not as_json)
+    found = read_databases(opened)
+    if not as_json:
+        print_words(found)
     asked = opened.path / "inbox/snapshot"
     asked.parent.mkdir(mode=0o700, exist_ok=True)
     before = set() if asked.exists() else _snapshots(opened)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine.arrow_kinds import KINDS
 from engine.client.units import units_of
 from engine.sql.finish import Answer
 from engine.sql.statement import GroupingLeaf, KeyLeaf, Statement, Widen
@@ -19,13 +20,6 @@ from engine.trusted.catalogue import Catalogue
 from engine.trusted.plan import Expression, Type
 from engine.trusted.walk import names_in
 
-KINDS: Mapping[Type, pa.DataType] = {
-    Type.BOOLEAN: pa.bool_(),
-    Type.INTEGER: pa.int64(),
-    Type.DECIMAL: pa.float64(),
-    Type.DATE: pa.date32(),
-    Type.TEXT: pa.string(),
-}
 SQL_NAMES: Mapping[Type, str] = {
     Type.BOOLEAN: "BOOLEAN",
     Type.INTEGER: "BIGINT",

@@ -21,7 +21,8 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.client.arrow import KINDS, SQL_NAMES
+from engine.arrow_kinds import KINDS
+from engine.client.arrow import SQL_NAMES
 from engine.client.asking import Free, read, released_table
 from engine.client.options import Options, text_of
 from engine.client.parameters import bind

@@ -46,20 +46,15 @@ def write_rows(rows: Rows, catalogue: Catalogue, folder: Path) -> dict[str, Path
     import pyarrow
     from pyarrow import parquet
 
-    kinds = {
-        Type.BOOLEAN: pyarrow.bool_(),
-        Type.INTEGER: pyarrow.int64(),
-        Type.DECIMAL: pyarrow.float64(),
-        Type.DATE: pyarrow.date32(),
-        Type.TEXT: pyarrow.string(),
-    }
+    from engine.arrow_kinds import KINDS
+
     folders: dict[str, Path] = {}
     for dataset in catalogue.datasets:
         for node in dataset.hosts:
             folders[node] = folder / node
             folders[node].mkdir(parents=True, exist_ok=True)
             held = rows[dataset.name][node]
-            arrays = [pyarrow.array([_stored(row[c.name]) for row in held], kinds[c.type]) for c in dataset.columns]
+            arrays = [pyarrow.array([_stored(row[c.name]) for row in held], KINDS[c.type]) for c in dataset.columns]
             table = pyarrow.Table.from_arrays(arrays, names=[c.name for c in dataset.columns])
             parquet.write_table(table, folders[node] / f"{dataset.name}.parquet")
     return folders

@@ -9,17 +9,10 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from engine.arrow_kinds import KINDS
 from engine.extract.source import Postgresql, Source, SourceTable
 from engine.trusted.catalogue import LocalColumn
 from engine.trusted.plan import Type
-
-ARROW = {
-    Type.BOOLEAN: pa.bool_(),
-    Type.INTEGER: pa.int64(),
-    Type.DECIMAL: pa.float64(),
-    Type.DATE: pa.date32(),
-    Type.TEXT: pa.string(),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +48,7 @@ def opened(source: Source, *tables: SourceTable) -> AbstractContextManager[Reade
 
 
 def schema(columns: Sequence[LocalColumn]) -> pa.Schema:
-    return pa.schema([(column.name, ARROW[column.type]) for column in columns])
+    return pa.schema([(column.name, KINDS[column.type]) for column in columns])
 
 
 def texts(given: pa.Array) -> tuple[pa.Array, int]:

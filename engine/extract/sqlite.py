@@ -14,8 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine.arrow_kinds import KINDS
 from engine.errors import BadFile, Unavailable
-from engine.extract.reader import ARROW, Described, quoted, schema, texts
+from engine.extract.reader import Described, quoted, schema, texts
 from engine.extract.source import SourceTable, Sqlite
 from engine.trusted.catalogue import LocalColumn
 from engine.trusted.plan import Type
@@ -122,7 +123,7 @@ class _Reader:
         return {name: lost for name, lost in found.items() if lost}
 
     def _held(self, table: SourceTable, column: LocalColumn, values: tuple[Any, ...]) -> pa.Array:
-        wanted = ARROW[column.type]
+        wanted = KINDS[column.type]
         given = pa.array(values, GIVEN.get(column.type, wanted))
         if column.type is Type.DATE:
             given = given.cast(pa.string())

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from engine.arrow_kinds import KINDS
 from engine.client import fed
-from engine.client.arrow import KINDS, SQL_NAMES
+from engine.client.arrow import SQL_NAMES
 from engine.client.fed_select import SCHEMA as FED
 from engine.client.qualified import SCHEMA as DATASETS
 from engine.desk.flight.ipc import schema_bytes

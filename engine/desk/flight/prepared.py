@@ -14,7 +14,7 @@ from itertools import islice, product
 
 import pyarrow as pa
 
-from engine.client.arrow import KINDS
+from engine.arrow_kinds import KINDS
 from engine.client.asking import Asked
 from engine.client.parameters import bind, places
 from engine.errors import Refused
